@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* The client: keys, region, queue and I/O thread of one project. */
+#ifndef TIDEWHEEL_CLIENT_H
+#define TIDEWHEEL_CLIENT_H
+
+#include <tidewheel/common.h>
+
+TW_BEGIN_DECLS
+
+/**
+ * Makes a client. Checks every option; no thread starts and nothing is sent before the first
+ * use. Any number of clients per process.
+ *
+ * @param out owned by caller, free with tw_client_free
+ * @param cfg copied
+ */
+TW_API int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err);
+
+/** Where the events are. accepted = stored + rejected + uncertain + expired + dropped + waiting, always. */
+typedef struct tw_stats {
+    size_t size;
+    uint64_t accepted;  /* track() said yes */
+    uint64_t stored;    /* the server confirmed */
+    uint64_t rejected;  /* the server refused for good */
+    uint64_t uncertain; /* sent, never confirmed, given up by close */
+    uint64_t expired;   /* given up unsent, by the caller's policy */
+    uint64_t dropped;   /* thrown out by on_full="drop_oldest" */
+    uint64_t waiting;   /* queued or on the wire */
+    uint64_t waiting_bytes;
+    uint64_t refused;  /* not accepted: queue full or invalid; outside the sum */
+    uint64_t requests; /* ingestion requests made */
+    uint64_t retries;
+    uint64_t paused; /* 1 while the server refuses the key, the path or all of us: events are
+                        kept, a probe goes out now and then */
+} tw_stats;
+#define TW_STATS_INIT \
+    { sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);
+
+/** Starts sending everything accepted so far at once; the job is done when each of these
+ * events has a final state. Its result is TW_OK even if some were rejected: look at stats.
+ * While sending is paused (see tw_stats) the job tries once more and then fails with the
+ * server's refusal; the events are kept. */
+TW_API int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err);
+
+/**
+ * Stops intake, sends what is queued until `timeout_ms` have passed, cancels all jobs, ends
+ * the thread. What could not be sent is counted as expired (never sent) or uncertain. A second
+ * close does nothing. Returns TW_OK when every event has been confirmed or refused,
+ * TW_E_TIMEOUT otherwise, TW_INTERRUPTED when a signal arrived (intake is stopped: call
+ * again with the time that is left).
+ */
+TW_API int tw_client_close(tw_client *cl, int64_t timeout_ms, tw_error **err);
+
+/** Cancels and frees without waiting for the network. NULL is allowed. Jobs of the client
+ * stay valid and answer TW_E_CLOSED. */
+TW_API void tw_client_free(tw_client *cl);
+
+/** One JSON object that says what is configured, secrets redacted, with versions of the
+ * libraries; for repr and bug reports. Owned by caller, free with tw_text_free. */
+TW_API int tw_client_describe(char **out, tw_client *cl, tw_error **err);
+TW_API void tw_text_free(char *text);
+
+/** A plain call of an endpoint by name for what has no builder: the gate's checks apply. */
+typedef struct tw_raw_options {
+    size_t size;
+    const char *const *path_values; /* for each {…} of the path template, in order; NULL-ended */
+    const char *query;              /* encoded, without '?', or NULL */
+    const char *content_type;       /* of body, or NULL */
+    const void *body;               /* copied */
+    size_t body_size;
+} tw_raw_options;
+#define TW_RAW_OPTIONS_INIT \
+    { sizeof(tw_raw_options), NULL, NULL, NULL, NULL, 0 }
+TW_API int tw_raw_start(tw_job **out, tw_client *cl, const char *endpoint,
+                        const tw_raw_options *options, tw_queue *queue, tw_error **err);
+
+/** Row `index` of the endpoint table, TW_DONE past the end; all strings static. */
+TW_API int tw_endpoint_row(size_t index, const char **name, const char **area,
+                           const char **method, const char **path, const char **access);
+
+TW_END_DECLS
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything public in tidewheel. */
+#ifndef TIDEWHEEL_TIDEWHEEL_H
+#define TIDEWHEEL_TIDEWHEEL_H
+
+#include <tidewheel/client.h>
+#include <tidewheel/cohorts.h>
+#include <tidewheel/common.h>
+#include <tidewheel/config.h>
+#include <tidewheel/error.h>
+#include <tidewheel/event.h>
+#include <tidewheel/export.h>
+#include <tidewheel/job.h>
+#include <tidewheel/json.h>
+#include <tidewheel/version.h>
+
+#endif

@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: MIT */
+/* The writer: compact JSON, checked while it is written. */
+#include "json/writer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/utf8.h"
+#include "json/number.h"
+#include "json/path.h"
+#include "json/scan.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE __attribute__((noinline))
+#define COLD __attribute__((noinline, cold))
+
+enum {
+    DEEPEST = 10000,
+    SLACK = 48, /* more than the comma, quotes, colon and number or escape of one put */
+    RULE_ROOM = 200, /* of a rule a binding found */
+    PATH_ROOM = 256
+};
+
+/* What is due next. Up to VALUE, a value may come. */
+enum { FIRST, MORE, VALUE, FIRST_KEY, NEXT_KEY, COMPLETE, FAILED };
+
+struct tw_json_writer {
+    tw_buf buf; /* may grow SLACK beyond max_bytes; the text never does */
+    unsigned state;
+    unsigned depth;
+    unsigned watched; /* values with fewer open containers are shown to the watcher */
+    unsigned max_depth;
+    size_t max_bytes;
+    size_t max_chars;
+    size_t quick_size; /* no string of so many bytes can break a limit by itself */
+    const tw_json_watch *watch;
+    void *watch_ctx;
+    unsigned was; /* state before FAILED */
+    int code;
+    const char *rule;
+    size_t limit; /* the number at the rule's end, 0 for none */
+    char rule_text[RULE_ROOM];
+    unsigned char *after; /* by depth: the state after a value in that container */
+    size_t starts[];      /* offsets of the open containers; starts[0] is the outermost */
+};
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+int tw_json_writer_new(tw_json_writer **out, const tw_json_writer_options *options,
+                       tw_error **err)
+{
+    tw_json_writer_options o = TW_JSON_WRITER_OPTIONS_INIT;
+    tw_json_writer *wr;
+
+    *out = NULL;
+    if (options != NULL)
+        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    if (o.max_depth == 0 || o.max_depth > DEEPEST)
+        return tw__error(err, TW_E_INVALID, "max_depth was not between 1 and %d",
+                         DEEPEST);
+    if (o.max_bytes > SIZE_MAX / 2)
+        return tw__error(err, TW_E_INVALID, "max_bytes was too large");
+    wr = tw__alloc_zero(1,
+                        sizeof *wr + o.max_depth * sizeof *wr->starts + o.max_depth + 1);
+    if (wr == NULL)
+        return tw__error_nomem(err);
+    tw__buf_init(&wr->buf, o.max_bytes + SLACK);
+    wr->after = (unsigned char *)(wr->starts + o.max_depth);
+    wr->after[0] = COMPLETE;
+    wr->max_depth = o.max_depth;
+    wr->max_bytes = o.max_bytes;
+    wr->max_chars = o.max_string_chars != 0 ? o.max_string_chars : SIZE_MAX;
+    wr->quick_size = wr->max_chars < o.max_bytes ? wr->max_chars : o.max_bytes;
+    tw_json_writer_reset(wr);
+    *out = wr;
+    return TW_OK;
+}
+
+void tw_json_writer_free(tw_json_writer *wr)
+{
+    if (wr == NULL)
+        return;
+    tw__buf_clear(&wr->buf);
+    tw__free(wr);
+}
+
+void tw_json_writer_reset(tw_json_writer *wr)
+{
+    tw__buf_reset(&wr->buf);
+    wr->state = VALUE;
+    wr->depth = 0;
+    wr->code = TW_OK;
+}
+
+void tw__json_writer_watch(tw_json_writer *wr, const tw_json_watch *watch, void *ctx)
+{
+    wr->watch = watch;
+    wr->watch_ctx = ctx;
+    wr->watched = watch != NULL ? watch->depth + 1 : 0;
+}
+
+/* ---- failing --------------------------------------------------------------------------- */
+
+/* The text stays as it was before the failed put, so that the path can be read from it. */
+static COLD int writer_fail(tw_json_writer *wr, int code, const char *rule, size_t limit)
+{
+    if (wr->state == FAILED)
+        return wr->code;
+    wr->was = wr->state;
+    wr->state = FAILED;
+    wr->code = code;
+    wr->rule = rule;
+    wr->limit = limit;
+    return code;
+}
+
+static COLD int writer_fail_room(tw_json_writer *wr, int code)
+{
+    if (code == TW_E_TOO_LARGE)
+        return writer_fail(wr, code, "the document had more bytes than", wr->max_bytes);
+    return writer_fail(wr, code, "", 0);
+}
+
+int tw_json_writer_refuse(tw_json_writer *wr, const char *rule)
+{
+    if (wr->state == FAILED)
+        return wr->code;
+    snprintf(wr->rule_text, sizeof wr->rule_text, "%s", rule);
+    return writer_fail(wr, TW_E_VALIDATION, wr->rule_text, 0);
+}
+
+size_t tw_json_writer_path(const tw_json_writer *wr, char *text, size_t room)
+{
+    static const tw_json_place places[] = {
+        [FIRST] = TW__PLACE_FIRST,      [MORE] = TW__PLACE_MORE,
+        [VALUE] = TW__PLACE_MEMBER,     [FIRST_KEY] = TW__PLACE_BETWEEN,
+        [NEXT_KEY] = TW__PLACE_BETWEEN, [COMPLETE] = TW__PLACE_BETWEEN,
+    };
+    unsigned state = wr->state == FAILED ? wr->was : wr->state;
+
+    return tw__json_path(text, room, wr->buf.data, wr->buf.size, wr->starts, wr->depth,
+                         places[state]);
+}
+
+int tw_json_writer_error(const tw_json_writer *wr, tw_error **err)
+{
+    char path[PATH_ROOM];
+    char limit[32] = "";
+    size_t size;
+
+    if (wr->state != FAILED)
+        return tw__error(err, TW_E_INVALID, "the JSON writer had not failed");
+    if (wr->code == TW_E_NOMEM)
+        return tw__error_nomem(err);
+    size = tw_json_writer_path(wr, path, sizeof path);
+    if (wr->limit != 0)
+        snprintf(limit, sizeof limit, " %zu", wr->limit);
+    return tw__error_at(err, wr->code, size != 0 ? path : NULL, "%s%s%s%s", path,
+                        size != 0 ? ": " : "", wr->rule, limit);
+}
+
+/* ---- putting --------------------------------------------------------------------------- */
+
+static COLD int put_misplaced(tw_json_writer *wr)
+{
+    static const char *const due[] = {
+        [FIRST] = "an element or the array's end was due",
+        [MORE] = "an element or the array's end was due",
+        [VALUE] = "a value was due",
+        [FIRST_KEY] = "a key or the object's end was due",
+        [NEXT_KEY] = "a key or the object's end was due",
+        [COMPLETE] = "the document was already complete",
+    };
+
+    if (wr->state == FAILED)
+        return wr->code;
+    return writer_fail(wr, TW_E_INVALID, due[wr->state], 0);
+}
+
+static NEVER_INLINE int put_grow(tw_json_writer *wr, size_t size)
+{
+    int rc =
+        size > wr->max_bytes ? TW_E_TOO_LARGE : tw__buf_reserve(&wr->buf, size + SLACK);
+
+    return rc == TW_OK ? rc : writer_fail_room(wr, rc);
+}
+
+/* Room for `size` bytes and SLACK more. */
+static ALWAYS_INLINE int has_room(const tw_json_writer *wr, size_t size)
+{
+    return wr->buf.room - wr->buf.size >= SLACK &&
+           wr->buf.room - wr->buf.size - SLACK >= size;
+}
+
+static ALWAYS_INLINE int put_reserve(tw_json_writer *wr, size_t size)
+{
+    return has_room(wr, size) ? TW_OK : put_grow(wr, size);
+}
+
+/* Where the value goes, its comma written; NULL after a failure. */
+static ALWAYS_INLINE char *value_begin(tw_json_writer *wr, size_t size)
+{
+    char *p;
+
+    if (wr->state > VALUE) {
+        put_misplaced(wr);
+        return NULL;
+    }
+    if (put_reserve(wr, size) != TW_OK)
+        return NULL;
+    p = wr->buf.data + wr->buf.size;
+    *p = ',';
+    return p + (wr->state == MORE);
+}
+
+/* Asks the watcher about a value that is already in the text; takes it back when refused. */
+static int value_ask(tw_json_writer *wr, tw_json_put *put, size_t before)
+{
+    const char *rule;
+
+    put->depth = wr->depth;
+    put->end = wr->buf.size;
+    rule = wr->watch->value(wr->watch_ctx, put);
+    wr->watched = wr->watch->depth + 1; /* the watcher may want to see more, or less */
+    if (rule == NULL)
+        return TW_OK;
+    wr->buf.size = before;
+    return writer_fail(wr, TW_E_VALIDATION, rule, 0);
+}
+
+/* Takes the value that ends at `p` into the text, if the watcher agrees. */
+static NEVER_INLINE int value_show(tw_json_writer *wr, const char *p, tw_json_put *put)
+{
+    size_t before = wr->buf.size;
+    int rc;
+
+    put->at = before + (wr->state == MORE);
+    wr->buf.size = (size_t)(p - wr->buf.data);
+    rc = value_ask(wr, put, before);
+    if (rc == TW_OK)
+        wr->state = wr->after[wr->depth];
+    return rc;
+}
+
+/* Likewise for values that are no text; the struct is made only where somebody looks. */
+static NEVER_INLINE int scalar_show(tw_json_writer *wr, const char *p, tw_json_kind kind,
+                                    int64_t integer, double real)
+{
+    tw_json_put put = {.kind = kind, .integer = integer, .real = real};
+
+    return value_show(wr, p, &put);
+}
+
+static ALWAYS_INLINE int value_end(tw_json_writer *wr, const char *p, tw_json_kind kind,
+                                   int64_t integer, double real)
+{
+    size_t size = (size_t)(p - wr->buf.data);
+
+    if (size > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    if (wr->depth < wr->watched)
+        return scalar_show(wr, p, kind, integer, real);
+    wr->buf.size = size;
+    wr->state = wr->after[wr->depth];
+    return TW_OK;
+}
+
+static ALWAYS_INLINE int container_begin(tw_json_writer *wr, char bracket, unsigned state)
+{
+    tw_json_kind kind = bracket == '{' ? TW_JSON_OBJECT : TW_JSON_ARRAY;
+    char *p = value_begin(wr, 1);
+    int rc;
+
+    if (p == NULL)
+        return wr->code;
+    if (wr->depth == wr->max_depth)
+        return writer_fail(wr, TW_E_VALIDATION, "containers were nested deeper than",
+                           wr->max_depth);
+    *p = bracket;
+    rc = value_end(wr, p + 1, kind, 0, 0);
+    if (rc != TW_OK)
+        return rc;
+    wr->starts[wr->depth] = wr->buf.size - 1;
+    wr->depth++;
+    wr->after[wr->depth] = state == FIRST ? MORE : NEXT_KEY;
+    wr->state = state;
+    return TW_OK;
+}
+
+static NEVER_INLINE int container_show(tw_json_writer *wr, tw_json_kind kind)
+{
+    tw_json_put put = {.kind = kind, .at = wr->starts[wr->depth]};
+    int rc = value_ask(wr, &put, wr->buf.size - 1);
+
+    if (rc != TW_OK) {
+        wr->depth++;
+        wr->was = NEXT_KEY; /* the path is the container's own */
+    }
+    return rc;
+}
+
+static ALWAYS_INLINE int container_end(tw_json_writer *wr, char bracket,
+                                       tw_json_kind kind)
+{
+    int rc = put_reserve(wr, 1);
+
+    if (rc != TW_OK)
+        return rc;
+    if (wr->buf.size == wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    wr->buf.data[wr->buf.size] = bracket;
+    wr->buf.size++;
+    wr->depth--;
+    if (wr->depth < wr->watched) {
+        rc = container_show(wr, kind);
+        if (rc != TW_OK)
+            return rc;
+    }
+    wr->state = wr->after[wr->depth];
+    return TW_OK;
+}
+
+int tw_json_put_object(tw_json_writer *wr)
+{
+    return container_begin(wr, '{', FIRST_KEY);
+}
+
+int tw_json_put_array(tw_json_writer *wr)
+{
+    return container_begin(wr, '[', FIRST);
+}
+
+int tw_json_put_object_end(tw_json_writer *wr)
+{
+    if (wr->state != FIRST_KEY && wr->state != NEXT_KEY)
+        return put_misplaced(wr);
+    return container_end(wr, '}', TW_JSON_OBJECT_END);
+}
+
+int tw_json_put_array_end(tw_json_writer *wr)
+{
+    if (wr->state > MORE)
+        return put_misplaced(wr);
+    return container_end(wr, ']', TW_JSON_ARRAY_END);
+}
+
+/* ---- text ------------------------------------------------------------------------------ */
+
+/* Nonzero where a byte needs a closer look: one to escape or, unless `high_ok`, one above 0x7F. */
+static ALWAYS_INLINE uint64_t word_look(uint64_t word, int high_ok)
+{
+    return tw__scan_8(word) | (high_ok ? 0 : word & TW__HIGH_BITS);
+}
+
+#ifdef TW__SSE2
+
+static ALWAYS_INLINE unsigned vector_look(__m128i v, int high_ok)
+{
+    unsigned high;
+
+    return high_ok ? tw__scan_16(v, &high) : tw__scan_16_strict(v);
+}
+
+/* Eight to sixteen bytes by two loads that may overlap. */
+static ALWAYS_INLINE int copy_16(char *out, const char *text, size_t size, int high_ok)
+{
+    __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
+    __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + size - 8));
+
+    _mm_storel_epi64((__m128i *)(void *)out, first);
+    _mm_storel_epi64((__m128i *)(void *)(out + size - 8), last);
+    return vector_look(_mm_unpacklo_epi64(first, last), high_ok) == 0;
+}
+
+#else
+
+static ALWAYS_INLINE int copy_16(char *out, const char *text, size_t size, int high_ok)
+{
+    uint64_t first;
+    uint64_t last;
+
+    memcpy(&first, text, 8);
+    memcpy(&last, text + size - 8, 8);
+    memcpy(out, &first, 8);
+    memcpy(out + size - 8, &last, 8);
+    return (word_look(first, high_ok) | word_look(last, high_ok)) == 0;
+}
+
+#endif
+
+/* One to seven bytes. */
+static ALWAYS_INLINE int copy_7(char *out, const char *text, size_t size, int high_ok)
+{
+    uint64_t word = UINT64_C(0x2020202020202020);
+
+    if (size >= 4) {
+        uint32_t first;
+        uint32_t last;
+
+        memcpy(&first, text, 4);
+        memcpy(&last, text + size - 4, 4);
+        memcpy(out, &first, 4);
+        memcpy(out + size - 4, &last, 4);
+        word = (uint64_t)last << 32 | first;
+    } else {
+        char first = text[0];
+        char middle = text[size / 2];
+        char last = text[size - 1];
+
+        out[0] = first;
+        out[size / 2] = middle;
+        out[size - 1] = last;
+        word = word << 24 | (uint64_t)(unsigned char)first << 16 |
+               (uint64_t)(unsigned char)middle << 8 | (unsigned char)last;
+    }
+    return word_look(word, high_ok) == 0;
+}
+
+/* Copies `text` up to the first byte that needs a closer look and perhaps some beyond. Returns
+ * how many bytes are sure to need none; all of them is the common case. Never writes past
+ * `size` bytes. */
+static ALWAYS_INLINE size_t plain_copy(char *out, const char *text, size_t size,
+                                       int high_ok)
+{
+    size_t at = 0;
+    size_t left;
+
+#ifdef TW__SSE2
+    while (size - at > 16) {
+        __m128i v = tw__scan_load(text + at);
+        unsigned found = vector_look(v, high_ok);
+
+        _mm_storeu_si128((__m128i *)(void *)(out + at), v);
+        if (found != 0)
+            return at + (size_t)__builtin_ctz(found);
+        at += 16;
+    }
+#else
+    while (size - at > 16) {
+        uint64_t word;
+
+        memcpy(&word, text + at, 8);
+        memcpy(out + at, &word, 8);
+        if (word_look(word, high_ok) != 0)
+            return at;
+        at += 8;
+    }
+#endif
+    left = size - at;
+    if (left == 0)
+        return size;
+    if (left >= 8)
+        return copy_16(out + at, text + at, left, high_ok) ? size : at;
+    return copy_7(out + at, text + at, left, high_ok) ? size : at;
+}
+
+static char *escape_put(char *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char names[0x20] = {
+        [8] = 'b', [9] = 't', [10] = 'n', [12] = 'f', [13] = 'r'};
+
+    *out++ = '\\';
+    if (c >= 0x20 || names[c] != '\0') {
+        *out++ = c >= 0x20 ? (char)c : names[c];
+        return out;
+    }
+    memcpy(out, "u00", 3);
+    out[3] = hex[c >> 4];
+    out[4] = hex[c & 15];
+    return out + 5;
+}
+
+/* Writes any text, without its quotes; there is room for `size` bytes. Returns its end, NULL on
+ * failure. */
+static NEVER_INLINE char *text_escape(tw_json_writer *wr, char *out, const char *text,
+                                      size_t size, unsigned flags)
+{
+    size_t at = 0;
+    size_t made;
+    size_t run;
+    int rc;
+
+    if ((flags & TW_JSON_VALID_UTF8) == 0 && tw__utf8_check(text, size) != size) {
+        writer_fail(wr, TW_E_VALIDATION, "a text was not valid UTF-8", 0);
+        return NULL;
+    }
+    while (at < size) {
+        if (!tw__scan_special((unsigned char)text[at])) {
+            run = plain_copy(out, text + at, size - at, 1);
+            at += run;
+            out += run;
+            while (at < size && !tw__scan_special((unsigned char)text[at]))
+                *out++ = text[at++];
+            continue;
+        }
+        out = escape_put(out, (unsigned char)text[at++]);
+        made = (size_t)(out - wr->buf.data) - wr->buf.size;
+        rc = tw__buf_reserve(&wr->buf, made + (size - at) + SLACK);
+        if (rc != TW_OK) {
+            writer_fail_room(wr, rc);
+            return NULL;
+        }
+        out = wr->buf.data + wr->buf.size + made;
+    }
+    return out;
+}
+
+/* Takes a key whose text ends at `p` into the document. */
+static ALWAYS_INLINE int key_end(tw_json_writer *wr, char *p, const char *text,
+                                 size_t size)
+{
+    const char *rule = NULL;
+    size_t total = (size_t)(p + 2 - wr->buf.data);
+
+    memcpy(p, "\":", 2);
+    if (total > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    if (wr->depth < wr->watched)
+        rule = wr->watch->key(wr->watch_ctx, wr->depth, text, size);
+    wr->buf.size = total;
+    wr->state = VALUE;
+    if (rule != NULL) /* a rule of the key speaks of its value's path */
+        return writer_fail(wr, TW_E_VALIDATION, rule, 0);
+    return TW_OK;
+}
+
+static NEVER_INLINE int key_slow(tw_json_writer *wr, char *p, const char *text,
+                                 size_t size, unsigned flags)
+{
+    p = text_escape(wr, p, text, size, flags);
+    return p == NULL ? wr->code : key_end(wr, p, text, size);
+}
+
+static NEVER_INLINE int key_watched(tw_json_writer *wr, char *p, const char *text,
+                                    size_t size)
+{
+    return key_end(wr, p, text, size);
+}
+
+static NEVER_INLINE int key_grow(tw_json_writer *wr, const char *text, size_t size,
+                                 unsigned flags)
+{
+    int rc = put_grow(wr, size);
+
+    return rc == TW_OK ? tw_json_put_key(wr, text, size, -1, flags) : rc;
+}
+
+int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
+                    unsigned flags)
+{
+    char *p;
+
+    (void)chars; /* no limit on keys is documented */
+    if (wr->state != FIRST_KEY && wr->state != NEXT_KEY)
+        return put_misplaced(wr);
+    if (!has_room(wr, size))
+        return key_grow(wr, text, size, flags);
+    p = wr->buf.data + wr->buf.size;
+    *p = ',';
+    p += wr->state == NEXT_KEY;
+    *p++ = '"';
+    if (plain_copy(p, text, size, (flags & TW_JSON_VALID_UTF8) != 0) != size)
+        return key_slow(wr, p, text, size, flags);
+    p += size;
+    if (wr->depth < wr->watched)
+        return key_watched(wr, p, text, size);
+    return key_end(wr, p, text, size);
+}
+
+/* A string so long that it may break a limit. */
+static NEVER_INLINE int string_check(tw_json_writer *wr, const char *text, size_t size,
+                                     int64_t chars, unsigned flags)
+{
+    if (wr->state > VALUE)
+        return put_misplaced(wr);
+    if ((flags & TW_JSON_VALID_UTF8) == 0 && tw__utf8_check(text, size) != size)
+        return writer_fail(wr, TW_E_VALIDATION, "a text was not valid UTF-8", 0);
+    if ((chars < 0 ? tw__utf8_count(text, size) : (size_t)chars) > wr->max_chars)
+        return writer_fail(wr, TW_E_VALIDATION, "a string had more characters than",
+                           wr->max_chars);
+    return put_grow(wr, size);
+}
+
+/* Any string, whatever it needs. */
+static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t size,
+                                    int64_t chars, unsigned flags)
+{
+    tw_json_put put = {.kind = TW_JSON_STRING, .string = text, .size = size};
+    char *p;
+    int rc;
+
+    if (size > wr->quick_size) {
+        rc = string_check(wr, text, size, chars, flags);
+        if (rc != TW_OK)
+            return rc;
+    }
+    p = value_begin(wr, size);
+    if (p == NULL)
+        return wr->code;
+    *p = '"';
+    p = text_escape(wr, p + 1, text, size, flags);
+    if (p == NULL)
+        return wr->code;
+    *p++ = '"';
+    if (wr->depth >= wr->watched)
+        return value_end(wr, p, TW_JSON_STRING, 0, 0);
+    if ((size_t)(p - wr->buf.data) > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    put.chars = chars < 0 ? tw__utf8_count(text, size) : (size_t)chars;
+    return value_show(wr, p, &put);
+}
+
+/* The common string is short, plain, deep enough not to be watched, and there is room: it is
+ * written here without a call or a saved register. */
+int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
+                       unsigned flags)
+{
+    char *p;
+
+    if (wr->state > VALUE || size > wr->quick_size || !has_room(wr, size) ||
+        wr->depth < wr->watched)
+        return string_slow(wr, text, size, chars, flags);
+    p = wr->buf.data + wr->buf.size;
+    *p = ',';
+    p += wr->state == MORE;
+    *p++ = '"';
+    if (plain_copy(p, text, size, (flags & TW_JSON_VALID_UTF8) != 0) != size)
+        return string_slow(wr, text, size, chars, flags);
+    p[size] = '"';
+    size = (size_t)(p + size + 1 - wr->buf.data);
+    if (size > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    wr->buf.size = size;
+    wr->state = wr->after[wr->depth];
+    return TW_OK;
+}
+
+/* ---- scalars --------------------------------------------------------------------------- */
+
+int tw_json_put_int(tw_json_writer *wr, int64_t value)
+{
+    char *p = value_begin(wr, 0);
+
+    if (p == NULL)
+        return wr->code;
+    return value_end(wr, tw__number_int(p, value), TW_JSON_INT, value, 0);
+}
+
+int tw_json_put_real(tw_json_writer *wr, double value)
+{
+    char *p = value_begin(wr, 0);
+
+    if (p == NULL)
+        return wr->code;
+    if (value - value != 0) /* NaN for infinities and for NaN itself */
+        return writer_fail(wr, TW_E_VALIDATION, "NaN and infinity have no JSON form", 0);
+    return value_end(wr, tw__number_real(p, value), TW_JSON_REAL, 0, value);
+}
+
+static ALWAYS_INLINE int put_word(tw_json_writer *wr, tw_json_kind kind, const char *text,
+                                  size_t size)
+{
+    char *p = value_begin(wr, 0);
+
+    if (p == NULL)
+        return wr->code;
+    memcpy(p, text, size);
+    return value_end(wr, p + size, kind, 0, 0);
+}
+
+int tw_json_put_bool(tw_json_writer *wr, int value)
+{
+    return value ? put_word(wr, TW_JSON_TRUE, "true", 4)
+                 : put_word(wr, TW_JSON_FALSE, "false", 5);
+}
+
+int tw_json_put_null(tw_json_writer *wr)
+{
+    return put_word(wr, TW_JSON_NULL, "null", 4);
+}
+
+/* ---- the text -------------------------------------------------------------------------- */
+
+const char *tw_json_writer_text(const tw_json_writer *wr, size_t *size)
+{
+    *size = wr->buf.size;
+    return wr->buf.data != NULL ? wr->buf.data : "";
+}
+
+int tw_json_writer_complete(const tw_json_writer *wr)
+{
+    return wr->state == COMPLETE;
+}
+
+int tw__json_writer_reopen(tw_json_writer *wr)
+{
+    if (wr->state != COMPLETE || wr->buf.data[0] != '{')
+        return TW_E_INVALID;
+    wr->buf.size--;
+    wr->depth = 1;
+    wr->state = wr->buf.size == 1 ? FIRST_KEY : NEXT_KEY;
+    return TW_OK;
+}
+
+int tw__json_writer_splice(tw_json_writer *wr, size_t at, size_t end, const char *bytes,
+                           size_t size)
+{
+    size_t left = wr->buf.size - (end - at);
+    int rc;
+
+    if (wr->state != COMPLETE || at > end || end > wr->buf.size)
+        return TW_E_INVALID;
+    if (left > wr->max_bytes || size > wr->max_bytes - left)
+        return TW_E_TOO_LARGE;
+    rc = tw__buf_reserve(&wr->buf, size);
+    if (rc != TW_OK)
+        return rc;
+    memmove(wr->buf.data + at + size, wr->buf.data + end, wr->buf.size - end);
+    if (size != 0)
+        memcpy(wr->buf.data + at, bytes, size);
+    wr->buf.size = left + size;
+    return TW_OK;
+}
+
+char *tw__json_writer_take(tw_json_writer *wr, size_t *size)
+{
+    char *text = wr->state == COMPLETE ? tw__buf_take(&wr->buf, size) : NULL;
+
+    if (text != NULL)
+        tw_json_writer_reset(wr);
+    return text;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What the core may do with a writer beyond json.h: watch what is put, edit what was written. */
+#ifndef TW_JSON_WRITER_H
+#define TW_JSON_WRITER_H
+
+#include <tidewheel/json.h>
+
+/* One value as the watcher sees it, already in the text. */
+typedef struct tw_json_put {
+    tw_json_kind
+        kind;       /* never KEY, BIGINT, EOF; *_END once a container's text is whole */
+    unsigned depth; /* containers open around the value: 0 for the document itself, 1 for
+                           the values of its top-level keys */
+    size_t at;      /* offset of the value's first byte in the writer's text; with *_END
+                           still that of the opening bracket */
+    size_t end;     /* one past its last byte; with OBJECT and ARRAY at + 1 */
+    const char
+        *string;  /* STRING: as given, not escaped; borrowed until the callback returns */
+    size_t size;  /* STRING: bytes of `string` */
+    size_t chars; /* STRING: code points */
+    int64_t integer; /* INT */
+    double real;     /* REAL */
+} tw_json_put;
+
+/*
+ * Rules of a document, asked for every key and every value with at most `depth` containers open
+ * around it; what lies deeper costs nothing. Each callback returns NULL, or the rule that was
+ * broken as a static text ("must be a string"): the writer then fails with TW_E_VALIDATION at the
+ * path of the value (for a key: of the value that was to follow), its message "<path>: <rule>".
+ *
+ * A key's `depth` is the number of open containers: 1 for the top-level keys, and so is that of
+ * their values. At *_END the container is closed and `depth` is what it was at its opening.
+ * Callbacks must not call the writer, but for reading its text, which ends with the value shown.
+ * The value callback may change `depth`, which is read again after it.
+ */
+typedef struct tw_json_watch {
+    unsigned depth;
+    const char *(*key)(void *ctx, unsigned depth, const char *text, size_t size);
+    const char *(*value)(void *ctx, const tw_json_put *put);
+} tw_json_watch;
+
+/* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */
+void tw__json_writer_watch(tw_json_writer *wr, const tw_json_watch *watch, void *ctx);
+
+/* Takes the last '}' of a complete top-level object back: keys may be put again and
+ * tw_json_put_object_end is due again. TW_E_INVALID where there is no such object. The
+ * watcher is not told of the reopening; it sees the keys put and the second end. */
+int tw__json_writer_reopen(tw_json_writer *wr);
+
+/* Replaces text[at, end) of a complete document by `bytes`, unchecked: the result must be JSON
+ * again. TW_E_INVALID outside the text, TW_E_TOO_LARGE, TW_E_NOMEM; on failure nothing changes. */
+int tw__json_writer_splice(tw_json_writer *wr, size_t at, size_t end, const char *bytes,
+                           size_t size);
+
+/* Hands the text of a complete document over, NUL-terminated, as allocated by tw__alloc; the
+ * writer is reset. NULL when incomplete or out of memory. */
+char *tw__json_writer_take(tw_json_writer *wr, size_t *size);
+
+#endif
