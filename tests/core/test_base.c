@@ -104,6 +104,20 @@ static void buffer_grows_to_its_maximum_and_no_further(void **state)
     tw__buf_clear(&buf);
 }
 
+static void buffer_holds_to_a_maximum_below_its_first_room(void **state)
+{
+    tw_buf buf;
+
+    (void)state;
+    tw__buf_init(&buf, 10);
+    assert_int_equal(tw__buf_put(&buf, "12345", 5), TW_OK);
+    assert_int_equal(tw__buf_put(&buf, "123456", 6), TW_E_TOO_LARGE);
+    assert_int_equal(tw__buf_put(&buf, "12345", 5), TW_OK);
+    assert_int_equal(tw__buf_putc(&buf, '!'), TW_E_TOO_LARGE);
+    assert_int_equal(buf.size, 10);
+    tw__buf_clear(&buf);
+}
+
 static void buffer_formats_text_longer_than_its_scratch(void **state)
 {
     char word[600];
@@ -306,6 +320,8 @@ int main(void)
                                         heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_grows_to_its_maximum_and_no_further, heap_setup,
                                         heap_teardown),
+        cmocka_unit_test_setup_teardown(buffer_holds_to_a_maximum_below_its_first_room,
+                                        heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_formats_text_longer_than_its_scratch,
                                         heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_keeps_its_text_when_memory_runs_out, heap_setup,

@@ -416,6 +416,30 @@ static uint64_t big_slice(const big *number, int top)
     return value;
 }
 
+/* 2^bits - number, for a number below 2^bits. */
+static void big_negate(big *number, int bits)
+{
+    uint64_t carry = 1;
+    int i;
+
+    for (i = 0; i < WORDS; i++) {
+        carry += ~number->word[i];
+        number->word[i] = (uint32_t)carry;
+        carry = carry >> 32;
+        if (i >= bits / 32)
+            number->word[i] &= i == bits / 32 ? (UINT32_C(1) << (bits % 32)) - 1 : 0;
+    }
+}
+
+static int big_compare(const big *a, const big *b)
+{
+    int i;
+
+    for (i = WORDS - 1; i > 0 && a->word[i] == b->word[i]; i--)
+        ;
+    return (a->word[i] > b->word[i]) - (a->word[i] < b->word[i]);
+}
+
 /* row * 5^n, compared with 2^(bits of the product rounded up): for a power 5^-n the row is the
  * quotient, cut off or rounded up by at most one. */
 static void assert_reciprocal(const uint64_t row[2], const big *power, int up)
@@ -436,16 +460,15 @@ static void assert_reciprocal(const uint64_t row[2], const big *power, int up)
             carry >>= 32;
         }
     }
-    /* Cut off: just below a power of two; rounded up: just above. The error is below the
-     * power itself, some 128 bits further down. */
+    /* Its distance from the power of two is at most one divisor. Rounded up it is just above,
+     * else just below: then the complement, up to the top bit, is the distance. */
     top = big_bits(&product);
     if (up) {
-        for (i = top - 2; i >= big_bits(power); i--)
-            assert_false(big_bit(&product, i));
+        product.word[(top - 1) / 32] &= ~(UINT32_C(1) << ((top - 1) % 32));
     } else {
-        for (i = top - 1; i >= big_bits(power); i--)
-            assert_true(big_bit(&product, i));
+        big_negate(&product, top);
     }
+    assert_true(big_compare(&product, power) <= 0);
 }
 
 static void powers_are_exact(void **unused)

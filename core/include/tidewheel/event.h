@@ -24,29 +24,28 @@ TW_API int tw_event_begin(tw_event **out, tw_client *cl, tw_error **err);
 /** Borrowed until commit or abort. */
 TW_API tw_json_writer *tw_event_writer(tw_event *ev);
 /**
- * Queues the event. `ev` is taken except on TW_AGAIN.
- *
- * Returns TW_OK (accepted), TW_E_VALIDATION with path and rule, TW_E_QUEUE_FULL,
- * TW_E_TOO_LARGE, TW_E_CLOSED, TW_E_FORKED; TW_AGAIN when the queue is full and the policy is
- * "block": call tw_event_wait (without the interpreter lock), then commit again.
+ * Queues the event. `ev` is taken except on TW_AGAIN. Returns TW_OK (accepted),
+ * TW_E_VALIDATION with path and rule, TW_E_QUEUE_FULL, TW_E_TOO_LARGE, TW_E_CLOSED,
+ * TW_E_FORKED; TW_AGAIN when the queue is full and the policy is "block": call
+ * tw_event_wait (without the interpreter lock), then commit again.
  */
 TW_API int tw_event_commit(tw_event *ev, tw_error **err);
-/** Waits for room up to the configured block_timeout counted from the first TW_AGAIN: TW_OK,
- * TW_E_QUEUE_FULL when the time is up, TW_E_CLOSED, TW_E_FORKED; TW_INTERRUPTED after a signal
- * and every 50 ms: look after signals and call again. `ev` stays the caller's: commit it
- * again, or abort it. */
+/** Waits for room up to the configured block_timeout counted from the first TW_AGAIN:
+ * TW_OK, TW_E_QUEUE_FULL when the time is up, TW_E_CLOSED, TW_E_FORKED; TW_INTERRUPTED
+ * after a signal and every 50 ms: look after signals and call again. `ev` stays the
+ * caller's: commit it again, or abort it. */
 TW_API int tw_event_wait(tw_event *ev, tw_error **err);
 /** Gives the slot back; NULL is allowed. */
 TW_API void tw_event_abort(tw_event *ev);
 
-/* ---- events the server refused ------------------------------------------------------- */
+/* ---- events the server refused ----------------------------------------------------- */
 
 /** One event that was accepted here and refused for good by the server. */
 typedef struct tw_rejection tw_rejection;
 
 /** The oldest rejection not yet taken (owned by caller, free with tw_rejection_free) or
- * TW_AGAIN when there is none. The newest 1,000 are kept, up to 4 MB; stats count them all.
- * @thread any */
+ * TW_AGAIN when there is none. The newest 1,000 are kept, up to 4 MB; stats count them
+ * all. @thread any */
 TW_API int tw_rejection_next(tw_rejection **out, tw_client *cl, tw_error **err);
 /** The event as it was sent; borrowed from the rejection, as all that follow. */
 TW_API const char *tw_rejection_event(const tw_rejection *rejection, size_t *size);

@@ -13,8 +13,8 @@ typedef enum tw_json_kind {
     TW_JSON_NULL,
     TW_JSON_FALSE,
     TW_JSON_TRUE,
-    TW_JSON_INT,    /* fits int64: .integer */
-    TW_JSON_REAL,   /* has a fraction or exponent: .real, correctly rounded; out of a double's
+    TW_JSON_INT, /* fits int64: .integer */
+    TW_JSON_REAL, /* has a fraction or exponent: .real, correctly rounded; out of a double's
                        range it is an error */
     TW_JSON_BIGINT, /* integer text beyond int64: only .text */
     TW_JSON_STRING,
@@ -33,9 +33,10 @@ typedef enum tw_json_kind {
 typedef struct tw_json_token {
     tw_json_kind kind;
     unsigned flags;
-    const char *text; /* string or key: decoded UTF-8; number: its text as written; borrowed
+    const char
+        *text;   /* string or key: decoded UTF-8; number: its text as written; borrowed
                          until the next call on the reader. Not NUL-terminated. */
-    size_t size;      /* bytes of text */
+    size_t size; /* bytes of text */
     int64_t integer;
     double real;
 } tw_json_token;
@@ -86,8 +87,10 @@ typedef struct tw_json_writer_options {
 
 /* 1,024 characters: event field table; 40 layers: event_properties row
  * (Amplitude HTTP V2 API docs, read 2026-11-23). The event object itself is one layer. */
-#define TW_JSON_WRITER_OPTIONS_INIT \
-    { sizeof(tw_json_writer_options), 1000000, 1024, 41 }
+#define TW_JSON_WRITER_OPTIONS_INIT                       \
+    {                                                     \
+        sizeof(tw_json_writer_options), 1000000, 1024, 41 \
+    }
 
 #define TW_JSON_VALID_UTF8 1u /* string flag: the caller vouches that the text is UTF-8 */
 
@@ -107,10 +110,10 @@ TW_API int tw_json_put_object_end(tw_json_writer *wr);
 TW_API int tw_json_put_array(tw_json_writer *wr);
 TW_API int tw_json_put_array_end(tw_json_writer *wr);
 /** `chars`: code points where the caller knows them, else -1. Text is copied. */
-TW_API int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
-                           unsigned flags);
-TW_API int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
-                              unsigned flags);
+TW_API int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size,
+                           int64_t chars, unsigned flags);
+TW_API int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size,
+                              int64_t chars, unsigned flags);
 TW_API int tw_json_put_int(tw_json_writer *wr, int64_t value);
 /** The shortest text that reads back as the same double, always recognisable as a real: "5.0",
  * "0.0001", "1e16", "1.5e-5", "-0.0". No exponent while the first digit's power of ten is in

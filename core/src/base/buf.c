@@ -41,6 +41,8 @@ int tw__buf_reserve(tw_buf *buf, size_t more)
         return TW_E_TOO_LARGE;
     need = buf->size + more;
     room = buf->room < 64 ? 64 : buf->room;
+    if (room > buf->max)
+        room = buf->max; /* room must not promise more than the maximum */
     while (room < need)
         room = room > buf->max / 2 ? need : room * 2;
     data = tw__realloc(buf->data, room);

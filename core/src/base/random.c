@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
+
+#include "base/process.h"
 
 /* A getrandom call costs about as much as encoding an event; 256 bytes at a time make it
  * vanish. The pid check throws the parent's bytes away in a forked child. */
@@ -54,10 +55,10 @@ void tw__random(void *bytes, size_t size)
         kernel_fill(bytes, size);
         return;
     }
-    if (pool.left < size || pool.pid != getpid()) {
+    if (pool.left < size || pool.pid != tw__pid()) {
         kernel_fill(pool.bytes, POOL);
         pool.left = POOL;
-        pool.pid = getpid();
+        pool.pid = tw__pid();
     }
     pool.left -= size;
     memcpy(bytes, pool.bytes + pool.left, size);

@@ -166,6 +166,33 @@ static void drop_zeros(decimal *dec)
     }
 }
 
+/*
+ * Prices and the like: a value below 10^9 with up to six decimals. n / 10^k is one correctly
+ * rounded operation on exact numbers, so the text n * 10^-k reads back as the value; with at most
+ * 15 digits no other decimal of that length does, and the least k leaves no zero at the end.
+ */
+static int few_decimals(decimal *out, double value)
+{
+    static const double powers[] = {1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    int k;
+
+    if (!(value >= 1e-3 && value < 1e9))
+        return 0;
+    for (k = 0; k < 6; k++) {
+        double scaled = value * powers[k];
+        int64_t n = (int64_t)(scaled + 0.5);
+        double off = scaled - (double)n;
+
+        /* The product may be off by half a place; the division is the proof. */
+        if (off * off <= scaled * scaled * 1e-31 && (double)n / powers[k] == value) {
+            out->digits = (uint64_t)n;
+            out->exponent = -1 - k;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* ---- the style of reals --------------------------------------------------------------- */
 
 static char *put_zeros(char *out, int count)
@@ -236,6 +263,8 @@ char *tw__number_real(char *out, double value)
         memcpy(out, ".0", 2);
         return out + 2;
     }
+    if (few_decimals(&dec, value))
+        return decimal_put(out, &dec);
     fraction = bits & fraction_mask;
     exponent = (int)(bits >> 52);
     if (exponent != 0)

@@ -600,8 +600,8 @@ static ALWAYS_INLINE int text_quick(tw_json_reader *rd, tw_json_token *token,
     return TW_OK;
 }
 
-/* Most tokens are plain strings and keys with no white space around; these are served here
- * without a call or a saved register. All else, errors too, is left to step(). */
+/* Most tokens are nulls, plain strings and keys with no white space around; these are served
+ * here without a call or a saved register. All else, errors too, is left to step(). */
 int tw_json_reader_next(tw_json_reader *rd, tw_json_token *token)
 {
     const char *p = rd->at;
@@ -618,6 +618,11 @@ int tw_json_reader_next(tw_json_reader *rd, tw_json_token *token)
         quote = string_quick(p + 1, end);
         if (quote != NULL)
             return text_quick(rd, token, TW_JSON_STRING, p + 1, quote);
+    } else if (rd->state == VALUE && end - p > 4 && memcmp(p, "null", 4) == 0) {
+        rd->at = p + 4;
+        rd->state = rd->after[rd->depth];
+        token->kind = TW_JSON_NULL;
+        return TW_OK;
     }
     return step_slow(rd, token);
 }

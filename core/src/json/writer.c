@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "json/copy.h"
 #include "json/number.h"
 #include "json/path.h"
 #include "json/scan.h"
@@ -224,6 +225,7 @@ static int value_ask(tw_json_writer *wr, tw_json_put *put, size_t before)
     put->depth = wr->depth;
     put->end = wr->buf.size;
     rule = wr->watch->value(wr->watch_ctx, put);
+    wr->watched = wr->watch->depth + 1;
     wr->watched = wr->watch->depth + 1; /* the watcher may want to see more, or less */
     if (rule == NULL)
         return TW_OK;
@@ -349,114 +351,6 @@ int tw_json_put_array_end(tw_json_writer *wr)
 
 /* ---- text ------------------------------------------------------------------------------ */
 
-/* Nonzero where a byte needs a closer look: one to escape or, unless `high_ok`, one above 0x7F. */
-static ALWAYS_INLINE uint64_t word_look(uint64_t word, int high_ok)
-{
-    return tw__scan_8(word) | (high_ok ? 0 : word & TW__HIGH_BITS);
-}
-
-#ifdef TW__SSE2
-
-static ALWAYS_INLINE unsigned vector_look(__m128i v, int high_ok)
-{
-    unsigned high;
-
-    return high_ok ? tw__scan_16(v, &high) : tw__scan_16_strict(v);
-}
-
-/* Eight to sixteen bytes by two loads that may overlap. */
-static ALWAYS_INLINE int copy_16(char *out, const char *text, size_t size, int high_ok)
-{
-    __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
-    __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + size - 8));
-
-    _mm_storel_epi64((__m128i *)(void *)out, first);
-    _mm_storel_epi64((__m128i *)(void *)(out + size - 8), last);
-    return vector_look(_mm_unpacklo_epi64(first, last), high_ok) == 0;
-}
-
-#else
-
-static ALWAYS_INLINE int copy_16(char *out, const char *text, size_t size, int high_ok)
-{
-    uint64_t first;
-    uint64_t last;
-
-    memcpy(&first, text, 8);
-    memcpy(&last, text + size - 8, 8);
-    memcpy(out, &first, 8);
-    memcpy(out + size - 8, &last, 8);
-    return (word_look(first, high_ok) | word_look(last, high_ok)) == 0;
-}
-
-#endif
-
-/* One to seven bytes. */
-static ALWAYS_INLINE int copy_7(char *out, const char *text, size_t size, int high_ok)
-{
-    uint64_t word = UINT64_C(0x2020202020202020);
-
-    if (size >= 4) {
-        uint32_t first;
-        uint32_t last;
-
-        memcpy(&first, text, 4);
-        memcpy(&last, text + size - 4, 4);
-        memcpy(out, &first, 4);
-        memcpy(out + size - 4, &last, 4);
-        word = (uint64_t)last << 32 | first;
-    } else {
-        char first = text[0];
-        char middle = text[size / 2];
-        char last = text[size - 1];
-
-        out[0] = first;
-        out[size / 2] = middle;
-        out[size - 1] = last;
-        word = word << 24 | (uint64_t)(unsigned char)first << 16 |
-               (uint64_t)(unsigned char)middle << 8 | (unsigned char)last;
-    }
-    return word_look(word, high_ok) == 0;
-}
-
-/* Copies `text` up to the first byte that needs a closer look and perhaps some beyond. Returns
- * how many bytes are sure to need none; all of them is the common case. Never writes past
- * `size` bytes. */
-static ALWAYS_INLINE size_t plain_copy(char *out, const char *text, size_t size,
-                                       int high_ok)
-{
-    size_t at = 0;
-    size_t left;
-
-#ifdef TW__SSE2
-    while (size - at > 16) {
-        __m128i v = tw__scan_load(text + at);
-        unsigned found = vector_look(v, high_ok);
-
-        _mm_storeu_si128((__m128i *)(void *)(out + at), v);
-        if (found != 0)
-            return at + (size_t)__builtin_ctz(found);
-        at += 16;
-    }
-#else
-    while (size - at > 16) {
-        uint64_t word;
-
-        memcpy(&word, text + at, 8);
-        memcpy(out + at, &word, 8);
-        if (word_look(word, high_ok) != 0)
-            return at;
-        at += 8;
-    }
-#endif
-    left = size - at;
-    if (left == 0)
-        return size;
-    if (left >= 8)
-        return copy_16(out + at, text + at, left, high_ok) ? size : at;
-    return copy_7(out + at, text + at, left, high_ok) ? size : at;
-}
-
 static char *escape_put(char *out, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -476,21 +370,24 @@ static char *escape_put(char *out, unsigned char c)
 
 /* Writes any text, without its quotes; there is room for `size` bytes. Returns its end, NULL on
  * failure. */
-static NEVER_INLINE char *text_escape(tw_json_writer *wr, char *out, const char *text,
-                                      size_t size, unsigned flags)
+static char *text_put(tw_json_writer *wr, char *out, const char *text, size_t size,
+                      unsigned flags)
 {
-    size_t at = 0;
+    size_t at =
+        tw__copy_plain(out, text, size, (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1);
     size_t made;
     size_t run;
     int rc;
 
-    if ((flags & TW_JSON_VALID_UTF8) == 0 && tw__utf8_check(text, size) != size) {
+    out += at;
+    if (at != size && (flags & TW_JSON_VALID_UTF8) == 0 &&
+        tw__utf8_check(text + at, size - at) != size - at) {
         writer_fail(wr, TW_E_VALIDATION, "a text was not valid UTF-8", 0);
         return NULL;
     }
     while (at < size) {
         if (!tw__scan_special((unsigned char)text[at])) {
-            run = plain_copy(out, text + at, size - at, 1);
+            run = tw__copy_plain(out, text + at, size - at, 0);
             at += run;
             out += run;
             while (at < size && !tw__scan_special((unsigned char)text[at]))
@@ -510,65 +407,46 @@ static NEVER_INLINE char *text_escape(tw_json_writer *wr, char *out, const char 
 }
 
 /* Takes a key whose text ends at `p` into the document. */
-static ALWAYS_INLINE int key_end(tw_json_writer *wr, char *p, const char *text,
-                                 size_t size)
+static ALWAYS_INLINE int key_end(tw_json_writer *wr, char *p)
 {
-    const char *rule = NULL;
     size_t total = (size_t)(p + 2 - wr->buf.data);
 
     memcpy(p, "\":", 2);
     if (total > wr->max_bytes)
         return writer_fail_room(wr, TW_E_TOO_LARGE);
-    if (wr->depth < wr->watched)
-        rule = wr->watch->key(wr->watch_ctx, wr->depth, text, size);
     wr->buf.size = total;
     wr->state = VALUE;
-    if (rule != NULL) /* a rule of the key speaks of its value's path */
-        return writer_fail(wr, TW_E_VALIDATION, rule, 0);
     return TW_OK;
 }
 
-static NEVER_INLINE int key_slow(tw_json_writer *wr, char *p, const char *text,
-                                 size_t size, unsigned flags)
-{
-    p = text_escape(wr, p, text, size, flags);
-    return p == NULL ? wr->code : key_end(wr, p, text, size);
-}
-
-static NEVER_INLINE int key_watched(tw_json_writer *wr, char *p, const char *text,
-                                    size_t size)
-{
-    return key_end(wr, p, text, size);
-}
-
-static NEVER_INLINE int key_grow(tw_json_writer *wr, const char *text, size_t size,
+/* Any key, whatever it needs. */
+static NEVER_INLINE int key_slow(tw_json_writer *wr, const char *text, size_t size,
                                  unsigned flags)
 {
-    int rc = put_grow(wr, size);
-
-    return rc == TW_OK ? tw_json_put_key(wr, text, size, -1, flags) : rc;
-}
-
-int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
-                    unsigned flags)
-{
+    const char *rule = NULL;
     char *p;
+    int rc;
 
-    (void)chars; /* no limit on keys is documented */
     if (wr->state != FIRST_KEY && wr->state != NEXT_KEY)
         return put_misplaced(wr);
-    if (!has_room(wr, size))
-        return key_grow(wr, text, size, flags);
+    rc = put_reserve(wr, size);
+    if (rc != TW_OK)
+        return rc;
     p = wr->buf.data + wr->buf.size;
     *p = ',';
     p += wr->state == NEXT_KEY;
-    *p++ = '"';
-    if (plain_copy(p, text, size, (flags & TW_JSON_VALID_UTF8) != 0) != size)
-        return key_slow(wr, p, text, size, flags);
-    p += size;
-    if (wr->depth < wr->watched)
-        return key_watched(wr, p, text, size);
-    return key_end(wr, p, text, size);
+    *p = '"';
+    p = text_put(wr, p + 1, text, size, flags);
+    if (p == NULL)
+        return wr->code;
+    rc = key_end(wr, p);
+    if (rc == TW_OK && wr->depth < wr->watched) {
+        rule = wr->watch->key(wr->watch_ctx, wr->depth, text, size);
+        wr->watched = wr->watch->depth + 1;
+    }
+    if (rule != NULL) /* a rule of the key speaks of its value's path */
+        return writer_fail(wr, TW_E_VALIDATION, rule, 0);
+    return rc;
 }
 
 /* A string so long that it may break a limit. */
@@ -589,7 +467,7 @@ static NEVER_INLINE int string_check(tw_json_writer *wr, const char *text, size_
 static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t size,
                                     int64_t chars, unsigned flags)
 {
-    tw_json_put put = {.kind = TW_JSON_STRING, .string = text, .size = size};
+    tw_json_put put;
     char *p;
     int rc;
 
@@ -602,7 +480,7 @@ static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t
     if (p == NULL)
         return wr->code;
     *p = '"';
-    p = text_escape(wr, p + 1, text, size, flags);
+    p = text_put(wr, p + 1, text, size, flags);
     if (p == NULL)
         return wr->code;
     *p++ = '"';
@@ -610,25 +488,51 @@ static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t
         return value_end(wr, p, TW_JSON_STRING, 0, 0);
     if ((size_t)(p - wr->buf.data) > wr->max_bytes)
         return writer_fail_room(wr, TW_E_TOO_LARGE);
+    put = (tw_json_put){.kind = TW_JSON_STRING, .string = text, .size = size};
     put.chars = chars < 0 ? tw__utf8_count(text, size) : (size_t)chars;
     return value_show(wr, p, &put);
 }
 
-/* The common string is short, plain, deep enough not to be watched, and there is room: it is
- * written here without a call or a saved register. */
+/* Nonzero where a text is short, there is room for it, and nobody looks on. */
+static ALWAYS_INLINE int text_is_quick(const tw_json_writer *wr, size_t size)
+{
+    return size <= TW__COPY_SHORT && wr->depth >= wr->watched &&
+           wr->buf.room - wr->buf.size >= TW__COPY_SHORT + SLACK;
+}
+
+/* Common keys and strings are short and plain: these two write them without a call. All else
+ * is left to the slow ones, which begin again: nothing counts before the size is set. */
+int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
+                    unsigned flags)
+{
+    uint64_t deny = (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1;
+    char *p;
+
+    (void)chars; /* no limit on keys is documented */
+    if (!text_is_quick(wr, size) || (wr->state != FIRST_KEY && wr->state != NEXT_KEY))
+        return key_slow(wr, text, size, flags);
+    p = wr->buf.data + wr->buf.size;
+    *p = ',';
+    p += wr->state == NEXT_KEY;
+    *p++ = '"';
+    if (tw__copy_short(p, text, size, deny) != 0)
+        return key_slow(wr, text, size, flags);
+    return key_end(wr, p + size);
+}
+
 int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
                        unsigned flags)
 {
+    uint64_t deny = (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1;
     char *p;
 
-    if (wr->state > VALUE || size > wr->quick_size || !has_room(wr, size) ||
-        wr->depth < wr->watched)
+    if (!text_is_quick(wr, size) || wr->state > VALUE || size > wr->quick_size)
         return string_slow(wr, text, size, chars, flags);
     p = wr->buf.data + wr->buf.size;
     *p = ',';
     p += wr->state == MORE;
     *p++ = '"';
-    if (plain_copy(p, text, size, (flags & TW_JSON_VALID_UTF8) != 0) != size)
+    if (tw__copy_short(p, text, size, deny) != 0)
         return string_slow(wr, text, size, chars, flags);
     p[size] = '"';
     size = (size_t)(p + size + 1 - wr->buf.data);

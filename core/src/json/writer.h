@@ -31,6 +31,7 @@ typedef struct tw_json_put {
  * A key's `depth` is the number of open containers: 1 for the top-level keys, and so is that of
  * their values. At *_END the container is closed and `depth` is what it was at its opening.
  * Callbacks must not call the writer, but for reading its text, which ends with the value shown.
+ * They may change `depth`, which counts at once: raised at an OBJECT, its contents are shown.
  * The value callback may change `depth`, which is read again after it.
  */
 typedef struct tw_json_watch {

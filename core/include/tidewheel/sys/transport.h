@@ -19,11 +19,12 @@ typedef struct tw_transfer_request {
     const char *method;
     const char *url;
     const char *const *headers; /* "Name: value", NULL-ended */
-    const void *body;           /* borrowed until done() or cancel() returned; NULL = no body */
+    const void *body; /* borrowed until done() or cancel() returned; NULL = no body */
     size_t body_size;
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* whole transfer; -1 = none */
-    int64_t stall_ms;   /* give up when next to nothing came for so long; -1 = never. A transfer
+    int64_t
+        stall_ms; /* give up when next to nothing came for so long; -1 = never. A transfer
                            that the receiver paused does not count */
     unsigned flags;
 } tw_transfer_request;
@@ -32,7 +33,7 @@ typedef struct tw_transfer_request {
 typedef struct tw_transfer_head {
     size_t size;
     int status;
-    int64_t content_length; /* -1 unknown */
+    int64_t content_length;  /* -1 unknown */
     const char *retry_after; /* raw field values, "" when absent */
     const char *content_type;
     const char *content_encoding;
@@ -42,9 +43,9 @@ typedef struct tw_transfer_head {
 /** How a transfer ended. */
 typedef struct tw_transfer_end {
     size_t size;
-    int code;            /* TW_OK when the whole answer was read */
-    int sent;            /* nonzero when a byte of the request may have left */
-    int permanent;       /* nonzero when trying again soon cannot help (certificate refused) */
+    int code;      /* TW_OK when the whole answer was read */
+    int sent;      /* nonzero when a byte of the request may have left */
+    int permanent; /* nonzero when trying again soon cannot help (certificate refused) */
     const char *message; /* what happened, no secret in it; "" on success */
 } tw_transfer_end;
 
@@ -64,7 +65,7 @@ typedef struct tw_transport_settings {
     size_t size;
     const char *proxy;    /* "" = none */
     const char *no_proxy; /* "" = none */
-    const char *ca_pem;   /* trusted certificates; NULL when no https host is configured */
+    const char *ca_pem; /* trusted certificates; NULL when no https host is configured */
     size_t ca_pem_size;
 } tw_transport_settings;
 

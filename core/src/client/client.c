@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* The client: makes all the rooms, owns them, and ends them in order. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <tidewheel/job.h>
+#include <tidewheel/version.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "client/client_internal.h"
+#include "client/config.h"
+#include "client/describe.h"
+#include "net/ca.h"
+#include "net/curl_transport.h"
+
+/* EU names follow no pattern, and the User Profile API has none there (Amplitude API docs, read
+ * 2026-11-23). */
+static const char *const region_hosts[2][TW_HOST_COUNT] = {
+    {"https://api2.amplitude.com", "https://amplitude.com",
+     "https://profile-api.amplitude.com", "https://mcp.amplitude.com"},
+    {"https://api.eu.amplitude.com", "https://analytics.eu.amplitude.com", NULL,
+     "https://mcp.eu.amplitude.com"}};
+
+enum { HTTPAPI_EVENTS_MOST = 1999, HTTPAPI_BYTES_MOST = 1000000 };
+
+/* ---- checking what no single option can -------------------------------------------------- */
+
+static int pair_check(const tw_config *cfg, tw_option_id low, tw_option_id high,
+                      tw_error **err)
+{
+    if (tw__config_number(cfg, low) <= tw__config_number(cfg, high))
+        return TW_OK;
+    return tw__error_at(err, TW_E_CONFIG, tw__option(low)->name,
+                        "%s was refused: it was larger than %s", tw__option(low)->name,
+                        tw__option(high)->name);
+}
+
+static int config_check(const tw_config *cfg, tw_error **err)
+{
+    int rc;
+
+    if (!tw__config_is_set(cfg, TW_OPT_API_KEY))
+        return tw__error_at(err, TW_E_CONFIG, "api_key", "api_key is missing");
+    if (strcmp(tw__config_text(cfg, TW_OPT_INGEST_ENDPOINT), "httpapi") == 0) {
+        if (tw__config_number(cfg, TW_OPT_BATCH_EVENTS) > HTTPAPI_EVENTS_MOST)
+            return tw__error_at(
+                err, TW_E_CONFIG, "batch_events",
+                "batch_events was refused: httpapi takes fewer than 2,000 events "
+                "a request");
+        if (tw__config_number(cfg, TW_OPT_BATCH_BYTES) > HTTPAPI_BYTES_MOST)
+            return tw__error_at(
+                err, TW_E_CONFIG, "batch_bytes",
+                "batch_bytes was refused: httpapi takes 1,000,000 bytes a "
+                "request");
+    }
+    rc = pair_check(cfg, TW_OPT_BACKOFF_FIRST, TW_OPT_BACKOFF_MAX, err);
+    return rc == TW_OK ? pair_check(cfg, TW_OPT_POLL_FIRST, TW_OPT_POLL_MAX, err) : rc;
+}
+
+/* ---- hosts, certificates, proxy ----------------------------------------------------------- */
+
+static const char *host_base(const tw_config *cfg, tw_host host)
+{
+    static const tw_option_id own[TW_HOST_COUNT] = {TW_OPT_INGEST_URL, TW_OPT_DASH_URL,
+                                                    TW_OPT_PROFILE_URL, TW_OPT_COUNT};
+    int eu = strcmp(tw__config_text(cfg, TW_OPT_REGION), "eu") == 0;
+
+    if (region_hosts[eu][host] == NULL)
+        return NULL; /* whatever the URLs say: the API does not exist there */
+    if (own[host] != TW_OPT_COUNT && tw__config_is_set(cfg, own[host]))
+        return tw__config_text(cfg, own[host]);
+    if (tw__config_is_set(cfg, TW_OPT_BASE_URL))
+        return tw__config_text(cfg, TW_OPT_BASE_URL);
+    return region_hosts[eu][host];
+}
+
+/* The MCP host is listed for those who look, but never called from here. */
+static int needs_tls(const char *const *base)
+{
+    int i;
+
+    for (i = 0; i < TW_HOST_COUNT; i++) {
+        if (i != TW_HOST_MCP && base[i] != NULL && strncmp(base[i], "https:", 6) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static const char *environment(const char *name)
+{
+    return getenv(name);
+}
+
+static const char *first_set(const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        const char *value = getenv(*names);
+
+        if (value != NULL && value[0] != '\0')
+            return value;
+    }
+    return "";
+}
+
+/* Read here, once, in the caller's thread: the I/O thread never looks at the environment, which
+ * the program may change at any time. */
+static void network_settings(tw_network *net, const tw_config *cfg)
+{
+    static const char *const proxies[] = {"https_proxy", "HTTPS_PROXY", "all_proxy",
+                                          "ALL_PROXY", NULL};
+    static const char *const exceptions[] = {"no_proxy", "NO_PROXY", NULL};
+
+    net->proxy_source = "option";
+    net->proxy = tw__config_text(cfg, TW_OPT_PROXY);
+    net->no_proxy = "";
+    if (!tw__config_is_set(cfg, TW_OPT_PROXY)) {
+        net->proxy = first_set(proxies);
+        net->proxy_source = net->proxy[0] != '\0' ? "environment" : "none";
+        net->no_proxy = first_set(exceptions);
+    }
+}
+
+static int certificates_load(tw_ca *ca, const tw_config *cfg, tw_error **err)
+{
+    tw_ca_places places;
+
+    memset(&places, 0, sizeof places);
+    places.file = tw__config_text(cfg, TW_OPT_CA_FILE);
+    places.pem = tw__config_text(cfg, TW_OPT_CA_PEM);
+    places.pem_size = strlen(places.pem);
+    places.env = environment;
+    places.built_in = tw__curl_ca_file();
+    places.fallback = tw__config_text(cfg, TW_OPT_CA_FALLBACK);
+    return tw__ca_load(ca, &places, err);
+}
+
+/* ---- making -------------------------------------------------------------------------------- */
+
+static int loop_make(tw_client *cl, const tw_config *cfg, const tw_network *net,
+                     const tw_ca *ca, tw_error **err)
+{
+    tw_transport_settings settings;
+
+    settings.size = sizeof settings;
+    settings.proxy = net->proxy;
+    settings.no_proxy = net->no_proxy;
+    settings.ca_pem = ca->pem;
+    settings.ca_pem_size = ca->size;
+    return tw__loop_new(&cl->loop, tw__config_transport(cfg), &settings, 0, err);
+}
+
+static int gate_make(tw_client *cl, const tw_config *cfg, const char *const *base,
+                     tw_error **err)
+{
+    tw_gate_settings settings;
+
+    memcpy(settings.base, base, sizeof settings.base);
+    settings.api_key = tw__config_text(cfg, TW_OPT_API_KEY);
+    settings.secret_key = tw__config_text(cfg, TW_OPT_SECRET_KEY);
+    settings.user_agent = tw__config_text(cfg, TW_OPT_USER_AGENT);
+    settings.region = tw__config_text(cfg, TW_OPT_REGION);
+    settings.connect_timeout_ms = tw__config_ms(cfg, TW_OPT_CONNECT_TIMEOUT);
+    settings.timeout_ms = tw__config_ms(cfg, TW_OPT_TIMEOUT);
+    settings.dash_timeout_ms = tw__config_ms(cfg, TW_OPT_DASH_TIMEOUT);
+    return tw__gate_new(&cl->gate, cl->loop, &settings, err);
+}
+
+static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
+{
+    const char *full = tw__config_text(cfg, TW_OPT_ON_QUEUE_FULL);
+    tw_ingest_settings settings;
+
+    settings.queue_events = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_EVENTS);
+    settings.queue_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_BYTES);
+    settings.on_full = full[0] == 'b'   ? TW_FULL_BLOCK
+                       : full[0] == 'd' ? TW_FULL_DROP_OLDEST
+                                        : TW_FULL_REFUSE;
+    settings.block_timeout_ms = tw__config_ms(cfg, TW_OPT_BLOCK_TIMEOUT);
+    settings.flush_interval_ms = tw__config_ms(cfg, TW_OPT_FLUSH_INTERVAL);
+    settings.batch_events = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_EVENTS);
+    settings.batch_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_BYTES);
+    settings.use_batch =
+        strcmp(tw__config_text(cfg, TW_OPT_INGEST_ENDPOINT), "batch") == 0;
+    settings.min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
+    settings.backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
+    settings.backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);
+    return tw__ingest_new(&cl->ingest, cl->gate, &settings, err);
+}
+
+/* On the I/O thread, when the loop ends. */
+static void rooms_cancel(void *ctx)
+{
+    tw_client *cl = ctx;
+
+    tw__ingest_cancel(cl->ingest);
+}
+
+static int rooms_make(tw_client *cl, const tw_config *cfg, tw_error **err)
+{
+    const char *base[TW_HOST_COUNT];
+    tw_network net;
+    tw_ca ca;
+    int rc = TW_OK;
+    int i;
+
+    memset(&ca, 0, sizeof ca);
+    memset(&net, 0, sizeof net);
+    net.base = base;
+    for (i = 0; i < TW_HOST_COUNT; i++)
+        base[i] = host_base(cfg, (tw_host)i);
+    network_settings(&net, cfg);
+    if (needs_tls(base) && tw__config_transport(cfg) == NULL)
+        rc = certificates_load(&ca, cfg, err);
+    net.ca_source = ca.source;
+    if (rc == TW_OK)
+        rc = loop_make(cl, cfg, &net, &ca, err);
+    if (rc == TW_OK)
+        rc = gate_make(cl, cfg, base, err);
+    if (rc == TW_OK)
+        rc = ingest_make(cl, cfg, err);
+    if (rc == TW_OK)
+        rc = tw__describe(&cl->description, cfg, &net, err);
+    tw__ca_clear(&ca);
+    return rc;
+}
+
+int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err)
+{
+    tw_client *cl;
+    int rc = config_check(cfg, err);
+
+    *out = NULL;
+    if (rc != TW_OK)
+        return rc;
+    cl = tw__alloc_zero(1, sizeof *cl);
+    if (cl == NULL)
+        return tw__error_nomem(err);
+    cl->pid = tw__pid();
+    cl->poll_first_ms = tw__config_ms(cfg, TW_OPT_POLL_FIRST);
+    cl->poll_max_ms = tw__config_ms(cfg, TW_OPT_POLL_MAX);
+    cl->job_timeout_ms = tw__config_ms(cfg, TW_OPT_JOB_TIMEOUT);
+    rc = rooms_make(cl, cfg, err);
+    if (rc != TW_OK) {
+        if (cl->ingest != NULL)
+            tw__ingest_free(cl->ingest);
+        tw__gate_free(cl->gate);
+        tw__loop_unref(cl->loop);
+        tw__free(cl->description);
+        tw__free(cl);
+        return rc;
+    }
+    tw__loop_on_close(cl->loop, rooms_cancel, cl);
+    *out = cl;
+    return TW_OK;
+}
+
+/* ---- using ---------------------------------------------------------------------------------- */
+
+static int pid_check(const tw_client *cl, tw_error **err)
+{
+    if (cl == NULL)
+        return tw__error(err, TW_E_INVALID, "there was no client");
+    if (cl->pid != tw__pid())
+        return tw__error(
+            err, TW_E_FORKED,
+            "the client was made in the parent process; make a new one here");
+    return TW_OK;
+}
+
+int tw__client_check(const tw_client *cl, tw_error **err)
+{
+    int rc = pid_check(cl, err);
+
+    if (rc == TW_OK && atomic_load(&cl->closing))
+        rc = tw__error(err, TW_E_CLOSED, "the client was closed");
+    return rc;
+}
+
+int tw_client_stats(tw_client *cl, tw_stats *stats)
+{
+    tw_stats now = TW_STATS_INIT;
+    size_t size = stats->size < sizeof now ? stats->size : sizeof now;
+    int rc = pid_check(cl, NULL);
+
+    if (rc != TW_OK)
+        return rc;
+    tw__ingest_stats(cl->ingest, &now);
+    now.size = size;
+    memcpy(stats, &now, size);
+    return TW_OK;
+}
+
+int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
+{
+    int rc = tw__client_check(cl, err);
+
+    *out = NULL;
+    return rc == TW_OK ? tw__ingest_flush(out, cl->ingest, queue, err) : rc;
+}
+
+int tw_client_describe(char **out, tw_client *cl, tw_error **err)
+{
+    *out = NULL;
+    if (cl == NULL)
+        return tw__error(err, TW_E_INVALID, "there was no client");
+    *out =
+        tw__strdup(cl->description); /* also after close and fork: it says nothing new */
+    return *out != NULL ? TW_OK : tw__error_nomem(err);
+}
+
+void tw_text_free(char *text)
+{
+    tw__free(text);
+}
+
+/* ---- ending --------------------------------------------------------------------------------- */
+
+/* Waits until everything accepted has its final state: TW_OK, TW_AGAIN, TW_INTERRUPTED. */
+static int close_flush(tw_client *cl, int64_t timeout_ms)
+{
+    tw_job *job;
+    int rc;
+
+    if (tw__ingest_flush(&job, cl->ingest, NULL, NULL) != TW_OK)
+        return TW_AGAIN; /* no thread, no memory: nothing can be sent */
+    rc = tw_job_wait(job, timeout_ms);
+    tw_job_unref(job);
+    return rc;
+}
+
+static void close_now(tw_client *cl)
+{
+    if (atomic_exchange(&cl->closed, 1))
+        return;
+    tw__loop_close(cl->loop);
+}
+
+int tw_client_close(tw_client *cl, int64_t timeout_ms, tw_error **err)
+{
+    tw_stats before = TW_STATS_INIT;
+    tw_stats after = TW_STATS_INIT;
+    uint64_t lost;
+    int rc = pid_check(cl, err);
+
+    if (rc != TW_OK || atomic_load(&cl->closed))
+        return rc;
+    atomic_store(&cl->closing, 1);
+    tw__ingest_stop_intake(cl->ingest);
+    tw__ingest_stats(cl->ingest, &before);
+    if (before.waiting > 0 && timeout_ms != 0 &&
+        close_flush(cl, timeout_ms) == TW_INTERRUPTED)
+        return TW_INTERRUPTED;
+    close_now(cl);
+    tw__ingest_stats(cl->ingest, &after);
+    lost = after.uncertain - before.uncertain + after.expired - before.expired;
+    if (lost == 0)
+        return TW_OK;
+    return tw__error(err, TW_E_TIMEOUT,
+                     "%llu events were not confirmed before the client was closed",
+                     (unsigned long long)lost);
+}
+
+void tw_client_free(tw_client *cl)
+{
+    if (cl == NULL)
+        return;
+    if (cl->pid == tw__pid()) {
+        atomic_store(&cl->closing, 1);
+        tw__ingest_stop_intake(cl->ingest);
+        close_now(cl);
+        tw__ingest_free(cl->ingest);
+    }
+    /* In a forked child the queue stays as it is: its locks may be held by a thread that is not
+     * there, and libcurl's handles must not be touched, or the parent's connections end. */
+    tw__gate_free(cl->gate);
+    tw__loop_unref(cl->loop);
+    tw__free(cl->description);
+    tw__free(cl);
+}

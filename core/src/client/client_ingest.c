@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Events of a client, and those the server refused; flush and stats are in client.c. */
+#include <tidewheel/event.h>
+
+#include "client/client_internal.h"
+#include "ingest/ingest_internal.h"
+
+int tw_event_begin(tw_event **out, tw_client *cl, tw_error **err)
+{
+    int rc;
+
+    *out = NULL;
+    rc = tw__client_check(cl, err);
+    return rc == TW_OK ? tw__ingest_begin(out, cl->ingest, err) : rc;
+}
+
+int tw_rejection_next(tw_rejection **out, tw_client *cl, tw_error **err)
+{
+    int rc;
+
+    *out = NULL;
+    rc = tw__client_check(cl, err);
+    /* What was refused can still be asked for after close. */
+    if (rc == TW_E_CLOSED) {
+        if (err != NULL) {
+            tw_error_free(*err);
+            *err = NULL;
+        }
+        rc = TW_OK;
+    }
+    return rc == TW_OK ? tw__rejection_next(out, cl->ingest) : rc;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What an error answer says, in one line. */
+#define _GNU_SOURCE
+#include "gate/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <tidewheel/error.h>
+
+#include "json/tree.h"
+
+/* The API's own bodies are small; lists of bad events may be longer. */
+enum { PARSE_MOST = 1024 * 1024, QUOTE_MOST = 200 };
+
+static const tw_node *path2(const tw_node *node, const char *a, const char *b)
+{
+    return tw__node_member(tw__node_member(node, a), b);
+}
+
+/*
+ * Ingestion    {"code":400,"error":"...","missing_field":"..."}
+ * Dashboard    {"error":{"http_code":403,"type":"...","message":"...","metadata":{"details":"..."}}}
+ * Taxonomy     {"success":false,"errors":[{"message":"..."}]}
+ * User profile {"error":"..."}
+ */
+static void envelope_text(char *text, size_t room, const tw_node *root)
+{
+    const tw_node *error = tw__node_member(root, "error");
+    const char *plain = tw__node_string(error);
+    const char *message = tw__node_string(tw__node_member(error, "message"));
+    const char *details = tw__node_string(path2(error, "metadata", "details"));
+    const char *missing = tw__node_string(tw__node_member(root, "missing_field"));
+
+    if (plain != NULL && missing != NULL)
+        snprintf(text, room, "%s (%s)", plain, missing);
+    else if (plain != NULL)
+        snprintf(text, room, "%s", plain);
+    else if (details != NULL &&
+             (message == NULL || strcmp(message, "Unspecified Error") == 0))
+        snprintf(text, room, "%s", details);
+    else if (details != NULL)
+        snprintf(text, room, "%s: %s", message, details);
+    else if (message != NULL)
+        snprintf(text, room, "%s", message);
+    if (text[0] != '\0')
+        return;
+    message = tw__node_string(
+        tw__node_member(tw__node_first(tw__node_member(root, "errors")), "message"));
+    if (message == NULL)
+        message = tw__node_string(tw__node_member(root, "message"));
+    if (message != NULL)
+        snprintf(text, room, "%s", message);
+}
+
+/* Identify answers in plain text; firewalls and proxies send pages. */
+static void plain_text(char *text, size_t room, const char *body, size_t size)
+{
+    size_t most = size < QUOTE_MOST ? size : QUOTE_MOST;
+
+    while (most > 0 && strchr(" \t\r\n", body[0]) != NULL && body[0] != '\0') {
+        body++;
+        size--;
+        most--;
+    }
+    if (most == 0 || memchr(body, '\0', most) != NULL)
+        return;
+    if (body[0] == '<') {
+        snprintf(text, room, "an HTML page, as a proxy or firewall sends");
+        return;
+    }
+    if (body[0] == '{' || body[0] == '[')
+        return; /* JSON that says nothing we know */
+    if (most < size) {
+        while (most > 0 && ((unsigned char)body[most] & 0xC0) == 0x80)
+            most--;
+    }
+    while (most > 0 && strchr(" \t\r\n", body[most - 1]) != NULL)
+        most--;
+    snprintf(text, room, "%.*s%s", (int)most, body,
+             most < size && size > QUOTE_MOST ? "..." : "");
+}
+
+void tw__answer_text(char *text, size_t room, const char *body, size_t size)
+{
+    tw_node *root = NULL;
+
+    text[0] = '\0';
+    if (size == 0)
+        return;
+    if (size <= PARSE_MOST && tw__tree_parse(&root, body, size, NULL) == TW_OK)
+        envelope_text(text, room, root);
+    tw__tree_free(root);
+    if (text[0] == '\0')
+        plain_text(text, room, body, size);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The gate: hosts, keys and time limits that every call shares. */
+#ifndef TW_GATE_GATE_H
+#define TW_GATE_GATE_H
+
+#include "gate/call.h"
+#include "gate/endpoints.h"
+#include "net/job.h"
+#include "net/loop.h"
+
+/* What the client's options say about calls; checked by config. All copied. */
+typedef struct tw_gate_settings {
+    const char *base[TW_HOST_COUNT]; /* normalised base URL per host; NULL = not served */
+    const char *api_key;
+    const char *secret_key; /* "" = none */
+    const char *user_agent;
+    const char *region; /* for messages: "us" or "eu" */
+    int64_t connect_timeout_ms;
+    int64_t timeout_ms; /* one attempt, ingestion and profile; 0 = the endpoint's own */
+    int64_t dash_timeout_ms; /* one attempt, Dashboard hosts; 0 = the endpoint's own */
+} tw_gate_settings;
+
+/* `loop` is referenced. */
+int tw__gate_new(tw_gate **out, tw_loop *loop, const tw_gate_settings *settings,
+                 tw_error **err);
+/* After the loop has ended, and with it every call: jobs and ingestion cancel their own. NULL is
+ * allowed. */
+void tw__gate_free(tw_gate *gate);
+
+/* TW_OK when calls of this endpoint can be made at all (key, host, region), else the error
+ * that tw__call_start would give. @thread any */
+int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err);
+
+/* An ordinary call as a job: its reply is the whole answer. `spec` is copied, the body too.
+ * @thread any */
+int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,
+                       tw_queue *queue, tw_error **err);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* The keys of a project, in the one place where they stand in memory. */
+#define _GNU_SOURCE
+#include "gate/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Basic: RFC 7617; the bytes of "api_key:secret_key", no line breaks. */
+static size_t base64(char *out, const unsigned char *in, size_t size)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t at = 0;
+    size_t i;
+
+    for (i = 0; i < size; i += 3) {
+        unsigned a = in[i];
+        unsigned b = i + 1 < size ? in[i + 1] : 0;
+        unsigned c = i + 2 < size ? in[i + 2] : 0;
+
+        out[at++] = digits[a >> 2];
+        out[at++] = digits[(a & 3) << 4 | b >> 4];
+        out[at++] = i + 1 < size ? digits[(b & 15) << 2 | c >> 6] : '=';
+        out[at++] = i + 2 < size ? digits[c & 63] : '=';
+    }
+    out[at] = '\0';
+    return at;
+}
+
+tw_keys *tw__keys_new(const char *api_key, const char *secret_key)
+{
+    char pair[2 * TW_KEY_MOST + 2];
+    tw_keys *keys;
+    int n;
+
+    keys = mmap(NULL, sizeof *keys, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                -1, 0);
+    if (keys == MAP_FAILED)
+        return NULL;
+        /* Best effort: containers often allow neither. */
+#ifdef MADV_DONTDUMP
+    madvise(keys, sizeof *keys, MADV_DONTDUMP);
+#endif
+    mlock(keys, sizeof *keys);
+    snprintf(keys->api_key, sizeof keys->api_key, "%s", api_key);
+    snprintf(keys->secret_key, sizeof keys->secret_key, "%s", secret_key);
+    n = snprintf(pair, sizeof pair, "%s:%s", keys->api_key, keys->secret_key);
+    n = n < (int)sizeof pair ? n : (int)sizeof pair - 1;
+    strncpy(keys->basic, "Authorization: Basic ", sizeof keys->basic - 1);
+    base64(keys->basic + strlen(keys->basic), (const unsigned char *)pair, (size_t)n);
+    snprintf(keys->secret, sizeof keys->secret, "Authorization: Api-Key %s",
+             keys->secret_key);
+    explicit_bzero(pair, sizeof pair);
+    return keys;
+}
+
+void tw__keys_free(tw_keys *keys)
+{
+    if (keys == NULL)
+        return;
+    explicit_bzero(keys, sizeof *keys);
+    munmap(keys, sizeof *keys);
+}
+
+/* The mark is never longer than the key, so that everything happens in place. */
+static void redact(char *text, const char *key, const char *mark)
+{
+    size_t size = strlen(key);
+    size_t mark_size = strlen(mark);
+    char *at;
+
+    if (size < 4 || mark_size > size)
+        return;
+    for (at = strstr(text, key); at != NULL; at = strstr(at + mark_size, key)) {
+        memcpy(at, mark, mark_size);
+        memmove(at + mark_size, at + size, strlen(at + size) + 1);
+    }
+}
+
+void tw__keys_redact(const tw_keys *keys, char *text)
+{
+    char mark[16] = "***";
+    size_t size = strlen(keys->api_key);
+
+    redact(text, keys->basic + strlen("Authorization: Basic "), "***");
+    redact(text, keys->secret_key, "***");
+    if (size >= 12)
+        snprintf(mark, sizeof mark, "...%s", keys->api_key + size - 4);
+    redact(text, keys->api_key, mark);
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of an event's fields, applied while it is written. */
+#include "ingest/event_rules.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+_Static_assert(FIELD_COUNT <= 64, "tw_event_rules keeps a bit per field");
+
+/* What an operation's value must be (Identify API docs, read 2026-11-23). */
+typedef enum operand { OPERAND_PROPERTIES, OPERAND_NUMBERS, OPERAND_ANY } operand;
+static const struct {
+    const char *name;
+    operand operand;
+} operations[] = {
+    {"$set", OPERAND_PROPERTIES},       {"$setOnce", OPERAND_PROPERTIES},
+    {"$add", OPERAND_NUMBERS},          {"$append", OPERAND_PROPERTIES},
+    {"$prepend", OPERAND_PROPERTIES},   {"$unset", OPERAND_PROPERTIES},
+    {"$preInsert", OPERAND_PROPERTIES}, {"$postInsert", OPERAND_PROPERTIES},
+    {"$remove", OPERAND_PROPERTIES},    {"$clearAll", OPERAND_ANY},
+};
+
+/* Ids the server refuses, whatever their case (HTTP V2 API docs, read 2026-11-23). */
+static const char *const banned_ids[] = {
+    "anonymous", "nil",     "none",
+    "null",      "n/a",     "na",
+    "undefined", "unknown", "00000000-0000-0000-0000-000000000000",
+    "{}",        "lmy47d",  "0",
+    "-1"};
+
+enum {
+    MAX_GROUP_TYPES = 5,  /* per event; the rest is not tracked */
+    MAX_GROUP_VALUES = 10 /* (HTTP V2 API docs, `groups`, read 2026-11-23) */
+};
+
+/* 10-digit seconds are taken as January 1970 by the server; micro- and nanoseconds lie
+ * tens of thousands of years ahead. The bounds are the years 1973 and 5138. */
+#define TIME_MIN INT64_C(100000000000)
+#define TIME_MAX INT64_C(99999999999999)
+
+static int has(const tw_event_rules *rules, unsigned id)
+{
+    return (rules->seen >> id & 1) != 0;
+}
+
+/* ---- keys -------------------------------------------------------------------------- */
+
+static const char *unknown_key(tw_event_rules *rules, const char *text, size_t size)
+{
+    const char *near = tw__event_field_near(text, size);
+
+    if (near == NULL)
+        return "is not an event field: values of your own belong in event_properties";
+    snprintf(rules->text, sizeof rules->text, "is not an event field: did you mean %s?",
+             near);
+    return rules->text;
+}
+
+static tw_event_properties *properties_of(tw_event_rules *rules)
+{
+    return rules->field->type == TYPE_USER ? &rules->user : &rules->group;
+}
+
+static void name_keep(tw_event_properties *props, const char *text, size_t size)
+{
+    if (props->name[0] != '\0')
+        return;
+    if (size > sizeof props->name - 1) {
+        size = sizeof props->name - 1;
+        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
+            size--;
+    }
+    memcpy(props->name, text, size);
+    props->name[size] = '\0';
+}
+
+/* Either all keys of a property object are operations or none is (Identify API docs,
+ * read 2026-11-23). Whether operations are due at all is known once event_type is: see
+ * finish. */
+static const char *property_key(tw_event_rules *rules, const char *text, size_t size)
+{
+    tw_event_properties *props = properties_of(rules);
+    size_t i;
+
+    rules->operation = -1;
+    for (i = 0; size > 3 && text[0] == '$' && i < sizeof operations / sizeof *operations;
+         i++) {
+        if (strlen(operations[i].name) == size &&
+            memcmp(operations[i].name, text, size) == 0) {
+            rules->operation = (int)i;
+            break;
+        }
+    }
+    if (rules->operation >= 0) {
+        if (!props->operations)
+            props->name[0] = '\0';
+        props->operations = 1;
+        name_keep(props, text, size);
+    } else {
+        props->plain = 1;
+        if (size > 0 && text[0] == '$') {
+            props->unknown = 1;
+            name_keep(props, text, size);
+        }
+    }
+    if (props->operations && props->plain)
+        return "must not be mixed with the others: property operations and plain "
+               "properties exclude each other";
+    return NULL;
+}
+
+static int one_of(const char *const *names, size_t count, const char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (strlen(names[i]) == size && memcmp(names[i], text, size) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static const char *second_key(tw_event_rules *rules, const char *text, size_t size)
+{
+    static const char *const plan[] = {"branch", "source", "version", "versionId"};
+    static const char *const metadata[] = {"source_name", "source_version"};
+
+    switch (rules->field->type) {
+    case TYPE_USER:
+    case TYPE_GROUP:
+        return property_key(rules, text, size);
+    case TYPE_GROUPS:
+        if (++rules->group_types > MAX_GROUP_TYPES)
+            return "is one group type too many: an event may have 5";
+        return NULL;
+    case TYPE_PLAN:
+        if (!one_of(plan, sizeof plan / sizeof *plan, text, size))
+            return "is not kept: a plan has branch, source, version and versionId";
+        return NULL;
+    case TYPE_METADATA:
+        if (!one_of(metadata, sizeof metadata / sizeof *metadata, text, size))
+            return "is not kept: ingestion_metadata has source_name and source_version";
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static const char *rules_key(void *ctx, unsigned depth, const char *text, size_t size)
+{
+    tw_event_rules *rules = ctx;
+    uint64_t bit;
+
+    if (depth == 2)
+        return second_key(rules, text, size);
+    if (depth != 1)
+        return NULL;
+    rules->field = tw__event_field_find(text, size);
+    if (rules->field == NULL)
+        return unknown_key(rules, text, size);
+    bit = UINT64_C(1) << rules->field->id;
+    if ((rules->keys & bit) != 0)
+        return "was given twice";
+    rules->keys |= bit;
+    return NULL;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* ---- top-level values -------------------------------------------------------------- */
+
+static int banned(const char *text, size_t size)
+{
+    size_t i;
+    size_t j;
+
+    for (i = 0; i < sizeof banned_ids / sizeof *banned_ids; i++) {
+        const char *id = banned_ids[i];
+
+        if (strlen(id) != size)
+            continue;
+        for (j = 0; j < size && lower(text[j]) == id[j]; j++)
+            ;
+        if (j == size)
+            return 1;
+    }
+    return 0;
+}
+
+static const char *id_value(const tw_event_rules *rules, const tw_json_put *put)
+{
+    if (put->kind != TW_JSON_STRING)
+        return "must be a string";
+    if (put->size == 0)
+        return "must not be empty: leave it out instead";
+    /* The ban comes before the length: "0" stays refused whatever min_id_length says. The
+     * longest banned id has 36 bytes. */
+    if (put->size <= 36 && banned(put->string, put->size))
+        return "is on Amplitude's list of invalid ids";
+    if (put->chars < rules->min_id_length)
+        return rules->short_id;
+    return NULL;
+}
+
+static const char *event_type_value(tw_event_rules *rules, const tw_json_put *put)
+{
+    if (put->kind != TW_JSON_STRING)
+        return "must be a string";
+    if (put->size == 0)
+        return "must not be empty";
+    if (put->size == 9 && memcmp(put->string, "$identify", 9) == 0)
+        rules->kind = TW_EVENT_IDENTIFY;
+    else if (put->size == 14 && memcmp(put->string, "$groupidentify", 14) == 0)
+        rules->kind = TW_EVENT_GROUPIDENTIFY;
+    return NULL;
+}
+
+static const char *time_value(const tw_json_put *put)
+{
+    double value;
+
+    if (put->kind == TW_JSON_INT)
+        value = (double)put->integer;
+    else if (put->kind == TW_JSON_REAL)
+        value = put->real;
+    else
+        return "must be a whole number of milliseconds since 1970";
+    if (value != floor(value))
+        return "must be a whole number of milliseconds since 1970";
+    if (value < (double)TIME_MIN)
+        return "must be in milliseconds since 1970, 100000000000 or more: was it in seconds?";
+    if (value > (double)TIME_MAX)
+        return "must be in milliseconds since 1970, 14 digits at most: was it in "
+               "microseconds?";
+    return NULL;
+}
+
+/* ISO 4217 (HTTP V2 API docs, read 2026-11-23). */
+static const char *currency_value(const tw_json_put *put)
+{
+    size_t i;
+
+    if (put->kind != TW_JSON_STRING)
+        return "must be a string";
+    for (i = 0; i < put->size && put->string[i] >= 'A' && put->string[i] <= 'Z'; i++)
+        ;
+    return i == 3 && put->size == 3 ? NULL
+                                    : "must be a currency code of 3 capital letters";
+}
+
+static const char *integer_value(const tw_json_put *put)
+{
+    return put->kind == TW_JSON_INT ? NULL : "must be a whole number";
+}
+
+static const char *session_value(const tw_json_put *put)
+{
+    if (put->kind != TW_JSON_INT)
+        return "must be a whole number";
+    return put->integer >= -1
+               ? NULL
+               : "must be the session's start in milliseconds since 1970, or -1";
+}
+
+static const char *object_value(tw_event_rules *rules, const tw_json_put *put,
+                                unsigned depth)
+{
+    if (put->kind != TW_JSON_OBJECT)
+        return "must be an object";
+    rules->watch.depth = depth;
+    return NULL;
+}
+
+static const char *first_value(tw_event_rules *rules, const tw_json_put *put)
+{
+    const tw_event_field *field = rules->field;
+    tw_json_kind kind = put->kind;
+
+    if (kind ==
+        TW_JSON_NULL) { /* null is absent; only what we add must know where it is */
+        if (field->id == FIELD_INSERT_ID)
+            rules->null_insert_id = put->at;
+        else if (field->id == FIELD_TIME)
+            rules->null_time = put->at;
+        return NULL;
+    }
+    if (kind == TW_JSON_OBJECT_END || kind == TW_JSON_ARRAY_END) {
+        rules->watch.depth = 1;
+        return NULL;
+    }
+    rules->seen |= UINT64_C(1) << field->id;
+    switch ((field_type)field->type) {
+    case TYPE_TEXT:
+        return kind == TW_JSON_STRING ? NULL : "must be a string";
+    case TYPE_ID:
+        return id_value(rules, put);
+    case TYPE_EVENT_TYPE:
+        return event_type_value(rules, put);
+    case TYPE_INSERT_ID:
+        if (kind != TW_JSON_STRING)
+            return "must be a string";
+        return put->size != 0 ? NULL : "must not be empty: leave it out instead";
+    case TYPE_CURRENCY:
+        return currency_value(put);
+    case TYPE_NUMBER:
+        return kind == TW_JSON_INT || kind == TW_JSON_REAL ? NULL : "must be a number";
+    case TYPE_INTEGER:
+        return integer_value(put);
+    case TYPE_SESSION:
+        return session_value(put);
+    case TYPE_TIME:
+        return time_value(put);
+    case TYPE_BOOL:
+        return kind == TW_JSON_TRUE || kind == TW_JSON_FALSE ? NULL
+                                                             : "must be true or false";
+    case TYPE_OBJECT:
+        return object_value(rules, put, 1);
+    case TYPE_GROUPS:
+        return object_value(rules, put, 3);
+    case TYPE_USER:
+    case TYPE_GROUP:
+    case TYPE_PLAN:
+    case TYPE_METADATA:
+        return object_value(rules, put, 2);
+    }
+    return NULL;
+}
+
+/* ---- deeper values ----------------------------------------------------------------- */
+
+static const char *group_value(tw_event_rules *rules, const tw_json_put *put)
+{
+    switch (put->kind) {
+    case TW_JSON_ARRAY:
+        return put->depth == 2 ? NULL : "must be a string, a number or a boolean";
+    case TW_JSON_ARRAY_END:
+        return NULL;
+    case TW_JSON_STRING:
+    case TW_JSON_INT:
+    case TW_JSON_REAL:
+    case TW_JSON_TRUE:
+    case TW_JSON_FALSE:
+        if (++rules->group_values > MAX_GROUP_VALUES)
+            return "is one group value too many: an event may have 10";
+        return NULL;
+    default:
+        return put->depth == 2 ? "must be a group's name or an array of names"
+                               : "must be a string, a number or a boolean";
+    }
+}
+
+static const char *operation_value(tw_event_rules *rules, const tw_json_put *put)
+{
+    if (rules->operation < 0)
+        return NULL;
+    switch (operations[rules->operation].operand) {
+    case OPERAND_ANY:
+        return NULL;
+    case OPERAND_NUMBERS:
+    case OPERAND_PROPERTIES:
+        if (put->kind == TW_JSON_OBJECT_END) {
+            rules->watch.depth = 2;
+            rules->operation = -1;
+            return NULL;
+        }
+        if (put->kind != TW_JSON_OBJECT)
+            return "must be an object: property name to operand";
+        if (operations[rules->operation].operand == OPERAND_NUMBERS)
+            rules->watch.depth = 3;
+        return NULL;
+    }
+    return NULL;
+}
+
+static const char *rules_value(void *ctx, const tw_json_put *put)
+{
+    tw_event_rules *rules = ctx;
+
+    if (put->depth == 1)
+        return first_value(rules, put);
+    if (put->depth == 0) {
+        return put->kind == TW_JSON_OBJECT || put->kind == TW_JSON_OBJECT_END
+                   ? NULL
+                   : "must be an object";
+    }
+    switch (rules->field->type) {
+    case TYPE_GROUPS:
+        return group_value(rules, put);
+    case TYPE_USER:
+    case TYPE_GROUP:
+        if (put->depth == 2)
+            return operation_value(rules, put);
+        /* Only reached inside $add. */
+        return put->kind == TW_JSON_INT || put->kind == TW_JSON_REAL ? NULL
+                                                                     : "must be a number";
+    case TYPE_PLAN:
+    case TYPE_METADATA:
+        return put->kind == TW_JSON_STRING || put->kind == TW_JSON_NULL
+                   ? NULL
+                   : "must be a string";
+    default:
+        return NULL;
+    }
+}
+
+/* ---- the whole event --------------------------------------------------------------- */
+
+void tw__event_rules_init(tw_event_rules *rules, unsigned min_id_length)
+{
+    memset(rules, 0, sizeof *rules);
+    rules->min_id_length = min_id_length;
+    rules->watch.key = rules_key;
+    rules->watch.value = rules_value;
+    snprintf(rules->short_id, sizeof rules->short_id, "must have at least %u characters",
+             min_id_length);
+}
+
+void tw__event_rules_start(tw_event_rules *rules, tw_json_writer *wr)
+{
+    rules->watch.depth = 1;
+    rules->field = NULL;
+    rules->keys = 0;
+    rules->seen = 0;
+    rules->kind = TW_EVENT_PLAIN;
+    rules->operation = -1;
+    rules->group_types = 0;
+    rules->group_values = 0;
+    rules->null_insert_id = 0;
+    rules->null_time = 0;
+    memset(&rules->user, 0, sizeof rules->user);
+    memset(&rules->group, 0, sizeof rules->group);
+    tw__json_writer_watch(wr, &rules->watch, rules);
+}
+
+int tw__event_rules_has_insert_id(const tw_event_rules *rules)
+{
+    return has(rules, FIELD_INSERT_ID);
+}
+
+int tw__event_rules_has_time(const tw_event_rules *rules)
+{
+    return has(rules, FIELD_TIME);
+}
+
+static int refuse(tw_error **err, const char *path, const char *rule)
+{
+    return tw__error_at(err, TW_E_VALIDATION, path, "%s: %s", path, rule);
+}
+
+static int refuse_property(tw_error **err, const char *object, const char *name,
+                           const char *rule)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s.%s", object, name);
+    return refuse(err, path, rule);
+}
+
+int tw__event_rules_finish(const tw_event_rules *rules, tw_error **err)
+{
+    if (!has(rules, FIELD_EVENT_TYPE))
+        return refuse(err, "event_type", "is required");
+    /* A group needs no user (Group Identify API docs, read 2026-11-23). */
+    if (!has(rules, FIELD_USER_ID) && !has(rules, FIELD_DEVICE_ID) &&
+        rules->kind != TW_EVENT_GROUPIDENTIFY)
+        return refuse(err, "user_id", "is required where there is no device_id");
+    if (rules->user.operations && rules->kind != TW_EVENT_IDENTIFY)
+        return refuse_property(err, "user_properties", rules->user.name,
+                               "is an operation, which needs event_type \"$identify\"");
+    if (rules->user.unknown && rules->kind == TW_EVENT_IDENTIFY)
+        return refuse_property(err, "user_properties", rules->user.name,
+                               "is not a property operation");
+    if (has(rules, FIELD_GROUP_PROPERTIES) && rules->kind != TW_EVENT_GROUPIDENTIFY)
+        return refuse(err, "group_properties",
+                      "are ignored without event_type \"$groupidentify\"");
+    if (rules->group.unknown)
+        return refuse_property(err, "group_properties", rules->group.name,
+                               "is not a property operation");
+    if (rules->kind == TW_EVENT_GROUPIDENTIFY && rules->group_values == 0)
+        return refuse(err, "groups", "must name the group that is meant");
+    if (!has(rules, FIELD_PRICE) && !has(rules, FIELD_REVENUE)) {
+        if (has(rules, FIELD_PRODUCT_ID))
+            return refuse(err, "productId", "needs price or revenue beside it");
+        if (has(rules, FIELD_REVENUE_TYPE))
+            return refuse(err, "revenueType", "needs price or revenue beside it");
+    }
+    return TW_OK;
+}

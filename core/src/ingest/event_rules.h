@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of an event's fields, applied while it is written. */
+#ifndef TW_INGEST_EVENT_RULES_H
+#define TW_INGEST_EVENT_RULES_H
+
+#include <stdint.h>
+
+#include <tidewheel/error.h>
+
+#include "ingest/event_fields.h"
+#include "json/writer.h"
+
+enum {
+    TW__MIN_ID_LENGTH = 5
+}; /* the server's default (Amplitude HTTP V2 API docs, read
+                                   2026-11-23) */
+
+typedef enum tw_event_kind {
+    TW_EVENT_PLAIN,
+    TW_EVENT_IDENTIFY,
+    TW_EVENT_GROUPIDENTIFY
+} tw_event_kind;
+
+/* What was put into user_properties or group_properties. */
+typedef struct tw_event_properties {
+    unsigned char operations; /* an operation was seen */
+    unsigned char plain;
+    char name[64]; /* the first operation, as "$set"; or the first unknown "$..." key */
+    unsigned char unknown;
+} tw_event_properties;
+
+/* The state of one event being written. */
+typedef struct tw_event_rules {
+    tw_json_watch watch;
+    const tw_event_field *field; /* the top-level member being written */
+    uint64_t keys;               /* fields whose key was written, a bit each */
+    uint64_t seen;               /* the same without those that are null */
+    unsigned min_id_length;
+    tw_event_kind kind;
+    int operation; /* index of the operation being written, -1 outside */
+    unsigned group_types;
+    unsigned group_values;
+    tw_event_properties user;
+    tw_event_properties group;
+    size_t null_insert_id; /* where the text says null, 0 where it does not */
+    size_t null_time;
+    char text[160]; /* a rule with a value in it */
+    char short_id[48];
+} tw_event_rules;
+
+void tw__event_rules_init(tw_event_rules *rules, unsigned min_id_length);
+/* Watches the event that `wr`, newly reset, will write; both live equally long. */
+void tw__event_rules_start(tw_event_rules *rules, tw_json_writer *wr);
+/* What can only be said of the whole event. */
+int tw__event_rules_finish(const tw_event_rules *rules, tw_error **err);
+
+/* Whether the event brings its own. */
+int tw__event_rules_has_insert_id(const tw_event_rules *rules);
+int tw__event_rules_has_time(const tw_event_rules *rules);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Flush jobs: done when every event accepted before them has a final state. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "ingest/ingest_internal.h"
+#include "net/job.h"
+
+/* @locks needs lock */
+static void flush_unlink(tw_flush *flush)
+{
+    tw_flush **at = &flush->ing->flushes;
+
+    while (*at != NULL && *at != flush)
+        at = &(*at)->next;
+    if (*at == flush)
+        *at = flush->next;
+    flush->next = NULL;
+}
+
+static void flush_start(tw_job *job, void *state)
+{
+    tw_flush *flush = state;
+
+    (void)job;
+    tw__sender_probe(flush->ing);
+}
+
+static void flush_cancel(tw_job *job, void *state, int code)
+{
+    tw_flush *flush = state;
+    tw_ingest *ing = flush->ing;
+    tw_error *err = NULL;
+
+    if (tw__job_finished(job))
+        return;
+    pthread_mutex_lock(&ing->lock);
+    flush_unlink(flush);
+    pthread_mutex_unlock(&ing->lock);
+    tw__error(&err, code,
+              code == TW_E_CLOSED ? "the client was closed"
+                                  : "the flush was canceled; its events are kept");
+    tw__job_finish(job, NULL, err);
+}
+
+static const tw_job_kind flush_kind = {flush_start, flush_cancel, NULL, tw__free};
+
+int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err)
+{
+    tw_flush *flush;
+    tw_job *job;
+    int canceled;
+    int rc;
+
+    *out = NULL;
+    pthread_mutex_lock(&ing->lock);
+    canceled = ing->canceled;
+    pthread_mutex_unlock(&ing->lock);
+    if (canceled)
+        return tw__error(err, TW_E_CLOSED, "the client was closed");
+    flush = tw__alloc_zero(1, sizeof *flush);
+    if (flush == NULL)
+        return tw__error_nomem(err);
+    rc = tw__job_new(&job, ing->loop, queue, &flush_kind, flush, err);
+    if (rc != TW_OK) {
+        tw__free(flush);
+        return rc;
+    }
+    flush->ing = ing;
+    flush->job = job;
+    pthread_mutex_lock(&ing->lock);
+    flush->mark = ing->next_seq;
+    flush->left = ing->waiting;
+    flush->next = ing->flushes;
+    ing->flushes = flush;
+    pthread_mutex_unlock(&ing->lock);
+    rc = tw__job_submit(job, err);
+    if (rc != TW_OK) {
+        pthread_mutex_lock(&ing->lock);
+        flush_unlink(flush);
+        pthread_mutex_unlock(&ing->lock);
+        tw_job_unref(job);
+        return rc;
+    }
+    *out = job;
+    return TW_OK;
+}
+
+/* Takes those off the list that wait for nothing, or all. */
+static tw_flush *flush_collect(tw_ingest *ing, int all)
+{
+    tw_flush *done = NULL;
+    tw_flush *flush;
+    tw_flush *next;
+
+    pthread_mutex_lock(&ing->lock);
+    for (flush = ing->flushes; flush != NULL; flush = next) {
+        next = flush->next;
+        if (all || flush->left == 0) {
+            flush_unlink(flush);
+            flush->next = done;
+            done = flush;
+        }
+    }
+    pthread_mutex_unlock(&ing->lock);
+    return done;
+}
+
+void tw__flush_settle(tw_ingest *ing)
+{
+    tw_flush *flush = flush_collect(ing, 0);
+
+    while (flush != NULL) {
+        tw_flush *next = flush->next;
+
+        tw__job_finish(flush->job, NULL, NULL); /* may free `flush` */
+        flush = next;
+    }
+}
+
+void tw__flush_fail(tw_ingest *ing, const tw_error *err)
+{
+    tw_flush *flush = flush_collect(ing, 1);
+
+    while (flush != NULL) {
+        tw_flush *next = flush->next;
+
+        tw__job_finish(flush->job, NULL, tw__error_copy(err));
+        flush = next;
+    }
+}
+
+int tw__flush_wants(const tw_ingest *ing, uint64_t seq)
+{
+    const tw_flush *flush;
+
+    for (flush = ing->flushes; flush != NULL; flush = flush->next) {
+        if (seq < flush->mark)
+            return 1;
+    }
+    return 0;
+}

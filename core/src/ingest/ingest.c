@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Ingestion as a whole: made, counted, ended. */
+#define _GNU_SOURCE
+#include "ingest/ingest.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "ingest/ingest_internal.h"
+
+enum {
+    /* HTTP V2 takes fewer than 2,000 events and 1 MB, batch 2,000 and 20 MB (Amplitude
+     * HTTP V2 and Batch API docs, read 2026-11-23). "MB" is given in no exact number: the
+     * smaller. */
+    HTTPAPI_EVENTS = 1999,
+    HTTPAPI_BYTES = 1000000,
+    BATCH_EVENTS = TW_BATCH_EVENTS_MAX,
+    BATCH_BYTES = 20000000
+};
+
+/* ---- life -------------------------------------------------------------------------- */
+
+/* {"api_key":"...","events":[ with the options between, where there are any. */
+static int head_make(tw_ingest *ing, tw_error **err)
+{
+    static const char events[] = ",\"events\":[";
+    tw_json_writer_options options = TW_JSON_WRITER_OPTIONS_INIT;
+    const char *key = tw__gate_api_key(ing->gate);
+    tw_json_writer *wr = NULL;
+    const char *text;
+    size_t size;
+    int rc = tw_json_writer_new(&wr, &options, err);
+
+    if (rc != TW_OK)
+        return rc;
+    tw_json_put_object(wr);
+    tw_json_put_key(wr, "api_key", 7, 7, TW_JSON_VALID_UTF8);
+    tw_json_put_string(wr, key, strlen(key), -1, 0);
+    if (ing->settings.min_id_length != TW__MIN_ID_LENGTH) {
+        tw_json_put_key(wr, "options", 7, 7, TW_JSON_VALID_UTF8);
+        tw_json_put_object(wr);
+        tw_json_put_key(wr, "min_id_length", 13, 13, TW_JSON_VALID_UTF8);
+        tw_json_put_int(wr, ing->settings.min_id_length);
+        tw_json_put_object_end(wr);
+    }
+    rc = tw_json_put_object_end(wr);
+    if (rc != TW_OK) {
+        rc = tw_json_writer_error(wr, err);
+        goto out;
+    }
+    text = tw_json_writer_text(wr, &size);
+    ing->head_size = size - 1 + sizeof events - 1; /* without the brace */
+    ing->head = tw__alloc(ing->head_size);
+    if (ing->head == NULL) {
+        rc = tw__error_nomem(err);
+        goto out;
+    }
+    memcpy(ing->head, text, size - 1);
+    memcpy(ing->head + size - 1, events, sizeof events - 1);
+    explicit_bzero((char *)text, size);
+out:
+    tw_json_writer_free(wr);
+    return rc;
+}
+
+static uint64_t at_most(uint64_t value, uint64_t limit)
+{
+    return value == 0 || value > limit ? limit : value;
+}
+
+static int room_open(tw_ingest *ing, tw_error **err)
+{
+    size_t i;
+
+    if (ing->settings.on_full != TW_FULL_BLOCK)
+        return TW_OK;
+    if (pipe(ing->room_fd) != 0) {
+        ing->room_fd[0] = -1;
+        ing->room_fd[1] = -1;
+        return tw__error(err, TW_E_NOMEM, "no descriptor was left for a pipe");
+    }
+    for (i = 0; i < 2; i++) {
+        fcntl(ing->room_fd[i], F_SETFD, FD_CLOEXEC);
+        fcntl(ing->room_fd[i], F_SETFL, O_NONBLOCK);
+    }
+    return TW_OK;
+}
+
+void tw__ingest_destroy(tw_ingest *ing)
+{
+    tw__batch_list_free(&ing->ready);
+    tw__batch_list_free(&ing->retry);
+    tw__batch_list_free(&ing->held);
+    tw__batch_free(ing->open);
+    tw__batch_free(ing->sent);
+    while (ing->spare != NULL) {
+        tw_batch *next = ing->spare->next;
+
+        tw__batch_free(ing->spare);
+        ing->spare = next;
+    }
+    while (ing->pool != NULL) {
+        tw_event *next = ing->pool->next;
+
+        tw__event_free(ing->pool);
+        ing->pool = next;
+    }
+    tw__rejections_clear(ing);
+    tw_json_reader_free(ing->rd);
+    tw__free_secret(ing->head, ing->head_size);
+    if (ing->room_fd[0] >= 0) {
+        close(ing->room_fd[0]);
+        close(ing->room_fd[1]);
+    }
+    pthread_mutex_destroy(&ing->lock);
+    tw__loop_unref(ing->loop);
+    tw__free(ing);
+}
+
+int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *settings,
+                   tw_error **err)
+{
+    tw_ingest *ing = tw__alloc_zero(1, sizeof *ing);
+    tw_ingest_settings *set;
+    int rc;
+
+    *out = NULL;
+    if (ing == NULL)
+        return tw__error_nomem(err);
+    ing->gate = gate;
+    ing->loop = tw__loop_ref(tw__gate_loop(gate));
+    ing->pid = tw__pid();
+    ing->settings = *settings;
+    ing->room_fd[0] = -1;
+    ing->room_fd[1] = -1;
+    set = &ing->settings;
+    set->batch_events =
+        at_most(set->batch_events, set->use_batch ? BATCH_EVENTS : HTTPAPI_EVENTS);
+    set->batch_bytes =
+        at_most(set->batch_bytes, set->use_batch ? BATCH_BYTES : HTTPAPI_BYTES);
+    if (set->min_id_length == 0)
+        set->min_id_length = TW__MIN_ID_LENGTH;
+    ing->limits.events = set->batch_events;
+    ing->limits.bytes = set->batch_bytes;
+    pthread_mutex_init(&ing->lock, NULL);
+    rc = head_make(ing, err);
+    if (rc == TW_OK)
+        rc = room_open(ing, err);
+    if (rc == TW_OK)
+        rc = tw__sender_init(ing, err);
+    if (rc != TW_OK) {
+        tw__ingest_destroy(ing);
+        return rc;
+    }
+    *out = ing;
+    return TW_OK;
+}
+
+void tw__ingest_free(tw_ingest *ing)
+{
+    int last;
+
+    if (ing == NULL)
+        return;
+    if (ing->pid != tw__pid()) {
+        /* The lock may be held for ever by a thread that only the parent has: events that
+         * were open at the fork are lost memory, which is all they are in the child. */
+        if (ing->open_events == 0)
+            tw__ingest_destroy(ing);
+        return;
+    }
+    pthread_mutex_lock(&ing->lock);
+    ing->freed = 1;
+    ing->stopped = 1;
+    last = ing->open_events == 0;
+    pthread_mutex_unlock(&ing->lock);
+    if (last)
+        tw__ingest_destroy(ing);
+}
+
+/* ---- the client's questions and orders --------------------------------------------- */
+
+void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
+{
+    tw_stats now = TW_STATS_INIT;
+    size_t size = stats->size < sizeof now ? stats->size : sizeof now;
+
+    pthread_mutex_lock(&ing->lock);
+    now.accepted = ing->accepted;
+    now.stored = ing->finals[TW_FINAL_STORED];
+    now.rejected = ing->finals[TW_FINAL_REJECTED];
+    now.uncertain = ing->finals[TW_FINAL_UNCERTAIN];
+    now.expired = ing->finals[TW_FINAL_EXPIRED];
+    now.dropped = ing->finals[TW_FINAL_DROPPED];
+    now.waiting = ing->waiting;
+    now.waiting_bytes = ing->waiting_bytes;
+    now.refused = ing->refused;
+    now.requests = ing->requests;
+    now.retries = ing->retries;
+    now.paused = (uint64_t)ing->paused;
+    pthread_mutex_unlock(&ing->lock);
+    now.size = stats->size;
+    memcpy(stats, &now, size);
+}
+
+void tw__ingest_stop_intake(tw_ingest *ing)
+{
+    pthread_mutex_lock(&ing->lock);
+    ing->stopped = 1;
+    tw__ingest_tell_room(ing);
+    pthread_mutex_unlock(&ing->lock);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Ingestion: from accepted records to known outcomes. */
+#ifndef TW_INGEST_INGEST_H
+#define TW_INGEST_INGEST_H
+
+#include <tidewheel/client.h>
+#include <tidewheel/event.h>
+#include <tidewheel/job.h>
+
+#include "gate/call.h"
+
+typedef struct tw_ingest tw_ingest;
+
+typedef enum tw_on_full { TW_FULL_REFUSE, TW_FULL_BLOCK, TW_FULL_DROP_OLDEST } tw_on_full;
+
+/* What the client's options say about ingestion; checked by config. */
+typedef struct tw_ingest_settings {
+    uint64_t queue_events;
+    uint64_t queue_bytes;
+    tw_on_full on_full;
+    int64_t block_timeout_ms;
+    int64_t flush_interval_ms; /* oldest waiting event is sent after this at the latest */
+    uint64_t batch_events;     /* most events in a request */
+    uint64_t batch_bytes;      /* largest body */
+    int use_batch;             /* /batch instead of /2/httpapi */
+    unsigned min_id_length;
+    int64_t backoff_first_ms;
+    int64_t backoff_max_ms;
+} tw_ingest_settings;
+
+int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *settings,
+                   tw_error **err);
+
+/* The public event functions of event.h and flush, behind the client's checks. @thread
+ * any */
+int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err);
+int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err);
+void tw__ingest_stats(tw_ingest *ing, tw_stats *stats);
+
+/* No event is accepted any more (TW_E_CLOSED). @thread any */
+void tw__ingest_stop_intake(tw_ingest *ing);
+/* Ends what still waits as expired or uncertain, finishes flush jobs with TW_E_CLOSED,
+ * cancels calls. @thread worker */
+void tw__ingest_cancel(tw_ingest *ing);
+/* After the loop has ended. Events still open in callers' hands keep the memory alive. */
+void tw__ingest_free(tw_ingest *ing);
+
+#endif

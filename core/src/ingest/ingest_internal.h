@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of ingestion, shared by its queue, its sender and its flush jobs. */
+#ifndef TW_INGEST_INGEST_INTERNAL_H
+#define TW_INGEST_INGEST_INTERNAL_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "ingest/ingest.h"
+#include "ingest/outcome.h"
+#include "ingest/packer.h"
+
+typedef struct tw_batch_list {
+    tw_batch *head;
+    tw_batch *tail;
+} tw_batch_list;
+
+/* A flush job waits for `left` events with a sequence number below `mark`. */
+typedef struct tw_flush {
+    struct tw_flush *next;
+    tw_ingest *ing;
+    tw_job *job; /* borrowed while linked: it is not finished then */
+    uint64_t mark;
+    uint64_t left;
+} tw_flush;
+
+struct tw_rejection {
+    tw_rejection *next;
+    size_t size; /* of the event's text, which follows the struct */
+    int status;
+    char field[64];
+    char reason[160];
+    char event[];
+};
+
+/* How an accepted event ends; indexes the counters. */
+typedef enum tw_final {
+    TW_FINAL_STORED,
+    TW_FINAL_REJECTED,
+    TW_FINAL_UNCERTAIN,
+    TW_FINAL_EXPIRED,
+    TW_FINAL_DROPPED,
+    TW_FINAL_COUNT
+} tw_final;
+
+struct tw_ingest {
+    tw_gate *gate;
+    tw_loop *loop;
+    pid_t pid;
+    tw_ingest_settings settings;
+    char *head; /* the envelope before the events; holds the API key */
+    size_t head_size;
+    tw_task task; /* pumps */
+
+    pthread_mutex_t lock;
+    /* ---- under the lock ------------------------------------------------------------ */
+    tw_batch_limits limits; /* of a request; only ever lowered, by 413 */
+    tw_batch *open;         /* takes the events that are accepted now */
+    tw_batch_list ready;    /* full ones, oldest first */
+    tw_batch_list retry;    /* to be sent before all others */
+    tw_batch_list held;     /* each waits until its due_ms */
+    tw_batch *spare;        /* empty ones kept for reuse */
+    unsigned spare_count;
+    uint64_t next_seq;
+    uint64_t accepted, refused, requests, retries;
+    uint64_t finals[TW_FINAL_COUNT];
+    uint64_t waiting, waiting_bytes;
+    int paused;
+    int stopped;  /* no intake */
+    int canceled; /* nothing is sent any more */
+    int unposted; /* the I/O thread does not know of the latest news */
+    tw_flush *flushes;
+    tw_event *pool;
+    unsigned pool_count;
+    size_t open_events; /* in callers' hands */
+    int freed;          /* the last event to come back frees everything */
+    int room_fd[2]; /* readable when there may be room; -1 unless on_full is "block" */
+    int room_told;
+    unsigned room_waiters;
+    tw_rejection *rejections, *rejections_last;
+    size_t rejection_count, rejection_bytes;
+
+    /* ---- of the I/O thread --------------------------------------------------------- */
+    tw_timer timer;
+    tw_call *call;
+    tw_batch *sent; /* on the wire, or its verdict is in */
+    size_t sent_bytes;
+    int judged; /* `verdict` is to be carried out */
+    tw_verdict verdict;
+    tw_json_reader *rd;
+    unsigned failures; /* in a row */
+    unsigned pauses;   /* in a row */
+    int64_t not_before_ms;
+    int64_t split_from_ms; /* window of split_count */
+    unsigned split_count;
+};
+
+/* ---- ingest.c ---------------------------------------------------------------------- */
+void tw__ingest_destroy(tw_ingest *ing);
+
+/* ---- queue.c ----------------------------------------------------------------------- */
+void tw__batch_list_free(tw_batch_list *list);
+void tw__batch_push(tw_batch_list *list, tw_batch *batch);
+void tw__batch_unshift(tw_batch_list *list, tw_batch *batch);
+tw_batch *tw__batch_shift(tw_batch_list *list);
+/* Nothing happens where it is not in the list. */
+void tw__batch_list_remove(tw_batch_list *list, tw_batch *batch);
+/* An empty batch. TW_OK or TW_E_NOMEM. @locks needs lock */
+int tw__ingest_batch(tw_batch **out, tw_ingest *ing);
+void tw__ingest_recycle(tw_ingest *ing, tw_batch *batch);
+/* Record `index` has come to its end. The batch still holds it. @locks needs lock */
+void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index,
+                      tw_final state);
+/* Wakes those who wait for room. @locks needs lock */
+void tw__ingest_tell_room(tw_ingest *ing);
+
+/* ---- schedule.c: the I/O thread ---------------------------------------------------- */
+/* When the open batch is to go although it is not full. @locks needs lock */
+int64_t tw__open_due(const tw_ingest *ing);
+/* The next batch to be sent, off its list and within the limits; NULL when there is none,
+ * or no memory to cut one. @locks needs lock */
+tw_batch *tw__batch_next(tw_ingest *ing, int64_t now);
+/* Sets the time before which nothing is sent, by the number of failures in a row. */
+void tw__wait_retry(tw_ingest *ing, int64_t at_least);
+void tw__wait_pause(tw_ingest *ing, int64_t at_least);
+
+/* ---- verdict.c: the I/O thread ----------------------------------------------------- */
+/* Does with the sent batch what the verdict says. */
+void tw__verdict_apply(tw_ingest *ing);
+/* To be sent before all others. */
+void tw__batch_again(tw_ingest *ing, tw_batch *batch);
+
+/* ---- sender.c: the I/O thread ------------------------------------------------------ */
+int tw__sender_init(tw_ingest *ing, tw_error **err);
+/* A flush began: what has been put off because of a pause is tried once more. @thread
+ * worker */
+void tw__sender_probe(tw_ingest *ing);
+/* @thread worker */
+void tw__sender_pump(tw_ingest *ing);
+
+/* ---- flush.c ----------------------------------------------------------------------- */
+/* Finishes the jobs that wait for nothing any more. @thread worker */
+void tw__flush_settle(tw_ingest *ing);
+/* Finishes all; `err` is borrowed. @thread worker */
+void tw__flush_fail(tw_ingest *ing, const tw_error *err);
+/* Whether a job waits for an event from `seq` on. @locks needs lock */
+int tw__flush_wants(const tw_ingest *ing, uint64_t seq);
+
+/* ---- rejection.c ------------------------------------------------------------------- */
+/* @locks needs lock */
+void tw__rejection_add(tw_ingest *ing, const tw_batch *batch, size_t index,
+                       const tw_reason *reason, int status);
+int tw__rejection_next(tw_rejection **out, tw_ingest *ing);
+void tw__rejections_clear(tw_ingest *ing);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Batches: frozen records laid out as the body of one request. */
+#ifndef TW_INGEST_PACKER_H
+#define TW_INGEST_PACKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ingest/record.h"
+
+/* What is known of one record besides its bytes. */
+typedef struct tw_record {
+    uint32_t at;         /* of its first byte in the batch */
+    uint32_t size;       /* bytes, without the comma before it */
+    uint64_t seq;        /* order of acceptance within the client */
+    unsigned char maybe; /* an attempt ended without an answer: it may be stored */
+} tw_record;
+
+/*
+ * A batch is its own request body: room for the envelope's head, then records divided by
+ * commas, then the envelope's end. Records are copied in once, at acceptance; sending
+ * copies nothing.
+ */
+typedef struct tw_batch {
+    struct tw_batch *next;
+    char *data;
+    size_t size; /* bytes used, the head's room included */
+    size_t room;
+    size_t head; /* room kept in front */
+    tw_record *records;
+    uint32_t first; /* records before it were dropped */
+    uint32_t count; /* one past the last */
+    uint32_t records_room;
+    int64_t since_ms; /* monotonic: when the first record came */
+    int64_t due_ms;   /* held back until then */
+    int resent;       /* holds records that were sent before */
+    int short_ack;    /* the server confirmed fewer events than were sent */
+    /* In search of an event that the server refuses without naming it: */
+    int unknown; /* not judged since it was cut off */
+    int guilty;  /* holds such an event: its other half was stored */
+    int tells;   /* if this one is stored, the one behind it is guilty */
+} tw_batch;
+
+typedef struct tw_batch_limits {
+    size_t events;
+    size_t bytes; /* of the whole body */
+} tw_batch_limits;
+
+int tw__batch_new(tw_batch **out, size_t head);
+void tw__batch_free(tw_batch *batch); /* NULL is allowed; wipes the envelope's head */
+/* Empties it and keeps the memory. */
+void tw__batch_reset(tw_batch *batch);
+
+size_t tw__batch_count(const tw_batch *batch);
+/* Bytes of its records, without commas and envelope. */
+size_t tw__batch_bytes(const tw_batch *batch);
+/* Size of the body. */
+size_t tw__batch_body_size(const tw_batch *batch);
+int tw__batch_fits(const tw_batch *batch, size_t record_size,
+                   const tw_batch_limits *limits);
+/* TW_OK or TW_E_NOMEM, which leaves the batch as it was. */
+int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq);
+/* Forgets the first record. */
+void tw__batch_drop_first(tw_batch *batch);
+/* Puts head and end around the records; borrowed until the batch changes. */
+const char *tw__batch_body(tw_batch *batch, const char *head, size_t *size);
+
+/* `marks` has an entry per record. Appends the records marked `mark` to `into`: TW_OK, or
+ * TW_E_NOMEM and nothing has happened. */
+int tw__batch_copy(tw_batch *into, const tw_batch *batch, const unsigned char *marks,
+                   unsigned char mark);
+/* Appends all records of `from`: TW_OK, or TW_E_NOMEM and nothing has happened. */
+int tw__batch_append(tw_batch *into, const tw_batch *from);
+/* Takes every record out that is not marked `mark`. */
+void tw__batch_keep(tw_batch *batch, const unsigned char *marks, unsigned char mark);
+/* The records from the `keep`-th on become a batch of their own; `keep` is at least 1 and
+ * less than the count. TW_OK or TW_E_NOMEM. */
+int tw__batch_cut(tw_batch **out, tw_batch *batch, size_t keep);
+
+#endif

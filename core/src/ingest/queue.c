@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/* The event queue: acceptance, its limits, and the end of each event. */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "ingest/ingest_internal.h"
+
+enum {
+    POOL_EVENTS = 64,         /* idle slots kept */
+    POOL_EVENT_BYTES = 65536, /* a slot that has grown past this is given back */
+    SPARE_BATCHES = 2,
+    WAIT_SLICE_MS = 50 /* a signal that comes just before the wait is seen after this */
+};
+
+/* ---- lists of batches -------------------------------------------------------------- */
+
+void tw__batch_push(tw_batch_list *list, tw_batch *batch)
+{
+    batch->next = NULL;
+    if (list->tail != NULL)
+        list->tail->next = batch;
+    else
+        list->head = batch;
+    list->tail = batch;
+}
+
+void tw__batch_unshift(tw_batch_list *list, tw_batch *batch)
+{
+    batch->next = list->head;
+    list->head = batch;
+    if (list->tail == NULL)
+        list->tail = batch;
+}
+
+tw_batch *tw__batch_shift(tw_batch_list *list)
+{
+    tw_batch *batch = list->head;
+
+    if (batch != NULL) {
+        list->head = batch->next;
+        if (list->head == NULL)
+            list->tail = NULL;
+        batch->next = NULL;
+    }
+    return batch;
+}
+
+void tw__batch_list_free(tw_batch_list *list)
+{
+    tw_batch *batch = tw__batch_shift(list);
+
+    while (batch != NULL) {
+        tw__batch_free(batch);
+        batch = tw__batch_shift(list);
+    }
+}
+
+void tw__batch_list_remove(tw_batch_list *list, tw_batch *batch)
+{
+    tw_batch_list rest = {NULL, NULL};
+    tw_batch *next;
+
+    for (next = tw__batch_shift(list); next != NULL; next = tw__batch_shift(list)) {
+        if (next != batch)
+            tw__batch_push(&rest, next);
+    }
+    *list = rest;
+}
+
+int tw__ingest_batch(tw_batch **out, tw_ingest *ing)
+{
+    *out = ing->spare;
+    if (*out == NULL)
+        return tw__batch_new(out, ing->head_size);
+    ing->spare = (*out)->next;
+    ing->spare_count--;
+    (*out)->next = NULL;
+    return TW_OK;
+}
+
+void tw__ingest_recycle(tw_ingest *ing, tw_batch *batch)
+{
+    if (ing->spare_count == SPARE_BATCHES) {
+        tw__batch_free(batch);
+        return;
+    }
+    tw__batch_reset(batch);
+    batch->next = ing->spare;
+    ing->spare = batch;
+    ing->spare_count++;
+}
+
+/* ---- the end of an event ----------------------------------------------------------- */
+
+void tw__ingest_tell_room(tw_ingest *ing)
+{
+    if (ing->room_waiters == 0 || ing->room_told)
+        return;
+    ing->room_told = write(ing->room_fd[1], "", 1) == 1;
+}
+
+void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state)
+{
+    const tw_record *record = &batch->records[batch->first + index];
+    tw_flush *flush;
+
+    ing->finals[state]++;
+    ing->waiting--;
+    ing->waiting_bytes -= record->size;
+    for (flush = ing->flushes; flush != NULL; flush = flush->next) {
+        if (record->seq < flush->mark)
+            flush->left--;
+    }
+}
+
+/* ---- events ------------------------------------------------------------------------ */
+
+int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err)
+{
+    tw_event *ev;
+    int rc;
+
+    *out = NULL;
+    pthread_mutex_lock(&ing->lock);
+    ev = ing->pool;
+    if (ev != NULL) {
+        ing->pool = ev->next;
+        ing->pool_count--;
+    }
+    ing->open_events++;
+    pthread_mutex_unlock(&ing->lock);
+    if (ev == NULL) {
+        rc = tw__event_new(&ev, ing, ing->settings.batch_bytes,
+                           ing->settings.min_id_length, err);
+        if (rc != TW_OK) {
+            pthread_mutex_lock(&ing->lock);
+            ing->open_events--;
+            pthread_mutex_unlock(&ing->lock);
+            return rc;
+        }
+    }
+    *out = ev;
+    return TW_OK;
+}
+
+tw_json_writer *tw_event_writer(tw_event *ev)
+{
+    return ev->wr;
+}
+
+/* Takes the event back, its memory for the next one. Returns it when it is to be freed,
+ * after the lock is given up. @locks needs lock */
+static tw_event *event_return(tw_ingest *ing, tw_event *ev)
+{
+    size_t size;
+
+    tw_json_writer_text(ev->wr, &size);
+    ing->open_events--;
+    if (ing->freed || ing->pool_count == POOL_EVENTS || size > POOL_EVENT_BYTES)
+        return ev;
+    tw__event_reset(ev);
+    ev->next = ing->pool;
+    ing->pool = ev;
+    ing->pool_count++;
+    return NULL;
+}
+
+static void event_release(tw_event *ev, uint64_t refused)
+{
+    tw_ingest *ing = ev->ing;
+    tw_event *spare;
+    int last;
+
+    pthread_mutex_lock(&ing->lock);
+    ing->refused += refused;
+    spare = event_return(ing, ev);
+    last = ing->freed && ing->open_events == 0;
+    pthread_mutex_unlock(&ing->lock);
+    tw__event_free(spare);
+    if (last)
+        tw__ingest_destroy(ing);
+}
+
+static int event_forked(tw_event *ev, tw_error **err)
+{
+    if (ev->ing->pid == tw__pid())
+        return 0;
+    tw__error(err, TW_E_FORKED, "the client was made in the parent process");
+    return 1;
+}
+
+void tw_event_abort(tw_event *ev)
+{
+    if (ev == NULL)
+        return;
+    if (event_forked(ev, NULL))
+        tw__event_free(ev); /* the lock may be held by a thread of the parent's */
+    else
+        event_release(ev, 0);
+}
+
+/* ---- limits ------------------------------------------------------------------------ */
+
+static int has_room(const tw_ingest *ing, size_t size)
+{
+    return ing->waiting < ing->settings.queue_events &&
+           ing->waiting_bytes <= ing->settings.queue_bytes &&
+           size <= ing->settings.queue_bytes - ing->waiting_bytes;
+}
+
+static uint64_t first_seq(const tw_batch *batch)
+{
+    return batch->records[batch->first].seq;
+}
+
+/* The batch in `list` that holds the oldest event, if that is older than in `than`. */
+static tw_batch *older(const tw_batch_list *list, tw_batch *than)
+{
+    tw_batch *batch;
+
+    for (batch = list->head; batch != NULL; batch = batch->next) {
+        if (than == NULL || first_seq(batch) < first_seq(than))
+            than = batch;
+    }
+    return than;
+}
+
+/* Throws the oldest event out that is not on the wire. Zero when there is none. */
+static int drop_oldest(tw_ingest *ing)
+{
+    tw_batch *batch =
+        ing->open != NULL && tw__batch_count(ing->open) != 0 ? ing->open : NULL;
+
+    if (ing->ready.head != NULL)
+        batch = ing->ready.head; /* in order, and before the open one */
+    batch = older(&ing->retry, batch);
+    batch = older(&ing->held, batch);
+    if (batch == NULL)
+        return 0;
+    tw__ingest_final(ing, batch, 0, TW_FINAL_DROPPED);
+    tw__batch_drop_first(batch);
+    if (tw__batch_count(batch) == 0 && batch != ing->open) {
+        tw__batch_list_remove(&ing->ready, batch);
+        tw__batch_list_remove(&ing->retry, batch);
+        tw__batch_list_remove(&ing->held, batch);
+        tw__ingest_recycle(ing, batch);
+    }
+    return 1;
+}
+
+static int room_make(tw_ingest *ing, tw_event *ev, size_t size, int *wake, tw_error **err)
+{
+    if (size > ing->settings.queue_bytes)
+        return tw__error(err, TW_E_TOO_LARGE,
+                         "the event had %zu bytes, more than the whole queue may hold",
+                         size);
+    if (has_room(ing, size))
+        return TW_OK;
+    if (ing->settings.on_full == TW_FULL_DROP_OLDEST) {
+        while (!has_room(ing, size) && drop_oldest(ing))
+            *wake |= ing->flushes != NULL; /* one of them may wait for nothing now */
+        if (has_room(ing, size))
+            return TW_OK;
+    }
+    if (ing->settings.on_full == TW_FULL_BLOCK) {
+        int64_t now = tw__monotonic_ms();
+
+        if (ev->give_up_ms < 0)
+            ev->give_up_ms = tw__ms_add(now, ing->settings.block_timeout_ms);
+        if (now < ev->give_up_ms)
+            return TW_AGAIN;
+    }
+    return tw__error(
+        err, TW_E_QUEUE_FULL, "the event queue was full with %llu events and %llu bytes",
+        (unsigned long long)ing->waiting, (unsigned long long)ing->waiting_bytes);
+}
+
+/* ---- acceptance -------------------------------------------------------------------- */
+
+/* Adds the record to the open batch. `*wake` when the I/O thread has to know. */
+static int accept_record(tw_ingest *ing, const tw_record_text *text, int *wake)
+{
+    size_t size = text->head_size + text->tail_size;
+
+    if (ing->open != NULL && tw__batch_count(ing->open) != 0 &&
+        !tw__batch_fits(ing->open, size, &ing->limits)) {
+        tw__batch_push(&ing->ready, ing->open);
+        ing->open = NULL;
+        *wake = 1;
+    }
+    if (ing->open == NULL && tw__ingest_batch(&ing->open, ing) != TW_OK)
+        return TW_E_NOMEM;
+    if (tw__batch_add(ing->open, text, ing->next_seq) != TW_OK)
+        return TW_E_NOMEM;
+    if (tw__batch_count(ing->open) == 1) {
+        ing->open->since_ms = tw__monotonic_ms();
+        *wake = 1;
+    }
+    if (tw__batch_count(ing->open) >= ing->limits.events) {
+        tw__batch_push(&ing->ready, ing->open);
+        ing->open = NULL;
+        *wake = 1;
+    }
+    ing->next_seq++;
+    ing->accepted++;
+    ing->waiting++;
+    ing->waiting_bytes += size;
+    return TW_OK;
+}
+
+static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, int *wake,
+                     tw_error **err)
+{
+    size_t size = text->head_size + text->tail_size;
+    int rc;
+
+    if (ing->stopped)
+        return tw__error(err, TW_E_CLOSED, "the client was closed");
+    rc = room_make(ing, ev, size, wake, err);
+    if (rc != TW_OK)
+        return rc;
+    rc = accept_record(ing, text, wake);
+    return rc == TW_OK ? TW_OK : tw__error_nomem(err);
+}
+
+/* Tells the I/O thread, and gives up the hold that kept the memory alive meanwhile. */
+static void ingest_wake(tw_ingest *ing)
+{
+    int rc = tw__loop_post(ing->loop, &ing->task);
+    int last;
+
+    pthread_mutex_lock(&ing->lock);
+    /* Without a thread the event waits; the next commit tries again. */
+    ing->unposted = rc != TW_OK && rc != TW_E_CLOSED;
+    ing->open_events--;
+    last = ing->freed && ing->open_events == 0;
+    pthread_mutex_unlock(&ing->lock);
+    if (last)
+        tw__ingest_destroy(ing);
+}
+
+static int size_check(const tw_ingest *ing, const tw_record_text *text, tw_error **err)
+{
+    size_t size = text->head_size + text->tail_size + ing->head_size + 2;
+
+    if (size <= ing->settings.batch_bytes)
+        return TW_OK;
+    return tw__error(err, TW_E_TOO_LARGE,
+                     "the event made a request of %zu bytes, more than the %llu allowed",
+                     size, (unsigned long long)ing->settings.batch_bytes);
+}
+
+int tw_event_commit(tw_event *ev, tw_error **err)
+{
+    tw_ingest *ing = ev->ing;
+    tw_record_text text;
+    tw_event *spare;
+    int wake = 0;
+    int last;
+    int rc;
+
+    if (event_forked(ev, err)) {
+        tw__event_free(ev);
+        return TW_E_FORKED;
+    }
+    rc = tw__event_freeze(ev, &text, err);
+    if (rc == TW_OK)
+        rc = size_check(ing, &text, err);
+    if (rc != TW_OK) {
+        event_release(ev, 1);
+        return rc;
+    }
+    pthread_mutex_lock(&ing->lock);
+    rc = queue_put(ing, ev, &text, &wake, err);
+    if (rc == TW_AGAIN) {
+        pthread_mutex_unlock(&ing->lock);
+        return rc;
+    }
+    wake |= ing->unposted && rc == TW_OK;
+    ing->refused += rc != TW_OK;
+    spare = event_return(ing, ev);
+    ing->open_events += (size_t)wake;
+    last = ing->freed && ing->open_events == 0;
+    pthread_mutex_unlock(&ing->lock);
+    tw__event_free(spare);
+    if (wake)
+        ingest_wake(ing);
+    else if (last)
+        tw__ingest_destroy(ing);
+    return rc;
+}
+
+/* ---- waiting for room -------------------------------------------------------------- */
+
+/* TW_OK when there is room, TW_AGAIN to wait `*wait_ms` for it. @locks needs lock */
+static int wait_state(tw_ingest *ing, tw_event *ev, size_t size, int64_t *wait_ms,
+                      tw_error **err)
+{
+    int64_t now = tw__monotonic_ms();
+    char byte;
+
+    if (ing->stopped)
+        return tw__error(err, TW_E_CLOSED, "the client was closed");
+    if (ing->settings.on_full != TW_FULL_BLOCK || ev->give_up_ms < 0 ||
+        has_room(ing, size))
+        return TW_OK;
+    if (now >= ev->give_up_ms)
+        return tw__error(err, TW_E_QUEUE_FULL,
+                         "the event queue stayed full for the %lld ms of block_timeout",
+                         (long long)ing->settings.block_timeout_ms);
+    *wait_ms = ev->give_up_ms - now;
+    if (ing->room_told && read(ing->room_fd[0], &byte, 1) == 1)
+        ing->room_told = 0;
+    return TW_AGAIN;
+}
+
+int tw_event_wait(tw_event *ev, tw_error **err)
+{
+    tw_ingest *ing = ev->ing;
+    struct pollfd wait = {ing->room_fd[0], POLLIN, 0};
+    tw_record_text text;
+    int64_t wait_ms = 0;
+    int ready;
+    int rc;
+
+    if (event_forked(ev, err))
+        return TW_E_FORKED;
+    rc = tw__event_freeze(ev, &text, err);
+    if (rc != TW_OK)
+        return rc;
+    pthread_mutex_lock(&ing->lock);
+    rc = wait_state(ing, ev, text.head_size + text.tail_size, &wait_ms, err);
+    ing->room_waiters += rc == TW_AGAIN;
+    pthread_mutex_unlock(&ing->lock);
+    if (rc != TW_AGAIN)
+        return rc;
+    ready = poll(&wait, 1, (int)(wait_ms < WAIT_SLICE_MS ? wait_ms : WAIT_SLICE_MS));
+    pthread_mutex_lock(&ing->lock);
+    ing->room_waiters--;
+    pthread_mutex_unlock(&ing->lock);
+    return ready > 0 ? TW_OK : TW_INTERRUPTED;
+}

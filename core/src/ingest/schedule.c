@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* What is sent next, and when. */
+#include "base/clock.h"
+#include "base/random.h"
+#include "ingest/ingest_internal.h"
+
+enum { PAUSE_MAX_MS = 300000 }; /* a refused sender tries again at least this often */
+
+/* Held batches whose time has come go before all others. @locks needs lock */
+static void held_release(tw_ingest *ing, int64_t now)
+{
+    tw_batch_list rest = {NULL, NULL};
+    tw_batch *batch;
+
+    for (batch = tw__batch_shift(&ing->held); batch != NULL;
+         batch = tw__batch_shift(&ing->held))
+        tw__batch_push(batch->due_ms <= now ? &ing->retry : &rest, batch);
+    ing->held = rest;
+}
+
+/* When the open batch is to go although it is not full. @locks needs lock */
+int64_t tw__open_due(const tw_ingest *ing)
+{
+    const tw_batch *open = ing->open;
+
+    if (open == NULL || tw__batch_count(open) == 0)
+        return INT64_MAX;
+    if (tw__flush_wants(ing, open->records[open->first].seq))
+        return INT64_MIN;
+    return tw__ms_add(open->since_ms, ing->settings.flush_interval_ms);
+}
+
+/* As many records as a request may have: at least one. @locks needs lock */
+static size_t fitting(const tw_ingest *ing, const tw_batch *batch)
+{
+    size_t count = tw__batch_count(batch);
+    size_t most = count < ing->limits.events ? count : ing->limits.events;
+    size_t size = ing->head_size + 2;
+    size_t i;
+
+    if (most == count && tw__batch_body_size(batch) <= ing->limits.bytes)
+        return count;
+    for (i = 0; i < most; i++) {
+        size += batch->records[batch->first + i].size + (i > 0);
+        if (size > ing->limits.bytes)
+            break;
+    }
+    return i > 0 ? i : 1;
+}
+
+/* Cuts `batch` in two; the second part goes back to be sent after it. Without memory all
+ * of it goes back, and waits. @locks needs lock */
+static tw_batch *cut(tw_ingest *ing, tw_batch *batch, size_t keep, int searching)
+{
+    tw_batch *rest;
+
+    if (tw__batch_cut(&rest, batch, keep) != TW_OK) {
+        tw__batch_unshift(&ing->retry, batch);
+        ing->not_before_ms =
+            tw__ms_add(tw__monotonic_ms(), ing->settings.backoff_first_ms);
+        return NULL;
+    }
+    rest->unknown = searching;
+    batch->tells = searching;
+    batch->guilty = 0;
+    tw__batch_unshift(&ing->retry, rest);
+    return batch;
+}
+
+/* What a search has cut off and not judged is judged together again. @locks needs lock */
+static void join_unknown(tw_ingest *ing, tw_batch *batch)
+{
+    tw_batch *next = ing->retry.head;
+
+    while (next != NULL && next->unknown && !next->guilty &&
+           tw__batch_append(batch, next) == TW_OK) {
+        tw__ingest_recycle(ing, tw__batch_shift(&ing->retry));
+        next = ing->retry.head;
+    }
+}
+
+/* @locks needs lock */
+static tw_batch *batch_take(tw_ingest *ing, int64_t now)
+{
+    tw_batch *batch = tw__batch_shift(&ing->retry);
+
+    if (batch == NULL)
+        batch = tw__batch_shift(&ing->ready);
+    if (batch == NULL && tw__open_due(ing) <= now) {
+        batch = ing->open;
+        ing->open = NULL;
+    }
+    return batch;
+}
+
+/* The next batch to be sent, off its list and within the limits; NULL when there is none,
+ * or no memory to cut one. @locks needs lock */
+tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
+{
+    tw_batch *batch;
+    size_t count;
+    size_t keep;
+
+    held_release(ing, now);
+    if (ing->canceled || now < ing->not_before_ms)
+        return NULL;
+    batch = batch_take(ing, now);
+    if (batch == NULL)
+        return NULL;
+    count = tw__batch_count(batch);
+    if (batch->guilty && count > 1)
+        return cut(ing, batch, count / 2, 1);
+    if (batch->unknown && !batch->guilty)
+        join_unknown(ing, batch);
+    batch->unknown = 0;
+    batch->guilty = 0;
+    keep = fitting(ing, batch);
+    return keep == tw__batch_count(batch) ? batch : cut(ing, batch, keep, 0);
+}
+
+/* ---- waiting ----------------------------------------------------------------------- */
+
+/* Full jitter: uniform in (0, first * 2^n], n counted from 0 and the whole at most
+ * `max`. */
+static int64_t backoff(int64_t first, int64_t max, unsigned n)
+{
+    int64_t cap = first > 0 ? first : 1;
+
+    if (max < 1)
+        max = 1;
+    while (n-- > 0 && cap < max)
+        cap = cap > INT64_MAX / 2 ? INT64_MAX : cap * 2;
+    if (cap > max)
+        cap = max;
+    return 1 + (int64_t)tw__random_below((uint64_t)cap);
+}
+
+void tw__wait_retry(tw_ingest *ing, int64_t at_least)
+{
+    int64_t wait = backoff(ing->settings.backoff_first_ms, ing->settings.backoff_max_ms,
+                           ing->failures);
+
+    ing->failures++;
+    if (wait < at_least)
+        wait = at_least;
+    ing->not_before_ms = tw__ms_add(tw__monotonic_ms(), wait);
+}
+
+/* Probes are rarer than retries: backoff_max, doubled each time, without jitter below
+ * it. */
+void tw__wait_pause(tw_ingest *ing, int64_t at_least)
+{
+    int64_t first = ing->settings.backoff_max_ms > 0 ? ing->settings.backoff_max_ms : 1;
+    int64_t wait;
+
+    if (first > PAUSE_MAX_MS)
+        first = PAUSE_MAX_MS;
+    wait = first / 2 + backoff(first - first / 2, PAUSE_MAX_MS - first / 2, ing->pauses);
+    ing->pauses++;
+    if (wait < at_least)
+        wait = at_least;
+    ing->not_before_ms = tw__ms_add(tw__monotonic_ms(), wait);
+}

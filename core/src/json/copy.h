@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Copying text and looking for what JSON wants escaped, in one go. */
+#ifndef TW_JSON_COPY_H
+#define TW_JSON_COPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "json/scan.h"
+
+/*
+ * A byte needs a closer look when it is to be escaped or, where the text may not be UTF-8, when
+ * it is above 0x7F: `deny` is then all ones, else 0. Nothing is read or written past the text;
+ * two loads that overlap cover a length in between.
+ */
+
+static inline uint64_t tw__word_look(uint64_t word, uint64_t deny)
+{
+    return tw__scan_8(word) | (word & TW__HIGH_BITS & deny);
+}
+
+#ifdef TW__SSE2
+
+static inline unsigned tw__vector_look(__m128i v, uint64_t deny)
+{
+    unsigned high;
+    unsigned found = tw__scan_16(v, &high);
+
+    return found | (high & (unsigned)deny);
+}
+
+static inline uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
+                                        uint64_t deny)
+{
+    __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
+    __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + size - 8));
+
+    _mm_storel_epi64((__m128i *)(void *)out, first);
+    _mm_storel_epi64((__m128i *)(void *)(out + size - 8), last);
+    return tw__vector_look(_mm_unpacklo_epi64(first, last), deny);
+}
+
+/* Sixteen bytes. */
+static inline uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
+{
+    __m128i v = tw__scan_load(text);
+
+    _mm_storeu_si128((__m128i *)(void *)out, v);
+    return tw__vector_look(v, deny);
+}
+
+#else
+
+static inline uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
+                                        uint64_t deny)
+{
+    uint64_t first;
+    uint64_t last;
+
+    memcpy(&first, text, 8);
+    memcpy(&last, text + size - 8, 8);
+    memcpy(out, &first, 8);
+    memcpy(out + size - 8, &last, 8);
+    return tw__word_look(first, deny) | tw__word_look(last, deny);
+}
+
+static inline uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
+{
+    return tw__copy_8_to_16(out, text, 16, deny);
+}
+
+#endif
+
+static inline uint64_t tw__copy_to_7(char *out, const char *text, size_t size,
+                                     uint64_t deny)
+{
+    uint64_t word = UINT64_C(0x2020202020202020);
+
+    if (size >= 4) {
+        uint32_t first;
+        uint32_t last;
+
+        memcpy(&first, text, 4);
+        memcpy(&last, text + size - 4, 4);
+        memcpy(out, &first, 4);
+        memcpy(out + size - 4, &last, 4);
+        word = (uint64_t)last << 32 | first;
+    } else if (size != 0) {
+        char first = text[0];
+        char middle = text[size / 2];
+        char last = text[size - 1];
+
+        out[0] = first;
+        out[size / 2] = middle;
+        out[size - 1] = last;
+        word = word << 24 | (uint64_t)(unsigned char)first << 16 |
+               (uint64_t)(unsigned char)middle << 8 | (unsigned char)last;
+    }
+    return tw__word_look(word, deny);
+}
+
+enum { TW__COPY_SHORT = 32 };
+
+/* At most TW__COPY_SHORT bytes; nonzero when one of them needs a closer look. */
+static inline uint64_t tw__copy_short(char *out, const char *text, size_t size,
+                                      uint64_t deny)
+{
+    if (size > 16)
+        return tw__copy_16(out, text, deny) |
+               tw__copy_16(out + size - 16, text + size - 16, deny);
+    if (size >= 8)
+        return tw__copy_8_to_16(out, text, size, deny);
+    return tw__copy_to_7(out, text, size, deny);
+}
+
+/* Any length. Returns how many bytes are sure to need no closer look. */
+static inline size_t tw__copy_plain(char *out, const char *text, size_t size,
+                                    uint64_t deny)
+{
+    size_t at = 0;
+
+    while (size - at > TW__COPY_SHORT) {
+        if (tw__copy_16(out + at, text + at, deny) != 0)
+            return at;
+        at += 16;
+    }
+    return tw__copy_short(out + at, text + at, size - at, deny) == 0 ? size : at;
+}
+
+#endif

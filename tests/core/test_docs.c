@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* docs/configuration.md and docs/endpoints.md are what the tables say. Run this program with
+ * TW_UPDATE_DOCS=1 to write them anew. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "client/config.h"
+#include "gate/endpoints.h"
+
+static void put(tw_buf *doc, const char *text)
+{
+    assert_int_equal(tw__buf_puts(doc, text), TW_OK);
+}
+
+static void put_range(tw_buf *doc, const tw_option *option)
+{
+    const char *at;
+
+    if (option->type == TW_OPTION_INT || option->type == TW_OPTION_SECONDS) {
+        tw__buf_printf(doc, "%.15g to %.15g%s", option->min, option->max,
+                       option->type == TW_OPTION_SECONDS ? " s" : "");
+        return;
+    }
+    if (option->choices == NULL) {
+        put(doc, option->type == TW_OPTION_SECRET ? "secret text" : "text");
+        return;
+    }
+    for (at = option->choices; *at != '\0'; at++)
+        tw__buf_printf(doc,
+                       *at == '|'              ? "`, `"
+                       : at == option->choices ? "`%c"
+                                               : "%c",
+                       *at);
+    put(doc, "`");
+}
+
+static void configuration(tw_buf *doc)
+{
+    size_t i;
+
+    put(doc,
+        "# Options of a client\n\n"
+        "Given by name: keyword arguments in Python, fields of a table in Lua, "
+        "`tw_config_set_*` in C. An unknown\nname or a value outside its range is refused "
+        "at once, and the error says which rule was broken. Times are\nseconds. There is no "
+        "option that turns the verification of certificates off.\n\n"
+        "| option | values | default | meaning |\n|---|---|---|---|\n");
+    for (i = 0; i < TW_OPT_COUNT; i++) {
+        const tw_option *option = tw__option(i);
+
+        tw__buf_printf(doc, "| `%s` | ", option->name);
+        put_range(doc, option);
+        tw__buf_printf(doc, option->standard[0] != '\0' ? " | `%s` | " : " | %s | ",
+                       option->standard[0] != '\0' ? option->standard : "–");
+        put(doc, option->doc);
+        put(doc, " |\n");
+    }
+    put(doc,
+        "\nThis page is made from the option table in `core/src/client/config_table.c`.\n");
+}
+
+static const char *bytes_text(char *text, size_t room, uint64_t bytes)
+{
+    if (bytes == 0)
+        return "–";
+    snprintf(text, room, "%" PRIu64 " MiB", bytes >> 20);
+    return text;
+}
+
+static void endpoints(tw_buf *doc)
+{
+    static const char *const costs[] = {"1", "2", "by query", "by event", "–"};
+    char sent[32], kept[32];
+    size_t i;
+
+    put(doc,
+        "# Endpoints\n\n"
+        "What the client knows of each endpoint. *Repeat*: `safe` calls are tried up to "
+        "three times after anything\nthat may pass; `unsent` ones only when the earlier "
+        "attempt certainly did nothing. Ingestion repeats by its own\nrules. *Time* is the "
+        "limit of one attempt where the options say nothing else. The limits are those of "
+        "the\nAmplitude API docs, read 2026-11-23.\n\n"
+        "| name | access | request | authorization | host | budget | cost | repeat | time "
+        "| body | answer | limits |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    for (i = 0; i < TW_EP_COUNT; i++) {
+        const tw_endpoint *row = tw__endpoint((tw_endpoint_id)i);
+
+        tw__buf_printf(doc, "| `%s` | %s | `%s %s` | %s | %s | ", row->name,
+                       tw__access_name(row->access), row->method, row->path,
+                       tw__auth_name(row->auth), tw__host_name(row->host));
+        tw__buf_printf(
+            doc, "%s | %s | %s | %" PRId64 " s | %s | %s | ", row->budget,
+            costs[row->cost], row->repeat == TW_REPEAT_SAFE ? "safe" : "unsent",
+            row->timeout_ms / 1000, bytes_text(sent, sizeof sent, row->max_body),
+            bytes_text(kept, sizeof kept, row->max_answer));
+        tw__buf_printf(doc, "%s |\n", row->limits);
+    }
+    put(doc,
+        "\nThis page is made from the endpoint table in `core/src/gate/endpoints.c`.\n");
+}
+
+static void compare(const char *path, void (*make)(tw_buf *doc))
+{
+    static char text[256 * 1024];
+    size_t size = 0;
+    FILE *file;
+    tw_buf doc;
+
+    tw__buf_init(&doc, sizeof text);
+    make(&doc);
+    if (getenv("TW_UPDATE_DOCS") != NULL) {
+        file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(doc.data, 1, doc.size, file), doc.size);
+        assert_int_equal(fclose(file), 0);
+    }
+    file = fopen(path, "r");
+    if (file != NULL) {
+        size = fread(text, 1, sizeof text, file);
+        fclose(file);
+    }
+    if (size != doc.size || memcmp(text, doc.data, size) != 0)
+        fail_msg("%s is not what its table says: run this test with TW_UPDATE_DOCS=1",
+                 path);
+    tw__buf_clear(&doc);
+}
+
+static void configuration_page_is_current(void **state)
+{
+    (void)state;
+    compare("docs/configuration.md", configuration);
+}
+
+static void endpoints_page_is_current(void **state)
+{
+    (void)state;
+    compare("docs/endpoints.md", endpoints);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(configuration_page_is_current),
+        cmocka_unit_test(endpoints_page_is_current),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
