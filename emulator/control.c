@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* The control port: journal, reset, clock, switches, fault plan, keys. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "routes.h"
+
+static void fail(emu_req *r, int status, const char *text)
+{
+    r->out.n = 0;
+    emu_buf_z(&r->out, "{\"error\":");
+    emu_buf_quote(&r->out, emu_str_of(text));
+    emu_buf_ch(&r->out, '}');
+    emu_reply(r, status, EMU_JSON);
+}
+
+/* False: answered. */
+static bool read_json(emu_req *r, ej_val *v)
+{
+    ej_info info;
+
+    if (r->bad_encoding || r->too_large || !ej_check(r->body, &info)) {
+        fail(r, 400, "the body was not JSON");
+        return false;
+    }
+    ej_take(&(ej_cur){r->body.s, r->body.s + r->body.n}, v);
+    return true;
+}
+
+static void done(emu_req *r, bool ok, emu_buf *err)
+{
+    if (ok) {
+        emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
+    } else {
+        emu_buf_ch(err, 0);
+        fail(r, 400, err->failed ? "out of memory" : err->p);
+    }
+    emu_buf_free(err);
+}
+
+static void get_info(emu_req *r)
+{
+    twe *e = r->e;
+
+    emu_buf_fmt(
+        &r->out,
+        "{\"url\":\"%s\",\"control_url\":\"%s\",\"storage_url\":\"%s\",\"app_id\":%lld,"
+        "\"api_key\":",
+        e->url, e->control_url, e->storage_url, (long long)e->app_id);
+    emu_buf_quote(&r->out, emu_str_of(e->api_key));
+    emu_buf_z(&r->out, ",\"secret_key\":");
+    emu_buf_quote(&r->out, emu_str_of(e->secret_key));
+    emu_buf_fmt(&r->out, ",\"now_ms\":%lld}", (long long)emu_now_ms(e));
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void get_journal(emu_req *r)
+{
+    emu_str after = emu_query(r, "after");
+
+    emu_journal_write(&r->e->journal, after.s ? strtoull(after.s, NULL, 10) : 0, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void delete_journal(emu_req *r)
+{
+    emu_journal_clear(&r->e->journal);
+    emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
+}
+
+/* Everything but the switches, the clock and the fault plan. */
+static void post_reset(emu_req *r)
+{
+    emu_buf err = {0};
+    bool ok = emu_store_reset(&r->e->store) == 0;
+
+    emu_cohorts_reset(r->e);
+    emu_journal_clear(&r->e->journal);
+    emu_limits_reset(&r->e->limits);
+    if (!ok)
+        emu_buf_z(&err, "the store could not be emptied");
+    done(r, ok, &err);
+}
+
+static void get_clock(emu_req *r)
+{
+    emu_buf_fmt(&r->out, "{\"now_ms\":%lld,\"offset_ms\":%lld}",
+                (long long)emu_now_ms(r->e), (long long)r->e->clock_offset_ms);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void post_clock(emu_req *r)
+{
+    ej_val doc, v;
+    int64_t ms;
+
+    if (!read_json(r, &doc))
+        return;
+    if (ej_get(&doc, "advance_ms", &v) && ej_int(&v, &ms)) {
+        emu_clock_shift(r->e, ms);
+        get_clock(r);
+    } else if (ej_get(&doc, "offset_ms", &v) && ej_int(&v, &ms)) {
+        emu_clock_shift(r->e, ms - r->e->clock_offset_ms);
+        get_clock(r);
+    } else {
+        fail(r, 400, "the body had neither advance_ms nor offset_ms");
+    }
+}
+
+static void get_switches(emu_req *r)
+{
+    emu_switches_write(&r->e->sw, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void post_switches(emu_req *r)
+{
+    emu_buf err = {0};
+    ej_val doc;
+
+    if (read_json(r, &doc))
+        done(r, emu_switches_set(&r->e->sw, &doc, &err), &err);
+}
+
+static void delete_switches(emu_req *r)
+{
+    emu_switches_reset(&r->e->sw);
+    emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
+}
+
+static void get_faults(emu_req *r)
+{
+    emu_faults_write(&r->e->faults, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void post_faults(emu_req *r)
+{
+    emu_buf err = {0};
+    ej_val doc;
+
+    if (read_json(r, &doc))
+        done(r, emu_faults_set(&r->e->faults, &doc, &err), &err);
+}
+
+static void delete_faults(emu_req *r)
+{
+    emu_faults_clear(&r->e->faults);
+    emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
+}
+
+void emu_do_control(emu_req *r)
+{
+    static const struct {
+        const char *method, *path;
+        emu_handler *handler;
+    } routes[] = {
+        {"GET", "/", get_info},
+        {"GET", "/journal", get_journal},
+        {"DELETE", "/journal", delete_journal},
+        {"POST", "/reset", post_reset},
+        {"GET", "/clock", get_clock},
+        {"POST", "/clock", post_clock},
+        {"GET", "/switches", get_switches},
+        {"POST", "/switches", post_switches},
+        {"DELETE", "/switches", delete_switches},
+        {"GET", "/faults", get_faults},
+        {"POST", "/faults", post_faults},
+        {"DELETE", "/faults", delete_faults},
+    };
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (emu_str_is(r->method, routes[i].method) &&
+            emu_str_is(r->path, routes[i].path)) {
+            routes[i].handler(r);
+            return;
+        }
+    }
+    fail(r, 404, "the control port had no such path");
+}
+
+int twe_control(twe *e, const char *method, const char *path, const char *body,
+                size_t body_n, char **out, size_t *out_n)
+{
+    emu_req r = {.e = e, .port = PORT_CONTROL, .fd = -1, .method = emu_str_of(method)};
+    const char *q = strchr(path, '?');
+    int status;
+
+    r.path = (emu_str){path, q ? (size_t)(q - path) : strlen(path)};
+    r.query = emu_str_of(q ? q + 1 : NULL);
+    r.body = (emu_str){body, body ? body_n : 0};
+    if (e->pid == getpid())
+        emu_do_control(&r);
+    else
+        fail(&r, 500, "the emulator belonged to the parent process");
+    emu_buf_ch(&r.out, 0);
+    status = r.out.failed ? 500 : r.status;
+    *out = r.out.failed ? NULL : r.out.p;
+    *out_n = r.out.failed ? 0 : r.out.n - 1;
+    if (r.out.failed)
+        emu_buf_free(&r.out);
+    emu_arena_free(&r.arena);
+    return status;
+}
+
+void twe_free(void *p)
+{
+    free(p);
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/* One stored event as a row of the export: 55 keys in byte order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export.h"
+#include "ingest.h"
+
+/* Keys of the event that a row shows or that take part in it. (clang-format never settles
+ * on this list.) */
+/* clang-format off */
+#define FIELDS(X)                                                                              \
+    X(app_version) X(carrier) X(city) X(country) X(currency) X(device_brand) X(device_id)      \
+    X(device_manufacturer) X(device_model) X(dma) X(event_id) X(event_properties) X(groups)    \
+    X(insert_id) X(ip) X(language) X(library) X(location_lat) X(location_lng) X(os_name)       \
+    X(os_version) X(partner_id) X(plan) X(platform) X(price) X(productId) X(quantity)          \
+    X(region) X(revenue) X(revenueType) X(start_version) X(user_id) X(version_name)
+/* clang-format on */
+
+typedef enum field {
+#define X(name) F_##name,
+    FIELDS(X)
+#undef X
+        F_COUNT
+} field;
+
+typedef struct doc {
+    ej_val v[F_COUNT];
+} doc;
+
+static const emu_str NAMES[F_COUNT] = {
+#define X(name) {#name, sizeof(#name) - 1},
+    FIELDS(X)
+#undef X
+};
+
+static void read_doc(emu_str text, doc *d)
+{
+    ej_cur c = ej_at(text);
+    ej_val key, v;
+
+    memset(d, 0, sizeof(*d));
+    ej_enter(&c);
+    while (ej_key(&c, &key)) {
+        ej_take(&c, &v);
+        if (v.kind == EJ_NULL)
+            continue;
+        for (int i = 0; i < F_COUNT; i++) {
+            bool same = key.escaped
+                            ? ej_key_is(&key, NAMES[i].s)
+                            : key.raw.n - 2 == NAMES[i].n &&
+                                  memcmp(key.raw.s + 1, NAMES[i].s, NAMES[i].n) == 0;
+
+            if (same) {
+                d->v[i] = v;
+                break;
+            }
+        }
+    }
+}
+
+/* Text columns: strings as sent, numbers as their text, anything else null. */
+static void text_or_null(emu_buf *b, const ej_val *v)
+{
+    if (v->kind == EJ_STRING && v->raw.n > 2) {
+        emu_buf_str(b, v->raw);
+    } else if (v->kind == EJ_NUMBER) {
+        emu_buf_ch(b, '"');
+        emu_buf_str(b, v->raw);
+        emu_buf_ch(b, '"');
+    } else {
+        emu_buf_z(b, "null");
+    }
+}
+
+static void number_or_null(emu_buf *b, const ej_val *v)
+{
+    if (v->kind == EJ_NUMBER)
+        emu_buf_str(b, v->raw);
+    else
+        emu_buf_z(b, "null");
+}
+
+static void time_or_null(emu_buf *b, int64_t ms)
+{
+    char t[EMU_TIME_N + 1];
+
+    if (ms == INT64_MIN) {
+        emu_buf_z(b, "null");
+        return;
+    }
+    emu_time_text(t, ms);
+    emu_buf_ch(b, '"');
+    emu_buf_put(b, t, EMU_TIME_N);
+    emu_buf_ch(b, '"');
+}
+
+/* A small part of the service's table of languages; other values stay as sent. */
+static void language(emu_buf *b, const ej_val *v, emu_arena *a)
+{
+    static const char *const names[][2] = {
+        {"ar", "Arabic"},        {"bs", "Bosnian"},
+        {"bosanski", "Bosnian"}, {"ca", "Catalan"},
+        {"cs", "Czech"},         {"da", "Danish"},
+        {"de", "German"},        {"el", "Greek"},
+        {"en", "English"},       {"es", "Spanish"},
+        {"fi", "Finnish"},       {"fr", "French"},
+        {"he", "Hebrew"},        {"hi", "Hindi"},
+        {"hu", "Hungarian"},     {"id", "Indonesian"},
+        {"it", "Italian"},       {"ja", "Japanese"},
+        {"ko", "Korean"},        {"nl", "Dutch"},
+        {"no", "Norwegian"},     {"pl", "Polish"},
+        {"pt", "Portuguese"},    {"ro", "Romanian"},
+        {"ru", "Russian"},       {"sv", "Swedish"},
+        {"th", "Thai"},          {"tr", "Turkish"},
+        {"uk", "Ukrainian"},     {"vi", "Vietnamese"},
+        {"zh", "Chinese"},       {"brazilian portuguese", "Portuguese"}};
+    emu_str s = v->kind == EJ_STRING ? ej_text(v, a) : (emu_str){"", 0};
+    size_t n = strcspn(s.n ? emu_arena_copy(a, s).s : "", "-_");
+
+    for (size_t i = 0; s.n && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (emu_str_case_is((emu_str){s.s, n}, names[i][0])) {
+            emu_buf_quote(b, emu_str_of(names[i][1]));
+            return;
+        }
+    }
+    text_or_null(b, v);
+}
+
+/* --- revenue --- */
+
+/* Exact product of two plain decimals; false when the digits do not fit. */
+static bool decimal_product(emu_buf *out, emu_str x, emu_str y)
+{
+    emu_str in[2] = {x, y};
+    int64_t mantissa[2] = {0, 0}, product;
+    int scale = 0, negative = 0;
+    char digits[48];
+    int n;
+
+    for (int k = 0; k < 2; k++) {
+        bool point = false;
+
+        for (size_t i = 0; i < in[k].n; i++) {
+            char c = in[k].s[i];
+
+            if (c == '-' && i == 0)
+                negative ^= 1;
+            else if (c == '.' && !point)
+                point = true;
+            else if (c < '0' || c > '9' ||
+                     __builtin_mul_overflow(mantissa[k], 10, &mantissa[k]) ||
+                     __builtin_add_overflow(mantissa[k], c - '0', &mantissa[k]))
+                return false;
+            else
+                scale += point;
+        }
+    }
+    if (__builtin_mul_overflow(mantissa[0], mantissa[1], &product) || scale > 18)
+        return false;
+    for (; scale > 0 && product % 10 == 0; scale--)
+        product /= 10;
+    n = snprintf(digits, sizeof(digits), "%0*lld", scale + 1, (long long)product);
+    if (negative && product)
+        emu_buf_ch(out, '-');
+    emu_buf_put(out, digits, (size_t)(n - scale));
+    if (scale) {
+        emu_buf_ch(out, '.');
+        emu_buf_put(out, digits + n - scale, (size_t)scale);
+    }
+    return true;
+}
+
+/* price x quantity wins over revenue (HTTP V2 API docs). */
+static void revenue_value(emu_buf *b, const doc *d)
+{
+    const ej_val *price = &d->v[F_price], *quantity = &d->v[F_quantity];
+
+    if (price->kind != EJ_NUMBER)
+        emu_buf_str(b, d->v[F_revenue].raw);
+    else if (quantity->kind != EJ_NUMBER || emu_str_is(quantity->raw, "1"))
+        emu_buf_str(b, price->raw);
+    else if (!decimal_product(b, price->raw, quantity->raw))
+        emu_buf_fmt(b, "%.17g", ej_double(price) * ej_double(quantity));
+}
+
+static void add_pair(emu_buf *b, const char *name, const ej_val *v, bool *first)
+{
+    if (v->kind == EJ_NONE)
+        return;
+    emu_buf_fmt(b, "%s\"%s\":", *first ? "" : ",", name);
+    emu_buf_str(b, v->raw);
+    *first = false;
+}
+
+/* Rows have no revenue columns: revenue fields of the event travel in its properties. */
+static void event_properties(emu_buf *b, const doc *d)
+{
+    const ej_val *ep = &d->v[F_event_properties];
+    bool object = ep->kind == EJ_OBJECT && ep->raw.n > 2, first = !object;
+
+    if (d->v[F_price].kind != EJ_NUMBER && d->v[F_revenue].kind != EJ_NUMBER) {
+        if (object)
+            emu_buf_str(b, ep->raw);
+        else
+            emu_buf_z(b, "{}");
+        return;
+    }
+    if (object)
+        emu_buf_put(b, ep->raw.s, ep->raw.n - 1);
+    else
+        emu_buf_ch(b, '{');
+    add_pair(b, "$price", &d->v[F_price], &first);
+    add_pair(b, "$quantity", &d->v[F_quantity], &first);
+    add_pair(b, "$productId", &d->v[F_productId], &first);
+    add_pair(b, "$revenueType", &d->v[F_revenueType], &first);
+    add_pair(b, "$currency", &d->v[F_currency], &first);
+    emu_buf_z(b, first ? "\"$revenue\":" : ",\"$revenue\":");
+    revenue_value(b, d);
+    emu_buf_ch(b, '}');
+}
+
+/* --- the other objects --- */
+
+/* An object cut to its first `max` members, arrays in it to ten values. */
+static void groups(emu_buf *b, const ej_val *v)
+{
+    ej_cur c = ej_at(v->raw);
+    ej_val k, item, element;
+    int types = 0;
+
+    emu_buf_ch(b, '{');
+    if (v->kind == EJ_OBJECT)
+        ej_enter(&c);
+    while (v->kind == EJ_OBJECT && ej_key(&c, &k) && types < 5) {
+        ej_take(&c, &item);
+        if (types++)
+            emu_buf_ch(b, ',');
+        emu_buf_str(b, k.raw);
+        emu_buf_ch(b, ':');
+        if (item.kind == EJ_ARRAY) {
+            ej_cur in = ej_at(item.raw);
+            int n = 0;
+
+            emu_buf_ch(b, '[');
+            for (ej_enter(&in); ej_item(&in) && n < 10; n++) {
+                ej_take(&in, &element);
+                if (n)
+                    emu_buf_ch(b, ',');
+                emu_buf_str(b, element.raw);
+            }
+            emu_buf_ch(b, ']');
+        } else {
+            emu_buf_str(b, item.raw);
+        }
+    }
+    emu_buf_ch(b, '}');
+}
+
+static void plan(emu_buf *b, const ej_val *v)
+{
+    static const char *const kept[] = {"branch", "source", "version", "versionId"};
+    bool first = true;
+    ej_val part;
+
+    emu_buf_ch(b, '{');
+    for (size_t i = 0; i < 4; i++)
+        if (ej_get(v, kept[i], &part))
+            add_pair(b, kept[i], &part, &first);
+    emu_buf_ch(b, '}');
+}
+
+static void object_or_empty(emu_buf *b, emu_str s)
+{
+    if (s.n > 2)
+        emu_buf_str(b, s);
+    else
+        emu_buf_z(b, "{}");
+}
+
+static void ids(emu_buf *b, const twe *e, const emu_row *row, const doc *d, emu_arena *a,
+                emu_str *user, emu_str *device)
+{
+    emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("row"),
+                             (emu_str){(const char *)&row->seq, sizeof(row->seq)});
+    char text[37];
+
+    *user = *device = (emu_str){NULL, 0};
+    if (!(row->flags & FLAG_NO_USER))
+        *user = emu_trim(ej_text(&d->v[F_user_id], a));
+    if (row->flags & FLAG_DEVICE_MADE) {
+        emu_uuid5(text, *user);
+        *device = emu_arena_copy(a, (emu_str){text, 36});
+    } else {
+        *device = emu_trim(ej_text(&d->v[F_device_id], a));
+    }
+    emu_buf_z(b, "{\"$insert_id\":");
+    if (d->v[F_insert_id].kind == EJ_STRING && d->v[F_insert_id].raw.n > 2) {
+        emu_buf_str(b, d->v[F_insert_id].raw);
+    } else if (d->v[F_insert_id].kind == EJ_NUMBER) {
+        text_or_null(b, &d->v[F_insert_id]);
+    } else {
+        h.hi = ~h.hi; /* made by the server; the row's own uuid is its sibling */
+        emu_uuid(text, h);
+        emu_buf_quote(b, (emu_str){text, 36});
+    }
+}
+
+static void quoted_or_null(emu_buf *b, emu_str s)
+{
+    if (s.s && s.n)
+        emu_buf_quote(b, s);
+    else
+        emu_buf_z(b, "null");
+}
+
+/* $insert_id … dma */
+static void first_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
+                       emu_str device)
+{
+    int64_t client = row->client_ms == INT64_MIN ? row->upload_ms : row->client_ms;
+    int64_t sent =
+        row->client_upload_ms == INT64_MIN ? row->received_ms : row->client_upload_ms;
+
+    emu_buf_z(b, ",\"$insert_key\":null,\"$schema\":null,\"adid\":null,"
+                 "\"amplitude_attribution_ids\":null,\"amplitude_event_type\":null,"
+                 "\"amplitude_id\":");
+    emu_buf_int(b, row->amplitude_id);
+    emu_buf_z(b, ",\"app\":");
+    emu_buf_int(b, e->app_id);
+    emu_buf_z(b, ",\"city\":");
+    text_or_null(b, &d->v[F_city]);
+    emu_buf_z(b, ",\"client_event_time\":");
+    time_or_null(b, client);
+    emu_buf_z(b, ",\"client_upload_time\":");
+    time_or_null(b, sent);
+    emu_buf_z(b, ",\"country\":");
+    text_or_null(b, &d->v[F_country]);
+    emu_buf_fmt(b,
+                ",\"data\":{\"path\":\"%s\",\"user_properties_updated\":%s,"
+                "\"group_first_event\":{},\"group_ids\":{}},\"data_type\":\"event\"",
+                row->flags & FLAG_BATCH ? "/batch" : "/2/httpapi",
+                row->flags & FLAG_UPDATED ? "true" : "false");
+    emu_buf_z(b, ",\"device_brand\":");
+    text_or_null(b, &d->v[F_device_brand]);
+    emu_buf_z(b, ",\"device_carrier\":");
+    text_or_null(b, &d->v[F_carrier]);
+    emu_buf_z(b, ",\"device_family\":null,\"device_id\":");
+    quoted_or_null(b, device);
+    emu_buf_z(b, ",\"device_manufacturer\":");
+    text_or_null(b, &d->v[F_device_manufacturer]);
+    emu_buf_z(b, ",\"device_model\":");
+    text_or_null(b, &d->v[F_device_model]);
+    emu_buf_z(b, ",\"device_type\":null,\"dma\":");
+    text_or_null(b, &d->v[F_dma]);
+}
+
+/* event_id … os_version */
+static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
+                        emu_arena *a)
+{
+    emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("event"),
+                             (emu_str){(const char *)&row->seq, sizeof(row->seq)});
+
+    emu_buf_z(b, ",\"event_id\":");
+    if (d->v[F_event_id].kind == EJ_NUMBER)
+        emu_buf_str(b, d->v[F_event_id].raw);
+    else
+        emu_buf_int(b, (int64_t)(h.lo % 1000000000));
+    emu_buf_z(b, ",\"event_properties\":");
+    event_properties(b, d);
+    emu_buf_z(b, ",\"event_time\":");
+    time_or_null(b, row->event_ms);
+    emu_buf_z(b, ",\"event_type\":");
+    emu_buf_quote(b, row->type);
+    emu_buf_z(b, ",\"global_user_properties\":null,\"group_properties\":");
+    object_or_empty(b, row->group_props);
+    emu_buf_z(b, ",\"groups\":");
+    groups(b, &d->v[F_groups]);
+    emu_buf_z(b, ",\"idfa\":null,\"ip_address\":");
+    if (d->v[F_ip].kind == EJ_STRING && emu_str_is(d->v[F_ip].raw, "\"$remote\""))
+        emu_buf_z(b, "\"127.0.0.1\"");
+    else
+        text_or_null(b, &d->v[F_ip]);
+    emu_buf_z(b, ",\"is_attribution_event\":null,\"language\":");
+    language(b, &d->v[F_language], a);
+    emu_buf_z(b, ",\"library\":");
+    if (d->v[F_library].kind == EJ_STRING)
+        emu_buf_str(b, d->v[F_library].raw);
+    else
+        emu_buf_z(b, "\"http/2.0\"");
+    emu_buf_z(b, ",\"location_lat\":");
+    number_or_null(b, &d->v[F_location_lat]);
+    emu_buf_z(b, ",\"location_lng\":");
+    number_or_null(b, &d->v[F_location_lng]);
+    emu_buf_z(b, ",\"os_name\":");
+    text_or_null(b, &d->v[F_os_name]);
+    emu_buf_z(b, ",\"os_version\":");
+    text_or_null(b, &d->v[F_os_version]);
+}
+
+/* partner_id … version_name */
+static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
+                       emu_str user)
+{
+    emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("row"),
+                             (emu_str){(const char *)&row->seq, sizeof(row->seq)});
+    char uuid[37];
+
+    emu_buf_z(b, ",\"partner_id\":");
+    text_or_null(b, &d->v[F_partner_id]);
+    emu_buf_z(b, ",\"paying\":null,\"plan\":");
+    plan(b, &d->v[F_plan]);
+    emu_buf_z(b, ",\"platform\":");
+    text_or_null(b, &d->v[F_platform]);
+    emu_buf_z(b, ",\"processed_time\":");
+    time_or_null(b, row->upload_ms + 1000 + row->seq % 1000);
+    emu_buf_z(b, ",\"region\":");
+    text_or_null(b, &d->v[F_region]);
+    emu_buf_z(b, ",\"sample_rate\":null,\"server_received_time\":");
+    time_or_null(b, row->received_ms);
+    emu_buf_z(b, ",\"server_upload_time\":");
+    time_or_null(b, row->upload_ms);
+    emu_buf_z(b, ",\"session_id\":");
+    emu_buf_int(b, row->session);
+    emu_buf_z(b, ",\"source_id\":\"\",\"start_version\":");
+    text_or_null(b, &d->v[F_start_version]);
+    emu_buf_z(b, ",\"user_creation_time\":null,\"user_id\":");
+    quoted_or_null(b, user);
+    emu_buf_z(b, ",\"user_properties\":");
+    object_or_empty(b, row->props);
+    emu_uuid(uuid, h);
+    emu_buf_fmt(b, ",\"uuid\":\"%s\",\"version_name\":", uuid);
+    text_or_null(b, d->v[F_app_version].kind != EJ_NONE ? &d->v[F_app_version]
+                                                        : &d->v[F_version_name]);
+    emu_buf_z(b, "}\n");
+}
+
+void emu_row_write(const twe *e, const emu_row *row, emu_arena *a, emu_buf *out)
+{
+    emu_str user, device;
+    doc d;
+
+    read_doc(row->doc, &d);
+    ids(out, e, row, &d, a, &user, &device);
+    first_part(out, e, row, &d, device);
+    second_part(out, e, row, &d, a);
+    third_part(out, e, row, &d, user);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Sending side: answers, streams, and the fault points on the way out. */
+#include "reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "internal.h"
+
+void emu_reply(emu_req *r, int status, const char *type)
+{
+    r->status = status;
+    r->type = type;
+}
+
+void emu_reply_z(emu_req *r, int status, const char *type, const char *text)
+{
+    r->out.n = 0;
+    emu_buf_z(&r->out, text);
+    emu_reply(r, status, type);
+}
+
+void emu_header(emu_req *r, const char *name, emu_str value)
+{
+    if (r->headers == EMU_MAX_HEADERS)
+        return;
+    r->header_name[r->headers] = emu_str_of(name);
+    r->header_value[r->headers++] = emu_arena_copy(&r->arena, value);
+}
+
+void emu_dash_error(emu_req *r, int status, const char *details)
+{
+    r->out.n = 0;
+    emu_buf_fmt(&r->out,
+                "{\"error\":{\"http_code\":%d,\"type\":\"unspecified\",\"message\":"
+                "\"Unspecified Error\",\"metadata\":{\"details\":",
+                status);
+    emu_buf_quote(&r->out, emu_str_of(details));
+    emu_buf_z(&r->out, "}}}");
+    emu_reply(r, status, EMU_JSON_UTF8);
+}
+
+/* Linux sends a reset when a TCP socket is disconnected with AF_UNSPEC; closing with a zero
+ * linger would come too late, the HTTP library shuts the socket down first. */
+void emu_break(emu_req *r, emu_close how)
+{
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+    if (r->fd < 0 || how == CLOSE_NO)
+        return;
+    if (how == CLOSE_RST && connect(r->fd, &none, sizeof(none)) == 0)
+        return;
+    shutdown(r->fd, SHUT_RDWR);
+}
+
+static void apply_headers(emu_req *r, emu_str object)
+{
+    ej_val v = {.raw = object, .kind = EJ_OBJECT}, key, value;
+    ej_cur c = ej_at(v.raw);
+
+    if (!object.n)
+        return;
+    ej_enter(&c);
+    while (ej_key(&c, &key)) {
+        emu_str name = emu_arena_copy(&r->arena, ej_text(&key, &r->arena));
+
+        ej_take(&c, &value);
+        if (name.s)
+            emu_header(r, name.s, ej_text(&value, &r->arena));
+    }
+}
+
+/* Replaces the answer by the fault's. */
+static void overlay(emu_req *r, const emu_action *a)
+{
+    if (!a->status)
+        return;
+    if (r->stream.free)
+        r->stream.free(r->stream.self);
+    r->stream = (emu_stream){0};
+    r->headers = 0;
+    r->out.n = 0;
+    emu_buf_str(&r->out, a->body);
+    emu_reply(r, a->status, NULL);
+    apply_headers(r, a->headers);
+}
+
+static void send_raw(emu_req *r, emu_str raw)
+{
+    while (raw.n) {
+        ssize_t n = send(r->fd, raw.s, raw.n, MSG_NOSIGNAL);
+
+        if (n <= 0)
+            return;
+        raw.s += n;
+        raw.n -= (size_t)n;
+    }
+}
+
+/* A request that no handler looked at is told by its text: whatever names our key is ours. */
+static bool names_our_key(emu_req *r)
+{
+    emu_str key = emu_str_of(r->e->api_key);
+    emu_str body = r->body.n ? r->body : (emu_str){r->raw.p, r->raw.n};
+
+    return (body.n && memmem(body.s, body.n, key.s, key.n)) ||
+           (r->query.n && memmem(r->query.s, r->query.n, key.s, key.n));
+}
+
+static void journal(emu_req *r, int status)
+{
+    r->status = status;
+    if (r->port == PORT_API && !r->key_known)
+        r->key_known = names_our_key(r);
+    if (r->port != PORT_CONTROL && EMU_SW(r->e, journal))
+        emu_journal_add(&r->e->journal, r);
+}
+
+/* Stall, raw bytes and closing; MHD_NO when the connection is gone. */
+static enum MHD_Result act(emu_req *r, const emu_action *a)
+{
+    if (a->stall_ms)
+        emu_wait_until(r->e, emu_now_ms(r->e) + a->stall_ms);
+    if (a->raw.s)
+        send_raw(r, a->raw);
+    if (a->close == CLOSE_NO && !a->raw.s)
+        return MHD_YES;
+    emu_break(r, a->close == CLOSE_NO ? CLOSE_FIN : a->close);
+    journal(r, 0);
+    return MHD_NO;
+}
+
+/* --- queueing --- */
+
+/* Bytes of the body from `at` on, out of the buffer or the stream. */
+static ssize_t body_bytes(emu_req *r, uint64_t at, char *buf, size_t max)
+{
+    if (r->stream.read)
+        return r->stream.read(r->stream.self, buf, max);
+    if (at >= r->out.n)
+        return 0;
+    max = max < r->out.n - at ? max : r->out.n - (size_t)at;
+    memcpy(buf, r->out.p + at, max);
+    return (ssize_t)max;
+}
+
+/* The pace of trickled bytes and the break in the middle are made here. */
+static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
+{
+    emu_req *r = cls;
+    const emu_action *a = &r->late;
+    bool mid = a->when == AT_MID_RESPONSE;
+    ssize_t n;
+
+    if (mid && r->sent >= a->at && (a->close || a->stall_ms)) {
+        if (a->stall_ms && r->sent == a->at)
+            emu_wait_until(r->e, emu_now_ms(r->e) + a->stall_ms);
+        if (a->close) {
+            emu_break(r, a->close);
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        }
+    }
+    if (mid && r->sent < a->at && max > a->at - r->sent)
+        max = a->at - r->sent;
+    if (mid && a->trickle_bps) {
+        struct timespec nap = {.tv_nsec = 50000000};
+        size_t slice = (size_t)a->trickle_bps / 20;
+
+        nanosleep(&nap, NULL);
+        max = max < slice ? max : slice ? slice : 1;
+    }
+    n = body_bytes(r, pos, buf, max);
+    if (n > 0)
+        r->sent += (size_t)n;
+    if (n == 0 && r->rest_slot) {
+        emu_rest_leave(r->e);
+        r->rest_slot = false;
+    }
+    return n > 0    ? n
+           : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM
+                    : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static enum MHD_Result queue(emu_req *r)
+{
+    struct MHD_Response *rsp;
+    enum MHD_Result ok;
+
+    if (r->out.failed)
+        emu_reply_z(r, 500, "text/plain", "");
+    if (r->stream.read || r->late.when == AT_MID_RESPONSE) {
+        uint64_t size = r->stream.read ? MHD_SIZE_UNKNOWN : r->out.n;
+
+        /* The stream dies with the request, which ends before the response does. */
+        rsp = MHD_create_response_from_callback(size, 65536, on_read, r, NULL);
+    } else {
+        rsp = MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_FREE);
+        if (rsp)
+            r->out = (emu_buf){0}; /* taken */
+        if (r->rest_slot) {
+            emu_rest_leave(r->e);
+            r->rest_slot = false;
+        }
+    }
+    if (!rsp)
+        return MHD_NO;
+    if (r->type)
+        MHD_add_response_header(rsp, MHD_HTTP_HEADER_CONTENT_TYPE, r->type);
+    for (int i = 0; i < r->headers; i++)
+        MHD_add_response_header(rsp, r->header_name[i].s, r->header_value[i].s);
+    ok = MHD_queue_response(r->conn, (unsigned)r->status, rsp);
+    MHD_destroy_response(rsp);
+    return ok;
+}
+
+static enum MHD_Result journal_and_queue(emu_req *r)
+{
+    /* The journal takes the body over: the answer must not point into it from here on. */
+    journal(r, r->status);
+    return queue(r);
+}
+
+static enum MHD_Result refuse(emu_req *r)
+{
+    if (r->refusal)
+        emu_reply_z(r, r->status, "text/plain", r->refusal);
+    return journal_and_queue(r);
+}
+
+enum MHD_Result emu_fault_now(emu_req *r, const emu_action *a)
+{
+    if (act(r, a) == MHD_NO)
+        return MHD_NO;
+    if (a->status && a->when == AT_BEFORE_READ) {
+        r->answered = true;
+        overlay(r, a);
+        return journal_and_queue(r);
+    }
+    return MHD_YES;
+}
+
+enum MHD_Result emu_finish(emu_req *r)
+{
+    r->answered = true;
+    if (r->refusal)
+        return refuse(r);
+    if (r->port == PORT_API)
+        emu_faults_pick(&r->e->faults, r, AT_BEFORE_COMMIT, AT_KEEPALIVE, &r->late);
+    if (r->late.when == AT_BEFORE_COMMIT) {
+        if (act(r, &r->late) == MHD_NO)
+            return MHD_NO;
+        overlay(r, &r->late);
+        if (r->status)
+            return journal_and_queue(r);
+    }
+    emu_route(r);
+    if (r->late.when == AT_AFTER_COMMIT) {
+        if (act(r, &r->late) == MHD_NO)
+            return MHD_NO;
+        overlay(r, &r->late);
+    } else if (r->late.when == AT_MID_RESPONSE) {
+        overlay(r, &r->late);
+    }
+    return journal_and_queue(r);
+}

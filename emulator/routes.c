@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* From method and path to a handler, through the credential check of its area. */
+#include "routes.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "ingest.h"
+
+typedef enum area { INGEST, BASIC } area;
+
+/* `*` in a path stands for one part. */
+static const struct route {
+    const char *method, *path;
+    area area;
+    emu_handler *handler;
+} ROUTES[] = {
+    {"POST", "/2/httpapi", INGEST, emu_do_ingest},
+    {"POST", "/batch", INGEST, emu_do_ingest},
+    {"POST", "/identify", INGEST, emu_do_identify},
+    {"GET", "/identify", INGEST, emu_do_identify},
+    {"POST", "/groupidentify", INGEST, emu_do_groupidentify},
+    {"GET", "/api/2/export", BASIC, emu_do_export},
+    {"GET", "/api/3/cohorts", BASIC, emu_do_cohort_list},
+    {"POST", "/api/3/cohorts/upload", BASIC, emu_do_cohort_upload},
+    {"POST", "/api/3/cohorts/membership", BASIC, emu_do_cohort_membership},
+    {"GET", "/api/3/cohorts/usage", BASIC, emu_do_cohort_usage},
+    {"GET", "/api/3/cohorts/*", BASIC, emu_do_cohort_one},
+    {"GET", "/api/5/cohorts/request/*", BASIC, emu_do_cohort_request},
+    {"GET", "/api/5/cohorts/request-status/*", BASIC, emu_do_cohort_status},
+    {"GET", "/api/5/cohorts/request/*/file", BASIC, emu_do_cohort_file},
+};
+
+emu_str emu_path_part(emu_req *r, int i)
+{
+    const char *p = r->path.s, *end = p + r->path.n;
+
+    while (p < end) {
+        const char *slash, *stop;
+
+        p++;
+        slash = memchr(p, '/', (size_t)(end - p));
+        stop = slash ? slash : end;
+
+        if (i-- == 0)
+            return emu_unescape(&r->arena, (emu_str){p, (size_t)(stop - p)}, false);
+        p = stop;
+    }
+    return (emu_str){NULL, 0};
+}
+
+emu_str emu_query(emu_req *r, const char *name)
+{
+    return emu_form(&r->arena, r->query, name);
+}
+
+static bool path_fits(const char *want, emu_str path)
+{
+    const char *p = path.s, *end = p + path.n;
+
+    for (; *want; want++) {
+        if (*want == '*') {
+            const char *start = p;
+
+            while (p < end && *p != '/')
+                p++;
+            if (p == start)
+                return false;
+        } else if (p == end || *p++ != *want) {
+            return false;
+        }
+    }
+    return p == end;
+}
+
+/* True when the pair is ours; else answered as the service does: 403, never 401. */
+static bool check_basic(emu_req *r)
+{
+    emu_str h = emu_header_of(r, "Authorization"), pair, key, secret;
+    const char *colon = NULL;
+
+    if (h.n > 6 && strncasecmp(h.s, "Basic ", 6) == 0) {
+        pair = emu_unbase64(&r->arena, (emu_str){h.s + 6, h.n - 6});
+        colon = pair.n ? memchr(pair.s, ':', pair.n) : NULL;
+    }
+    if (colon) {
+        key = (emu_str){pair.s, (size_t)(colon - pair.s)};
+        secret = (emu_str){colon + 1, pair.n - key.n - 1};
+    }
+    if (!colon || !emu_same_secret(key, emu_str_of(r->e->api_key)))
+        emu_dash_error(r, 403, "Invalid API Key");
+    else if (!emu_same_secret(secret, emu_str_of(r->e->secret_key)))
+        emu_dash_error(r, 403, "Invalid API/Secret Key combination");
+    else
+        r->key_known = true;
+    return r->key_known;
+}
+
+static void run_basic(emu_req *r, emu_handler *handler)
+{
+    if (!check_basic(r))
+        return;
+    r->rest_slot = emu_rest_enter(r->e);
+    if (!r->rest_slot)
+        emu_dash_error(r, 429, "Too Many Requests: Exceeded concurrent limit");
+    else
+        handler(r);
+}
+
+/* Each host has its own way to say "no such path". */
+static void no_route(emu_req *r)
+{
+    if (r->path.n >= 5 && memcmp(r->path.s, "/api/", 5) == 0) {
+        if (check_basic(r))
+            emu_dash_error(r, 404, "Not Found");
+    } else if (r->path.n >= 4 && memcmp(r->path.s, "/v1/", 4) == 0) {
+        emu_reply_z(r, 404, NULL, "");
+    } else {
+        emu_reply_z(r, 400, EMU_JSON,
+                    "{\"code\":400,\"error\":\"Invalid request path\"}");
+    }
+}
+
+static void route_api(emu_req *r)
+{
+    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
+        const struct route *route = &ROUTES[i];
+
+        if (!emu_str_is(r->method, route->method) || !path_fits(route->path, r->path))
+            continue;
+        if (route->area == INGEST)
+            route->handler(r);
+        else
+            run_basic(r, route->handler);
+        return;
+    }
+    no_route(r);
+}
+
+void emu_route(emu_req *r)
+{
+    if (r->port == PORT_API) {
+        route_api(r);
+    } else if (r->port == PORT_STORAGE) {
+        emu_do_storage(r);
+    } else if (!emu_same_secret(emu_header_of(r, "X-Emulator-Token"),
+                                emu_str_of(r->e->token))) {
+        emu_reply_z(r, 403, EMU_JSON,
+                    "{\"error\":\"the control token was missing or wrong\"}");
+    } else {
+        emu_do_control(r);
+    }
+}

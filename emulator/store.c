@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, loading and resetting the SQLite store. */
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+/* Rows are narrow: the event itself is kept as it came (`doc`), beside it only what queries
+ * and exports look for. `hour` is the upload hour; its index grows at the end. */
+static const char SCHEMA[] =
+    "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS types(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE IF NOT EXISTS props(id INTEGER PRIMARY KEY, doc TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS users(id INTEGER PRIMARY KEY, user_id TEXT, merged_into INTEGER,"
+    " props INTEGER NOT NULL, traits TEXT);"
+    "CREATE TABLE IF NOT EXISTS devices(device_id TEXT PRIMARY KEY, id INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS groups(type TEXT, value TEXT, doc TEXT NOT NULL,"
+    " PRIMARY KEY(type, value)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS hours(hour INTEGER PRIMARY KEY, rows INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, hour INTEGER NOT NULL,"
+    " id INTEGER NOT NULL, type INTEGER NOT NULL, event_ms INTEGER, client_ms INTEGER,"
+    " client_upload_ms INTEGER, received_ms INTEGER, upload_ms INTEGER, session INTEGER,"
+    " flags INTEGER, props INTEGER, group_props INTEGER, seen BLOB, doc TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS events_hour ON events(hour);"
+    "CREATE TABLE IF NOT EXISTS cohorts(id TEXT PRIMARY KEY, name TEXT NOT NULL,"
+    " owner TEXT NOT NULL, published INTEGER NOT NULL, count_group TEXT NOT NULL,"
+    " created INTEGER NOT NULL, modified INTEGER NOT NULL, computed INTEGER);"
+    "CREATE TABLE IF NOT EXISTS members(cohort TEXT NOT NULL, id NOT NULL,"
+    " PRIMARY KEY(cohort, id)) WITHOUT ROWID;";
+
+static const char *const STATEMENTS[ST_COUNT] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_ROLLBACK] = "ROLLBACK",
+    [ST_EVENT] =
+        "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    [ST_PROPS] = "INSERT INTO props VALUES(?1,?2)",
+    [ST_USER] = "INSERT OR REPLACE INTO users VALUES(?1,?2,?3,?4,?5)",
+    [ST_DEVICE] = "INSERT OR REPLACE INTO devices VALUES(?1,?2)",
+    [ST_TYPE] = "INSERT INTO types VALUES(?1,?2)",
+    [ST_GROUP_GET] = "SELECT doc FROM groups WHERE type=?1 AND value=?2",
+    [ST_GROUP_PUT] = "INSERT OR REPLACE INTO groups VALUES(?1,?2,?3)",
+    [ST_HOUR] = "INSERT INTO hours VALUES(?1,?2,?3) ON CONFLICT(hour) DO UPDATE SET"
+                " rows=rows+excluded.rows, bytes=bytes+excluded.bytes",
+    [ST_EXPORT] =
+        "SELECT e.seq,e.id,t.name,e.event_ms,e.client_ms,e.client_upload_ms,"
+        "e.received_ms,e.upload_ms,e.session,e.flags,p.doc,g.doc,e.doc"
+        " FROM events e JOIN types t ON t.id=e.type LEFT JOIN props p ON p.id=e.props"
+        " LEFT JOIN props g ON g.id=e.group_props"
+        " WHERE e.hour=?1 AND e.seq>?2 AND e.seq<=?3 ORDER BY e.seq LIMIT ?4",
+};
+
+int emu_store_run(emu_store *s, emu_statement id)
+{
+    int rc = sqlite3_step(s->st[id]);
+
+    sqlite3_reset(s->st[id]);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int fail(emu_store *s, const char *what, char *err, size_t err_n)
+{
+    snprintf(err, err_n, "the store could not be %s: %s", what,
+             s->db ? sqlite3_errmsg(s->db) : "out of memory");
+    return -1;
+}
+
+/* A store belongs to one project. */
+static int check_app(emu_store *s, int64_t app_id, char *err, size_t err_n)
+{
+    sqlite3_stmt *q = NULL;
+    int64_t have = app_id;
+
+    if (sqlite3_prepare_v2(s->db, "SELECT value FROM meta WHERE name='app_id'", -1, &q,
+                           NULL))
+        return fail(s, "read", err, err_n);
+    if (sqlite3_step(q) == SQLITE_ROW)
+        have = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    if (have != app_id) {
+        snprintf(err, err_n, "the store belonged to app id %lld, not %lld",
+                 (long long)have, (long long)app_id);
+        return -1;
+    }
+    if (sqlite3_prepare_v2(s->db, "INSERT OR REPLACE INTO meta VALUES('app_id',?1)", -1,
+                           &q, NULL))
+        return fail(s, "written", err, err_n);
+    sqlite3_bind_int64(q, 1, app_id);
+    sqlite3_step(q);
+    return sqlite3_finalize(q) ? fail(s, "written", err, err_n) : 0;
+}
+
+typedef void load_fn(emu_store *s, sqlite3_stmt *q, bool *ok);
+
+static int load_rows(emu_store *s, const char *sql, load_fn *fn)
+{
+    sqlite3_stmt *q = NULL;
+    bool ok = true;
+
+    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL))
+        return -1;
+    while (ok && sqlite3_step(q) == SQLITE_ROW)
+        fn(s, q, &ok);
+    return sqlite3_finalize(q) || !ok ? -1 : 0;
+}
+
+static emu_str column(sqlite3_stmt *q, int i)
+{
+    const char *p = (const char *)sqlite3_column_text(q, i);
+
+    return (emu_str){p, p ? (size_t)sqlite3_column_bytes(q, i) : 0};
+}
+
+static void load_user(emu_store *s, sqlite3_stmt *q, bool *ok)
+{
+    int64_t id = sqlite3_column_int64(q, 0);
+    emu_user *u = emu_user_new(s);
+
+    *ok = u && u->id == id &&
+          emu_user_restore(s, u, column(q, 1), column(q, 4), column(q, 5));
+    if (!*ok)
+        return;
+    u->props_id = sqlite3_column_int64(q, 3);
+    u->dirty = false;
+    if (sqlite3_column_type(q, 2) != SQLITE_NULL)
+        u->into = u; /* resolved when all are there */
+}
+
+static void load_merge(emu_store *s, sqlite3_stmt *q, bool *ok)
+{
+    int64_t id = sqlite3_column_int64(q, 0) - EMU_FIRST_ID;
+    int64_t into = sqlite3_column_int64(q, 1) - EMU_FIRST_ID;
+
+    *ok = id >= 0 && into >= 0 && (size_t)id < s->user_n && (size_t)into < s->user_n;
+    if (*ok)
+        s->users[id]->into = s->users[into];
+}
+
+static void load_device(emu_store *s, sqlite3_stmt *q, bool *ok)
+{
+    emu_user *u = emu_user_by_id(s, sqlite3_column_int64(q, 1));
+
+    *ok = u && emu_map_put(&s->by_device, column(q, 0), u);
+}
+
+static void load_type(emu_store *s, sqlite3_stmt *q, bool *ok)
+{
+    int64_t id = sqlite3_column_int64(q, 0);
+
+    *ok = emu_map_put(&s->types, column(q, 1), (void *)(intptr_t)id);
+    s->next_type = id + 1;
+}
+
+static void load_seen(emu_store *s, sqlite3_stmt *q, bool *ok)
+{
+    emu_hash h;
+
+    if (sqlite3_column_bytes(q, 0) != sizeof(h))
+        return;
+    memcpy(&h, sqlite3_column_blob(q, 0), sizeof(h));
+    *ok = emu_store_seen(s, h, sqlite3_column_int64(q, 1), INT64_MAX) != SEEN_NOMEM;
+}
+
+static void load_next(emu_store *s, sqlite3_stmt *q, bool *ok)
+{
+    (void)ok;
+    s->next_seq = sqlite3_column_int64(q, 0) + 1;
+    s->next_props = sqlite3_column_int64(q, 1) + 1;
+    s->last_upload_ms = sqlite3_column_int64(q, 2);
+}
+
+static int load(emu_store *s)
+{
+    s->next_type = 1;
+    return load_rows(
+               s,
+               "SELECT coalesce((SELECT max(seq) FROM events),0),"
+               "coalesce((SELECT max(id) FROM props),0),"
+               "coalesce((SELECT upload_ms FROM events ORDER BY seq DESC LIMIT 1),0)",
+               load_next) ||
+           load_rows(
+               s,
+               "SELECT u.id,u.user_id,u.merged_into,u.props,p.doc,u.traits FROM users u"
+               " LEFT JOIN props p ON p.id=u.props ORDER BY u.id",
+               load_user) ||
+           load_rows(s, "SELECT id,merged_into FROM users WHERE merged_into IS NOT NULL",
+                     load_merge) ||
+           load_rows(s, "SELECT device_id,id FROM devices", load_device) ||
+           load_rows(s, "SELECT id,name FROM types ORDER BY id", load_type) ||
+           load_rows(
+               s, "SELECT seen,upload_ms FROM events WHERE seen IS NOT NULL ORDER BY seq",
+               load_seen);
+}
+
+/* WAL without syncing: a killed emulator leaves a consistent file, which is all that a test
+ * double owes; a power cut may lose it. Memory stores need no journal file at all. */
+int emu_store_open(emu_store *s, const char *path, int64_t app_id, char *err,
+                   size_t err_n)
+{
+    static const char tune[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+                               "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4000;"
+                               "PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000;";
+
+    pthread_mutex_init(&s->mu, NULL);
+    if (sqlite3_open_v2(path, &s->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) ||
+        sqlite3_exec(s->db, tune, NULL, NULL, NULL) ||
+        sqlite3_exec(s->db, SCHEMA, NULL, NULL, NULL))
+        return fail(s, "opened", err, err_n);
+    if (check_app(s, app_id, err, err_n))
+        return -1;
+    for (int i = 0; i < ST_COUNT; i++)
+        if (sqlite3_prepare_v3(s->db, STATEMENTS[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &s->st[i], NULL))
+            return fail(s, "prepared", err, err_n);
+    return load(s) ? fail(s, "loaded", err, err_n) : 0;
+}
+
+static void forget(emu_store *s)
+{
+    for (size_t i = 0; i < s->user_n; i++)
+        emu_user_free(s->users[i]);
+    free(s->users);
+    free(s->dirty);
+    free(s->seen);
+    emu_map_free(&s->by_user);
+    emu_map_free(&s->by_device);
+    emu_map_free(&s->types);
+    s->users = s->dirty = NULL;
+    s->seen = NULL;
+    s->user_n = s->user_cap = s->dirty_n = s->dirty_cap = s->seen_n = s->seen_cap = 0;
+}
+
+void emu_store_close(emu_store *s)
+{
+    for (int i = 0; i < ST_COUNT; i++)
+        sqlite3_finalize(s->st[i]);
+    sqlite3_close(s->db);
+    forget(s);
+    pthread_mutex_destroy(&s->mu);
+}
+
+int emu_store_reset(emu_store *s)
+{
+    static const char sql[] =
+        "BEGIN; DELETE FROM events; DELETE FROM hours; DELETE FROM props; DELETE FROM users;"
+        "DELETE FROM devices; DELETE FROM groups; DELETE FROM types; DELETE FROM cohorts;"
+        "DELETE FROM members; COMMIT;";
+    int rc;
+
+    pthread_mutex_lock(&s->mu);
+    rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    forget(s);
+    rc = load(s) || rc ? -1 : 0;
+    pthread_mutex_unlock(&s->mu);
+    return rc;
+}
+
+void emu_store_rollback(emu_store *s)
+{
+    emu_store_run(s, ST_ROLLBACK);
+    forget(s);
+    load(s);
+}

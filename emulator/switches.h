@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Named behaviour switches: where documents and live service differ, or a test wants trouble. */
+#ifndef EMU_SWITCHES_H
+#define EMU_SWITCHES_H
+
+#include "json.h"
+
+/* id, lowest, highest, default, names ("|" between; empty for a number), meaning */
+#define EMU_SWITCHES(X)                                                                  \
+    X(index_lists, 0, 2, 0, "all|first|none", "event indexes named by a 400")            \
+    X(short_id, 0, 1, 0, "reject|remove", "an id under min_id_length")                   \
+    X(mixed_properties, 0, 1, 0, "merge|reject", "plain keys beside $ operations")       \
+    X(dedupe, 0, 1, 1, "false|true", "insert_id de-duplication")                         \
+    X(dedupe_window_ms, 0, INT64_MAX, 604800000, "",                                     \
+      "how long an insert_id is remembered")                                             \
+    X(export_lag_hours, 0, 48, 0, "",                                                    \
+      "whole hours before data can be exported (live: 2)")                               \
+    X(export_rows_per_file, 0, INT64_MAX, 0, "",                                         \
+      "rows per archive member, 0 is one per hour")                                      \
+    X(export_max_bytes, 0, INT64_MAX, 4294967296, "",                                    \
+      "estimated archive size answered 400")                                             \
+    X(export_body, 0, 2, 0, "zip|html|empty", "body of an export answered 200")          \
+    X(job_ms, 0, INT64_MAX, 300, "", "duration of a cohort job")                         \
+    X(job_status, 0, 3, 0, "normal|failed|never|http_500", "what a cohort job says")     \
+    X(cohort_redirect, 0, 2, 0, "auto|always|never", "302 to storage for a cohort file") \
+    X(cohort_inline_bytes, 0, INT64_MAX, 1048576, "",                                    \
+      "largest file (plain) sent without 302")                                           \
+    X(cohort_link_ms, 0, INT64_MAX, 60000, "", "life of a storage link")                 \
+    X(cohort_encoding, 0, 2, 0, "header|raw|plain",                                      \
+      "gzip announced, unannounced, or none")                                            \
+    X(cohort_write_ms, 0, INT64_MAX, 0, "",                                              \
+      "how long a membership update keeps a cohort busy")                                \
+    X(cohort_unknown_users, 0, 1, 0, "refuse|create",                                    \
+      "upload ids nobody has sent events for")                                           \
+    X(upload_id_key, 0, 1, 0, "cohortId|cohort_id", "key of the id in an upload answer") \
+    X(membership_by_amp_id, 0, 1, 0, "false|true",                                       \
+      "accept BY_AMP_ID in a membership update")                                         \
+    X(limits, 0, 1, 1, "false|true", "enforce the limits below")                         \
+    X(rest_concurrency, 1, 1000, 5, "", "Basic-auth requests at once")                   \
+    X(downloads_per_10min, 1, INT64_MAX, 60, "", "cohort download requests")             \
+    X(downloads_parallel, 1, INT64_MAX, 4, "", "cohort jobs running at once")            \
+    X(downloads_per_month, 1, INT64_MAX, 500, "", "cohort download requests")            \
+    X(journal, 0, 1, 1, "false|true", "record requests")                                 \
+    X(journal_entries, 0, 10000000, 20000, "", "requests kept")                          \
+    X(journal_bytes, 0, INT64_MAX, 67108864, "", "body bytes kept")
+
+typedef enum emu_switch {
+#define X(id, lo, hi, def, names, doc) SW_##id,
+    EMU_SWITCHES(X)
+#undef X
+        SW_COUNT
+} emu_switch;
+
+typedef struct emu_switches {
+    _Atomic int64_t value[SW_COUNT];
+} emu_switches;
+
+void emu_switches_reset(emu_switches *s);
+void emu_switches_write(emu_switches *s, emu_buf *out); /* one JSON object */
+/* Sets all of an object or none; false puts one line into err. */
+bool emu_switches_set(emu_switches *s, const ej_val *object, emu_buf *err);
+
+#endif

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""A local stand-in for the Amplitude API, running inside this process.
+
+Example:
+    >>> with Emulator() as emu:
+    ...     print(emu.url, emu.api_key)
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tidewheel import _emulator
+
+__all__ = ["Emulator"]
+
+_MISSING = (
+    "tidewheel was built without its emulator: install the Debian packages "
+    "libmicrohttpd-dev, libsqlite3-dev, libarchive-dev and zlib1g-dev, then build again with "
+    "pip install --force-reinstall --no-cache-dir --no-binary tidewheel tidewheel"
+)
+
+
+def _load() -> type[_emulator.Emulator]:
+    try:
+        from tidewheel import _emulator
+    except ImportError as error:
+        raise ImportError(_MISSING, name="tidewheel._emulator") from error
+    return _emulator.Emulator
+
+
+class Emulator:
+    """One running emulator with its own project, keys and ports.
+
+    All of ingestion, dashboard and profile hosts are served on ``url``.
+
+    Args:
+        store: file of the store, or ``":memory:"``.
+        api_key: key of the project; must start with ``emu``.
+        secret_key: its secret; must start with ``emu``.
+        app_id: id of the project.
+        seed: ``"demo"`` fills an empty store with a small generated project.
+        listen: address of the API, loopback only; port 0 takes a free one.
+        **switches: behaviour switches, as for :meth:`switch`.
+
+    Raises:
+        ImportError: the package was built without the emulator's libraries.
+        ValueError: an argument or a switch was refused.
+    """
+
+    def __init__(
+        self,
+        store: str = ":memory:",
+        *,
+        api_key: str | None = None,
+        secret_key: str | None = None,
+        app_id: int | None = None,
+        seed: str | None = None,
+        listen: str | None = None,
+        **switches: bool | int | str,
+    ) -> None:
+        self._core = _load()(
+            store=str(store),
+            api_key=api_key,
+            secret_key=secret_key,
+            app_id=app_id or 0,
+            seed=seed,
+            listen=listen,
+        )
+        self.url: str = self._core.url
+        self.control_url: str = self._core.control_url
+        self.control_token: str = self._core.control_token
+        self.storage_url: str = self._core.storage_url
+        self.api_key: str = self._core.api_key
+        self.secret_key: str = self._core.secret_key
+        self.app_id: int = self._core.app_id
+        if switches:
+            try:
+                self.switch(**switches)
+            except ValueError:
+                self.close()
+                raise
+
+    def __enter__(self) -> Emulator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._core.closed else self.url
+        return f"<tidewheel.Emulator {state}>"
+
+    def _control(self, method: str, path: str, body: object = None) -> Any:
+        data = b"" if body is None else json.dumps(body).encode()
+        status, reply = self._core.control(method, path, data)
+        answer = json.loads(reply)
+        if status != 200:
+            raise ValueError(answer["error"])
+        return answer
+
+    def journal(self, after: int = 0) -> list[dict[str, Any]]:
+        """Requests answered so far, oldest first.
+
+        Args:
+            after: leaves out entries up to this ``id``.
+
+        Returns:
+            One dict per request: method, path, query, headers, body (base64), status,
+            connection, and the fate of each of its events.
+        """
+        entries: list[dict[str, Any]] = self._control("GET", f"/journal?after={after}")["entries"]
+        return entries
+
+    def reset(self) -> None:
+        """Forgets events, users, cohorts, jobs, limits and the journal."""
+        self._control("POST", "/reset")
+
+    def switches(self) -> dict[str, bool | int | str]:
+        """All switches and their values."""
+        values: dict[str, bool | int | str] = self._control("GET", "/switches")
+        return values
+
+    def switch(self, **switches: bool | int | str) -> None:
+        """Sets behaviour switches, all or (when one is refused) none."""
+        self._control("POST", "/switches", switches)
+
+    def faults(self, *plan: dict[str, Any]) -> None:
+        """Replaces the fault plan; without arguments removes it."""
+        self._control("POST", "/faults", list(plan))
+
+    def advance(self, seconds: float) -> None:
+        """Moves the emulator's clock; stalls and jobs that end meanwhile end now."""
+        self._control("POST", "/clock", {"advance_ms": round(seconds * 1000)})
+
+    def close(self) -> None:
+        """Ends every connection and the store. May be called again."""
+        self._core.close()

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""The control port, loopback rules, limits of concurrency, the fault plan."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import socket
+import threading
+from typing import Any
+
+import pytest
+from emulator_api import Api, Reply, event
+
+from tidewheel.emulator import Emulator
+
+
+def control(emu: Emulator, method: str, path: str, body: str = "", **headers: str) -> Reply:
+    connection = http.client.HTTPConnection(emu.control_url.removeprefix("http://"), timeout=20)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return Reply(response.status, dict(response.getheaders()), response.read())
+    finally:
+        connection.close()
+
+
+def token(emu: Emulator) -> dict[str, str]:
+    return {"X-Emulator-Token": emu.control_token}
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "192.168.0.1:80", "[::]:0", "example.com:1", "x"])
+def test_only_loopback_is_listened_on(listen: str) -> None:
+    with pytest.raises(ValueError, match=r"only 127\.0\.0\.1, ::1 and localhost"):
+        Emulator(listen=listen)
+
+
+@pytest.mark.parametrize("key", ["", "key", "Emu-x", "a" * 32, "emu-\n"])
+def test_keys_must_look_like_the_emulators(key: str) -> None:
+    with pytest.raises(ValueError, match="keys of the emulator start with"):
+        Emulator(api_key=key)
+    with pytest.raises(ValueError, match="keys of the emulator start with"):
+        Emulator(secret_key=key)
+
+
+def test_unknown_switches_are_refused() -> None:
+    with pytest.raises(ValueError, match='there was no switch "index_list"'):
+        Emulator(index_list="all")
+    with pytest.raises(ValueError, match="expected one of all"):
+        Emulator(index_lists="some")
+
+
+@pytest.mark.parametrize("host", ["evil.test", "127.0.0.1.evil.test", "10.0.0.1", ""])
+def test_a_foreign_host_is_refused(api: Api, host: str) -> None:
+    assert api.call("GET", "/api/3/cohorts", Host=host).status in (400, 421)
+
+
+def test_the_control_port_wants_its_token_and_no_origin(emu: Emulator, api: Api) -> None:
+    assert api.call("GET", "/journal", **token(emu)).status == 400, "not on the API's port"
+    assert control(emu, "GET", "/clock").status == 403
+    for wrong in ("", "0" * 64, emu.control_token[:-1], emu.control_token + "0"):
+        assert control(emu, "GET", "/clock", **{"X-Emulator-Token": wrong}).status == 403
+    assert control(emu, "GET", "/clock", **token(emu)).status == 200
+    assert control(emu, "GET", "/clock", **token(emu), Origin="http://localhost").status == 403
+    assert control(emu, "GET", "/nowhere", **token(emu)).status == 404
+
+
+def test_control_over_http(emu: Emulator, api: Api) -> None:
+    def post(path: str, body: str) -> Reply:
+        return control(emu, "POST", path, body, **token(emu))
+
+    assert post("/switches", '{"job_ms": 5}').status == 200
+    assert json.loads(control(emu, "GET", "/switches", **token(emu)).body)["job_ms"] == 5
+    assert post("/switches", '{"job_ms": -1}').status == 400
+    assert post("/switches", "{").status == 400
+    before = control(emu, "GET", "/clock", **token(emu)).json["now_ms"]
+    assert post("/clock", '{"advance_ms": 5000}').json["now_ms"] >= before + 5000
+    api.upload(event(1))
+    assert post("/reset", "").status == 200
+    assert api.get("/api/2/export", **api.around_now()).status == 404
+    assert emu.journal()[0]["path"] == "/api/2/export"
+
+
+def test_the_journal_records_requests_but_no_credential(emu: Emulator, api: Api) -> None:
+    api.upload(event(1, insert_id="i-1"))
+    api.get("/api/3/cohorts", includeSyncInfo="true")
+    first, second = emu.journal()
+    body = base64.b64decode(first["body_base64"])
+    assert json.loads(body)["events"][0]["insert_id"] == "i-1"
+    assert first["body_sha256"] == hashlib.sha256(body).hexdigest()
+    assert (first["method"], first["path"], first["status"]) == ("POST", "/2/httpapi", 200)
+    assert first["headers"]["content-type"] == "application/json"
+    assert (second["query"], second["authorization"]) == ("includeSyncInfo=true", True)
+    assert first["connection"] == second["connection"]
+    text = json.dumps([first, second])
+    assert emu.secret_key not in text
+    assert api.basic["Authorization"].split()[1] not in text
+    assert emu.journal(after=second["id"]) == []
+
+
+def test_a_foreign_key_is_never_recorded(emu: Emulator, api: Api) -> None:
+    real = "0123456789abcdef0123456789abcdef"
+    api.call("POST", "/2/httpapi", json.dumps({"api_key": real, "events": [event(1)]}))
+    api.call("GET", f"/identify?api_key={real}&identification=%7B%22user_id%22%3A%22user-1%22%7D")
+    api.form("/identify", {"user_id": "user-1"}, api_key=real)
+    assert real not in json.dumps(emu.journal())
+    decoded = [base64.b64decode(entry["body_base64"] or "") for entry in emu.journal()]
+    assert decoded == [b"", b"", b""]
+
+
+def test_the_journal_is_bounded(emu: Emulator, api: Api) -> None:
+    emu.switch(journal_entries=10)
+    for n in range(25):
+        api.upload(event(n))
+    entries = emu.journal()
+    assert [entry["id"] for entry in entries] == list(range(16, 26))
+    emu.switch(journal=False)
+    api.upload(event(1))
+    assert len(emu.journal()) == 10
+
+
+def test_more_than_five_calls_at_once_are_429(emu: Emulator) -> None:
+    stall = {"when": "after_commit", "match": {"path": "/api/3/cohorts"}, "do": {"stall_ms": 10**9}}
+    emu.faults(stall)
+    others = [Api(emu) for _ in range(5)]
+    started = [threading.Thread(target=other.get, args=("/api/3/cohorts",)) for other in others]
+    for thread in started:
+        thread.start()
+    probe = Api(emu)
+    while sum(fault["used"] for fault in emu._control("GET", "/faults")) < 5:
+        pass
+    reply = probe.get("/api/2/export", start="20260101T00", end="20260101T00")
+    assert reply.status == 429
+    assert reply.details == "Too Many Requests: Exceeded concurrent limit"
+    emu.advance(10**7)
+    for thread in started:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert probe.get("/api/2/export", start="20260101T00", end="20260101T00").status == 404
+    for other in [*others, probe]:
+        other.connection.close()
+
+
+def committed(emu: Emulator) -> int:
+    api = Api(emu)
+    reply = api.get("/api/2/export", **api.around_now())
+    rows = len(api.rows()) if reply.status == 200 else 0
+    api.connection.close()
+    return rows
+
+
+@pytest.mark.parametrize(("when", "stored"), [("before_commit", 0), ("after_commit", 1)])
+@pytest.mark.parametrize("close", ["rst", "fin"])
+def test_breaking_around_the_commit(emu: Emulator, when: str, stored: int, close: str) -> None:
+    emu.faults({"when": when, "match": {"path": "/2/httpapi"}, "do": {"close": close}, "count": 1})
+    api = Api(emu)
+    broken = ConnectionResetError if close == "rst" else http.client.RemoteDisconnected
+    with pytest.raises(broken):
+        api.upload(event(1, insert_id="i-1"))
+    api.connection.close()
+    assert committed(emu) == stored
+    assert api.upload(event(1, insert_id="i-1")).status == 200
+    assert committed(emu) == 1
+    entry = emu.journal()[0]
+    assert (entry["status"], entry["fault"]) == (0, 0)
+    assert [e["insert_id"] for e in entry["events"]] == ["i-1"]
+    assert entry["events"][0]["committed"] is (stored == 1)
+    api.connection.close()
+
+
+@pytest.mark.parametrize(("when", "stored"), [("before_commit", 0), ("after_commit", 1)])
+def test_another_answer_around_the_commit(emu: Emulator, api: Api, when: str, stored: int) -> None:
+    answer = {"status": 503, "body": "<html>", "headers": {"Retry-After": "7"}}
+    emu.faults({"when": when, "do": answer, "count": 1})
+    reply = api.upload(event(1))
+    assert (reply.status, reply.body, reply.headers["Retry-After"]) == (503, b"<html>", "7")
+    assert committed(emu) == stored
+
+
+def test_before_read_and_mid_body(emu: Emulator) -> None:
+    emu.faults({"when": "before_read", "do": {"status": 502, "body": "no"}, "count": 1})
+    api = Api(emu)
+    assert api.upload(event(1)).status == 502
+    emu.faults({"when": "mid_body@100", "do": {"close": "rst"}, "count": 1})
+    with pytest.raises((ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)):
+        api.upload(*[event(n) for n in range(1000)])
+    api.connection.close()
+    assert committed(emu) == 0
+
+
+def test_mid_response_truncates(emu: Emulator, api: Api) -> None:
+    emu.faults({"when": "mid_response@10", "do": {"close": "fin"}, "count": 2})
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        api.upload(event(1))
+    assert caught.value.partial == b'{"code":20'
+    api.connection.close()
+    with pytest.raises(http.client.IncompleteRead):
+        api.get("/api/2/export", **api.around_now())
+    api.connection.close()
+
+
+def test_raw_bytes_and_keepalive(emu: Emulator, api: Api) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort"
+    do = {"raw_base64": base64.b64encode(raw).decode()}
+    emu.faults({"when": "after_commit", "do": do, "count": 1})
+    with pytest.raises(http.client.IncompleteRead):
+        api.upload(event(1))
+    api.connection.close()
+    emu.faults({"when": "keepalive", "do": {"close": "fin"}, "count": 1})
+    assert api.upload(event(1)).status == 200
+    assert api.connection.sock.recv(1) == b""
+    api.connection.close()
+
+
+def test_refused_at_accept(emu: Emulator) -> None:
+    emu.faults({"when": "accept", "do": {"close": "rst"}, "count": 1})
+    host, port = emu.url.removeprefix("http://").split(":")
+    with (
+        pytest.raises(ConnectionResetError),
+        socket.create_connection((host, int(port)), timeout=20) as s,
+    ):
+        s.recv(1)
+    assert committed(emu) == 0
+
+
+def test_matching(emu: Emulator, api: Api) -> None:
+    plan = [
+        {"when": "after_commit", "match": {"path": "/batch", "nth": 2}, "do": {"status": 501}},
+        {"when": "after_commit", "match": {"method": "GET"}, "do": {"status": 502}},
+        {"when": "after_commit", "match": {"path": "/2/*", "every": 3}, "do": {"status": 503}},
+        {"when": "after_commit", "match": {"key": "emu-api-key", "prob": 0}, "do": {"status": 504}},
+    ]
+    emu.faults(*plan)
+    assert [api.upload(event(1), path="/batch").status for _ in range(3)] == [200, 501, 200]
+    assert [api.upload(event(1)).status for _ in range(6)] == [200, 200, 503, 200, 200, 503]
+    assert api.get("/api/3/cohorts").status == 502
+    assert [entry["used"] for entry in emu._control("GET", "/faults")] == [1, 1, 2, 0]
+    emu.faults()
+    assert api.get("/api/3/cohorts").status == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {},
+        {"when": "later", "do": {}},
+        {"when": "after_commit@5", "do": {}},
+        {"when": "after_commit"},
+        {"when": "after_commit", "do": {"status": 99}},
+        {"when": "after_commit", "do": {"close": "now"}},
+        {"when": "after_commit", "do": {}, "match": {"verb": "GET"}},
+        {"when": "after_commit", "do": {}, "count": 0},
+    ],
+)
+def test_a_bad_plan_is_refused(emu: Emulator, fault: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="fault 0 had"):
+        emu.faults(fault)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The executable and the store file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from emulator_api import Api, event
+
+from tidewheel.emulator import Emulator
+
+
+@contextlib.contextmanager
+def running(program: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
+    command = [program, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield process, SimpleNamespace(**json.loads(process.stdout.readline()))
+        finally:
+            process.kill()
+
+
+def test_it_prints_one_line_and_ends_on_a_signal(program: str) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with running(program, "--api-key", "emu-k", "--app-id", "7") as (process, info):
+            assert (info.api_key, info.app_id) == ("emu-k", 7)
+            api = Api(info)
+            assert api.upload(event(1)).status == 200
+            process.send_signal(number)
+            assert process.wait(10) == 0
+            api.connection.close()
+
+
+def test_it_ends_with_standard_input(program: str) -> None:
+    with running(program, "--exit-with-stdin") as (process, _info):
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--listen", "0.0.0.0:80"], ["--api-key", "real"], ["--store", "/nowhere/at/all"], ["--what"]],
+)
+def test_bad_arguments_end_with_one_line(program: str, arguments: list[str]) -> None:
+    done = subprocess.run([program, *arguments], capture_output=True, timeout=20, check=False)
+    assert done.returncode in (1, 2)
+    assert done.stdout == b""
+    assert done.stderr
+
+
+def test_a_killed_emulator_leaves_a_good_store(program: str, tmp_path: pathlib.Path) -> None:
+    store = str(tmp_path / "store.db")
+    one = event(1, insert_id="i-1", user_properties={"tier": "gold"})
+    with running(program, "--store", store) as (process, info):
+        api = Api(info)
+        api.upload(one, event(2, groups={"org": "1"}))
+        process.kill()
+        api.connection.close()
+    with Emulator(store) as emu:
+        api = Api(emu)
+        assert api.upload(one, event(1, event_type="later")).status == 200
+        rows = api.rows()
+        api.connection.close()
+    assert [row["event_type"] for row in rows] == ["Basket Opened", "Basket Opened", "later"]
+    assert rows[2]["amplitude_id"] == rows[0]["amplitude_id"]
+    assert rows[2]["user_properties"] == {"tier": "gold"}
+
+
+def test_a_store_belongs_to_one_project(tmp_path: pathlib.Path) -> None:
+    store = str(tmp_path / "store.db")
+    Emulator(store, app_id=1).close()
+    with pytest.raises(ValueError, match="belonged to app id 1, not 2"):
+        Emulator(store, app_id=2)
+
+
+def test_the_demo_seed_is_the_same_every_time() -> None:
+    counts = []
+    for _ in range(2):
+        with Emulator(seed="demo") as emu:
+            api = Api(emu)
+            rows = api.rows()
+            cohorts = api.get("/api/3/cohorts").json["cohorts"]
+            counts.append((len(rows), [r["event_type"] for r in rows], len(cohorts)))
+            api.connection.close()
+    assert counts[0] == counts[1]
+    assert counts[0][0] > 2000
+    assert counts[0][2] == 1
+
+
+def test_closing_ends_calls_in_progress() -> None:
+    emu = Emulator()
+    emu.faults({"when": "after_commit", "do": {"stall_ms": 10**9}})
+    api = Api(emu)
+    api.connection.request("GET", "/api/3/cohorts", headers=api.basic)
+    while not emu._control("GET", "/faults")[0]["used"]:
+        pass
+    emu.close()
+    emu.close()
+    with pytest.raises(ValueError, match="closed"):
+        emu.journal()
+    api.connection.close()
+
+
+def test_closing_ends_a_half_read_export() -> None:
+    emu = Emulator()
+    api = Api(emu)
+    for first in range(0, 30_000, 2000):
+        noise = {"noise": f"{first * 7919:x}" * 40}
+        events = [event(first + n, event_properties={**noise, "n": n}) for n in range(2000)]
+        assert api.upload(*events, path="/batch").status == 200
+    window = api.around_now()
+    query = f"start={window['start']}&end={window['end']}"
+    api.connection.request("GET", f"/api/2/export?{query}", headers=api.basic)
+    response = api.connection.getresponse()
+    assert response.read(4) == b"PK\x03\x04"
+    started = time.monotonic()
+    emu.close()
+    assert time.monotonic() - started < 2
+    response.close()
+    api.connection.close()
+
+
+def test_an_emulator_belongs_to_the_process_that_started_it(emu: Emulator) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            emu.journal()
+        except ValueError:
+            emu.close()
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    api = Api(emu)
+    assert api.upload(event(1)).status == 200
+    api.connection.close()
