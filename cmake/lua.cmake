@@ -15,6 +15,8 @@ function(tw_lua_module version name)
     tw_configure(${target})
     tw_exports(${target} bindings/lua/exports.map)
     tw_internal_headers(${target} PRIVATE bindings/lua)
+    # Closing a Lua state unloads its modules, but an I/O thread may need its code a moment longer.
+    target_link_options(${target} PRIVATE LINKER:-z,nodelete)
     # The interpreter supplies the Lua functions: headers only, never its library.
     target_include_directories(${target} SYSTEM PRIVATE ${TW_LUA_${digits}_INCLUDE_DIRS})
     set_target_properties(${target} PROPERTIES

@@ -103,3 +103,22 @@ if(BUILD_TESTING AND TW_CMOCKA_FOUND)
 elseif(BUILD_TESTING)
     message(STATUS "C tests: left out, cmocka was not found")
 endif()
+
+# Lua states that run out of memory: linked with the interpreter, so that its allocator can be the
+# test's. LuaJIT takes no foreign allocator.
+foreach(digits IN ITEMS 54 51)
+    if(NOT BUILD_TESTING OR NOT lua_sources OR NOT TW_LUA_${digits}_FOUND
+            OR TW_LUA_${digits}_MODULE_NAME MATCHES "jit")
+        continue()
+    endif()
+    set(target lua${digits}_test_oom)
+    add_executable(${target} tests/lua/test_oom.c ${lua_sources})
+    tw_configure(${target})
+    tw_internal_headers(${target} PRIVATE bindings/lua)
+    target_include_directories(${target} SYSTEM PRIVATE ${TW_LUA_${digits}_INCLUDE_DIRS})
+    target_link_directories(${target} PRIVATE ${TW_LUA_${digits}_LIBRARY_DIRS})
+    target_link_libraries(${target} PRIVATE tidewheel_static ${TW_LUA_${digits}_LIBRARIES} m)
+    add_test(NAME lua/${target} COMMAND ${target})
+    set_tests_properties(lua/${target} PROPERTIES
+        TIMEOUT 300 ENVIRONMENT "${TW_TEST_ENVIRONMENT}" LABELS lua)
+endforeach()

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* The client as a userdata: making, numbers, completions, export, closing. */
+#include <string.h>
+#include <time.h>
+
+#include "lx.h"
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+lx_client *lx_check_client(lua_State *L, int arg)
+{
+    return luaL_checkudata(L, arg, LX_CLIENT);
+}
+
+/* ---- making ------------------------------------------------------------------------ */
+
+static int set_option(lua_State *L, tw_config *cfg, const char *name, tw_error **err)
+{
+    size_t size;
+    const char *text;
+    int64_t integer;
+
+    switch (lua_type(L, -1)) {
+    case LUA_TSTRING:
+        text = lua_tolstring(L, -1, &size);
+        return tw_config_set_string(cfg, name, text, size, err);
+    case LUA_TBOOLEAN:
+        return tw_config_set_bool(cfg, name, lua_toboolean(L, -1), err);
+    case LUA_TNUMBER:
+        if (lx_isinteger(L, -1, &integer))
+            return tw_config_set_int(cfg, name, integer, err);
+        return tw_config_set_real(cfg, name, (double)lua_tonumber(L, -1), err);
+    default:
+        return luaL_argerror(
+            L, 1, lua_pushfstring(L, "option '%s' is a %s", name, luaL_typename(L, -1)));
+    }
+}
+
+/* All options of the table at 1 but the binding's own. */
+static int set_options(lua_State *L, tw_config *cfg, tw_error **err)
+{
+    int rc = TW_OK;
+
+    lua_pushnil(L);
+    while (rc == TW_OK && lua_next(L, 1)) {
+        const char *name;
+        size_t size;
+
+        luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, 1, "options have names");
+        name = lua_tolstring(L, -2, &size);
+        luaL_argcheck(L, strlen(name) == size, 1,
+                      "the name of an option has a NUL inside");
+        if (strcmp(name, "default") != 0)
+            rc = set_option(L, cfg, name, err);
+        lua_pop(L, 1);
+    }
+    return rc;
+}
+
+static void release_config(void *cfg)
+{
+    tw_config_free(cfg);
+}
+
+/* Fills the anchor of the new client on top: its cohorts, the hook, the jobs awaited. */
+static void anchor_client(lua_State *L, lx_client *c)
+{
+    int client = lua_gettop(L);
+
+    lua_createtable(L, 3, 0);
+    lx_newuserdata(L, 1);
+    lx_setmetatable(L, LX_COHORTS);
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, client);
+    lua_rawseti(L, -2, 1);
+    lx_setanchor(L, -2);
+    lua_rawseti(L, -2, LX_CLIENT_COHORTS);
+    lua_pushliteral(L, "default");
+    lua_rawget(L, 1);
+    c->hooked = lx_opt_callback(L, lua_gettop(L));
+    lua_rawseti(L, -2, LX_CLIENT_DEFAULT);
+    lua_newtable(L);
+    lua_rawseti(L, -2, LX_CLIENT_PENDING);
+    lx_setanchor(L, client);
+}
+
+/* new{api_key=…, …} -> client, or nil and the error. */
+static int client_new(lua_State *L)
+{
+    tw_error *err = NULL;
+    tw_config *cfg = NULL;
+    lx_client *c;
+    lx_box *box;
+    int rc;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    box = lx_newbox(L, release_config);
+    rc = tw_config_new(&cfg, &err);
+    box->resource = cfg;
+    if (rc == TW_OK)
+        rc = set_options(L, cfg, &err);
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    c = lx_newuserdata(L, sizeof *c);
+    memset(c, 0, sizeof *c);
+    lx_setmetatable(L, LX_CLIENT);
+    anchor_client(L, c);
+    rc = tw_client_new(&c->cl, cfg, &err);
+    return rc == TW_OK ? 1 : lx_fail(L, rc, err);
+}
+
+/* ---- numbers ----------------------------------------------------------------------- */
+
+/* The client in whatever state: NULL where it could not even be made. */
+static tw_client *any_client(const lx_client *c)
+{
+    return c->cl != NULL ? c->cl : c->shut;
+}
+
+int lx_push_stats(lua_State *L, const lx_client *c)
+{
+    tw_stats stats = TW_STATS_INIT;
+    int rc = TW_OK;
+    const struct {
+        const char *name;
+        const uint64_t *value;
+    } rows[] = {{"accepted", &stats.accepted}, {"stored", &stats.stored},
+                {"rejected", &stats.rejected}, {"uncertain", &stats.uncertain},
+                {"expired", &stats.expired},   {"dropped", &stats.dropped},
+                {"waiting", &stats.waiting},   {"waiting_bytes", &stats.waiting_bytes},
+                {"refused", &stats.refused},   {"requests", &stats.requests},
+                {"retries", &stats.retries}};
+    size_t i;
+
+    if (any_client(c) != NULL)
+        rc = tw_client_stats(any_client(c), &stats);
+    if (rc != TW_OK)
+        return lx_fail_text(L, rc, "the client was made in the parent process");
+    lua_createtable(L, 0, sizeof rows / sizeof *rows);
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!lx_pushinteger(L, (int64_t)*rows[i].value))
+            lua_pushnumber(L, (lua_Number)*rows[i].value);
+        lua_setfield(L, -2, rows[i].name);
+    }
+    return 1;
+}
+
+/* client:stats() -> table; after close the last numbers. */
+static int client_stats(lua_State *L)
+{
+    return lx_push_stats(L, lx_check_client(L, 1));
+}
+
+static void release_rejection(void *rejection)
+{
+    tw_rejection_free(rejection);
+}
+
+/* client:rejection() -> {event=…, reason=…, field=…, http_status=…}: the oldest event
+ * that the server refused and that was not asked for yet; nil where there is none. */
+static int client_rejection(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    lx_box *box = lx_newbox(L, release_rejection);
+    tw_rejection *rejection = NULL;
+    tw_error *err = NULL;
+    const char *text;
+    size_t size;
+    int rc;
+
+    if (any_client(c) == NULL)
+        return lx_fail_closed(L);
+    rc = tw_rejection_next(&rejection, any_client(c), &err);
+    box->resource = rejection;
+    if (rc == TW_AGAIN) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_createtable(L, 0, 4);
+    text = tw_rejection_event(rejection, &size);
+    lx_push_env(L, LX_ENV_DECODER);
+    rc = lx_decode(L, lua_gettop(L), text, size, &err);
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_setfield(L, -3, "event");
+    lua_pop(L, 1);
+    lua_pushstring(L, tw_rejection_reason(rejection));
+    lua_setfield(L, -2, "reason");
+    if (tw_rejection_field(rejection) != NULL) {
+        lua_pushstring(L, tw_rejection_field(rejection));
+        lua_setfield(L, -2, "field");
+    }
+    lua_pushinteger(L, tw_rejection_status(rejection));
+    lua_setfield(L, -2, "http_status");
+    return 1;
+}
+
+static void release_text(void *text)
+{
+    tw_text_free(text);
+}
+
+/* client:describe() -> table: what is configured, secrets redacted. */
+static int client_describe(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    lx_box *box = lx_newbox(L, release_text);
+    tw_error *err = NULL;
+    char *text = NULL;
+    int rc;
+
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    rc = tw_client_describe(&text, c->cl, &err);
+    box->resource = text;
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lx_push_env(L, LX_ENV_DECODER);
+    rc = lx_decode(L, lua_gettop(L), text, strlen(text), &err);
+    return rc == TW_OK ? 1 : lx_fail(L, rc, err);
+}
+
+/* ---- completions ------------------------------------------------------------------- */
+
+/* client:fd() -> the descriptor that is readable while update() has something to do. */
+static int client_fd(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    tw_error *err = NULL;
+    int rc = c->queue == NULL ? tw_queue_new(&c->queue, &err) : TW_OK;
+
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_pushinteger(L, tw_queue_fd(c->queue));
+    return 1;
+}
+
+/* Moves what the core reports into the client's list: no memory, no Lua. */
+static void collect_news(lx_client *c)
+{
+    tw_job *job;
+
+    while (tw_queue_next(&job, c->queue) == TW_OK) {
+        lx_job *j = tw_job_user(job);
+
+        if (j != NULL && !j->queued && tw_job_done(job)) {
+            j->queued = 1;
+            j->next = NULL;
+            if (c->last != NULL)
+                c->last->next = j;
+            else
+                c->first = j;
+            c->last = j;
+        }
+        tw_job_unref(job);
+    }
+}
+
+/* Takes the first job of the list and pushes its object and its callback. */
+static lx_job *take_news(lua_State *L, lx_client *c, int pending)
+{
+    lx_job *j = c->first;
+
+    c->first = j->next;
+    if (c->first == NULL)
+        c->last = NULL;
+    j->queued = 0;
+    lua_pushlightuserdata(L, j);
+    lua_rawget(L, pending);
+    lua_pushlightuserdata(L, j);
+    lua_pushnil(L);
+    lua_rawset(L, pending);
+    lx_getanchor(L, -1);
+    lua_rawgeti(L, -1, LX_JOB_CALLBACK);
+    lua_remove(L, -2);
+    return j;
+}
+
+/* client:update([budget]) -> number of callbacks run. Runs the callbacks of finished
+ * jobs until the budget (seconds) is used up; never waits. A callback's error is
+ * raised when the client is in order again; what was not run yet waits for the next
+ * update. */
+static int client_update(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    lua_Number budget = luaL_optnumber(L, 2, -1);
+    int64_t end =
+        budget >= 0 && budget < 1e9 ? now_us() + (int64_t)(budget * 1e6) : INT64_MAX;
+    int pending;
+    int count = 0;
+
+    lua_settop(L, 2);
+    lx_getanchor(L, 1);
+    lua_rawgeti(L, -1, LX_CLIENT_PENDING);
+    pending = lua_gettop(L);
+    if (c->queue != NULL)
+        collect_news(c);
+    while (c->first != NULL && (count == 0 || now_us() < end)) {
+        lx_job *j = take_news(L, c, pending);
+        int nargs = lx_push_result(L, j);
+
+        count++;
+        if (lua_pcall(L, nargs, 0, 0) != 0)
+            return lua_error(L);
+        lua_settop(L, pending);
+    }
+    lua_pushinteger(L, count);
+    return 1;
+}
+
+/* ---- jobs of the client itself ----------------------------------------------------- */
+
+/* client:flush_start([callback]) -> job: all that was accepted so far is sent at once. */
+static int client_flush_start(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    int callback = lx_opt_callback(L, 2) ? 2 : 0;
+    tw_error *err = NULL;
+    tw_queue *queue;
+    lx_job *j;
+    int rc;
+
+    lua_settop(L, 2);
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    j = lx_newjob(L, 1, LX_RESULT_STATS, callback);
+    rc = lx_job_queue(&queue, j, &err);
+    if (rc == TW_OK)
+        rc = tw_flush_start(&j->job, c->cl, queue, &err);
+    return lx_job_started(L, j, rc, err);
+}
+
+enum { MAX_PATH_VALUES = 8 };
+
+/* The list at field `path` as a NULL-ended list of texts that stay on the stack. */
+static void check_path(lua_State *L, const char **values)
+{
+    int list;
+    int n;
+    int i;
+
+    lua_pushliteral(L, "path");
+    lua_rawget(L, 3);
+    list = lua_gettop(L);
+    n = lua_istable(L, list) ? (int)lua_rawlen(L, list) : 0;
+    luaL_argcheck(L, lua_isnil(L, list) || (n > 0 && n <= MAX_PATH_VALUES), 3,
+                  "option 'path' is not a list of texts");
+    for (i = 0; i < n; i++) {
+        size_t size;
+
+        lua_rawgeti(L, list, i + 1);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 3,
+                      "option 'path' is not a list of texts");
+        values[i] = lua_tolstring(L, -1, &size);
+        luaL_argcheck(L, strlen(values[i]) == size, 3, "option 'path' has a NUL inside");
+    }
+    values[n] = NULL;
+}
+
+/* client:raw_start(endpoint, {path=…, query=…, content_type=…, body=…} [, callback])
+ * -> job; the façade's raw() takes tables for query and body. */
+static int client_raw_start(lua_State *L)
+{
+    static const char *const names[] = {"path", "query", "content_type", "body", NULL};
+    lx_client *c = lx_check_client(L, 1);
+    const char *endpoint = luaL_checkstring(L, 2);
+    int callback = lx_opt_callback(L, 4) ? 4 : 0;
+    tw_raw_options options = TW_RAW_OPTIONS_INIT;
+    const char *values[MAX_PATH_VALUES + 1];
+    tw_error *err = NULL;
+    tw_queue *queue;
+    lx_job *j;
+    int rc;
+
+    lua_settop(L, 4);
+    lx_check_names(L, 3, names);
+    luaL_checkstack(L, MAX_PATH_VALUES + 10, NULL);
+    check_path(L, values);
+    options.path_values = values;
+    options.query = lx_opt_text(L, 3, "query");
+    options.content_type = lx_opt_text(L, 3, "content_type");
+    lua_pushliteral(L, "body");
+    lua_rawget(L, 3);
+    luaL_argcheck(L, lua_isnil(L, -1) || lua_type(L, -1) == LUA_TSTRING, 3,
+                  "option 'body' is not a string");
+    options.body = lua_tolstring(L, -1, &options.body_size);
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    j = lx_newjob(L, 1, LX_RESULT_RAW, callback);
+    rc = lx_job_queue(&queue, j, &err);
+    if (rc == TW_OK)
+        rc = tw_raw_start(&j->job, c->cl, endpoint, &options, queue, &err);
+    return lx_job_started(L, j, rc, err);
+}
+
+/* ---- closing ----------------------------------------------------------------------- */
+
+enum { CLOSE_MS = 10000 };
+
+static int close_patiently(lua_State *L, lx_client *c, int64_t timeout_ms, tw_error **err)
+{
+    int64_t end = timeout_ms >= 0 ? now_us() + timeout_ms * 1000 : INT64_MAX;
+
+    for (;;) {
+        int64_t left = end == INT64_MAX ? -1 : (end - now_us()) / 1000;
+        int rc = tw_client_close(c->cl, end == INT64_MAX ? -1 : left > 0 ? left : 0, err);
+
+        if (rc != TW_INTERRUPTED)
+            return rc;
+        lx_let_hooks_run(L);
+    }
+}
+
+/* client:close([timeout]) -> the last numbers; nil, error and the numbers where not
+ * all events have a certain end. Sends what is queued; a second close does nothing. */
+static int client_close(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    int64_t timeout_ms = lx_opt_timeout(L, 2, CLOSE_MS);
+    tw_error *err = NULL;
+    int rc = TW_OK;
+
+    lua_settop(L, 1);
+    if (c->cl != NULL) {
+        rc = close_patiently(L, c, timeout_ms, &err);
+        c->shut = c->cl;
+        c->cl = NULL;
+    }
+    if (rc == TW_OK)
+        return lx_push_stats(L, c);
+    lx_fail(L, rc, err);
+    if (lx_push_stats(L, c) == 2) /* of a forked child: the one error is enough */
+        lua_pop(L, 2);
+    return 3;
+}
+
+/* The scope's end closes as close() does; what it answers is dropped. */
+static int client_scope(lua_State *L)
+{
+    lua_settop(L, 1);
+    client_close(L);
+    return 0;
+}
+
+/* Never waits, never sends. */
+static int client_gc(lua_State *L)
+{
+    lx_client *c = luaL_checkudata(L, 1, LX_CLIENT);
+    tw_client *cl = any_client(c);
+    tw_stats stats = TW_STATS_INIT;
+
+    c->cl = NULL;
+    c->shut = NULL;
+    tw_queue_free(c->queue);
+    c->queue = NULL;
+    if (cl == NULL)
+        return 0;
+    tw_client_stats(cl, &stats);
+    tw_client_free(cl);
+    if (stats.waiting > 0)
+        lx_warning(
+            L, "tidewheel: a client was collected with events unsent: call client:close");
+    return 0;
+}
+
+static int client_tostring(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+
+    lua_pushfstring(L, LX_CLIENT " (%s)", c->cl != NULL ? "open" : "closed");
+    return 1;
+}
+
+/* Upvalues: the env, the methods. */
+static int client_index(lua_State *L)
+{
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(2));
+    if (!lua_isnil(L, -1))
+        return 1;
+    lx_check_client(L, 1);
+    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "cohorts") == 0) {
+        lx_getanchor(L, 1);
+        if (lua_istable(L, -1))
+            lua_rawgeti(L, -1, LX_CLIENT_COHORTS);
+    }
+    return 1;
+}
+
+/* Expects the env on top and below it the module's table, and leaves them. */
+int lx_open_client(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"stats", client_stats},
+                                       {"rejection", client_rejection},
+                                       {"describe", client_describe},
+                                       {"fd", client_fd},
+                                       {"update", client_update},
+                                       {"flush_start", client_flush_start},
+                                       {"raw_start", client_raw_start},
+                                       {"close", client_close},
+                                       {NULL, NULL}};
+    static const luaL_Reg meta[] = {{"__gc", client_gc},
+                                    {"__close", client_scope},
+                                    {"__tostring", client_tostring},
+                                    {NULL, NULL}};
+    int env = lua_gettop(L);
+
+    lx_newclass(L, LX_CLIENT, methods, meta);
+    lua_pushvalue(L, env);
+    lx_setfuncs(L, lx_event_methods, 1);
+    lua_pushvalue(L, env);
+    lx_setfuncs(L, lx_export_methods, 1);
+    /* client.cohorts is the one field that is not a method. */
+    luaL_getmetatable(L, LX_CLIENT);
+    lua_pushvalue(L, env);
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, client_index, 2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_setfield(L, env - 1, "client");
+    lua_pushvalue(L, env);
+    lua_pushcclosure(L, client_new, 1);
+    lua_setfield(L, env - 1, "new");
+    return 0;
+}

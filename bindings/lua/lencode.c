@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* Lua values into the core's writer. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lx.h"
+
+/*
+ * A table is an array where its keys are exactly 1..n, an object where all of them are
+ * strings; an empty one is an object. tw.array and tw.object mark tables for which
+ * that is wrong. Anything else is refused, never guessed at. Access is raw: __index
+ * and __pairs do not count.
+ */
+
+/* Deeper than any writer allows (64 layers): only a guard of the stack asked for. */
+enum { MAX_DEPTH = 70 };
+
+/* The path of such an error is that of the place in the table where it was noticed. */
+static const char mixed_keys[] = "the table has both string keys and number keys";
+static const char holed_keys[] = "the table has number keys other than 1..n";
+static const char array_keys[] =
+    "the table is marked as an array and has keys other than 1..n";
+static const char object_keys[] =
+    "the table is marked as an object and has keys that are no strings";
+static const char other_keys[] = "the table has keys that are neither strings nor 1..n";
+
+typedef enum table_mark { MARK_NONE, MARK_ARRAY, MARK_OBJECT } table_mark;
+
+static table_mark get_mark(lua_State *L, const lx_encoder *en, int index)
+{
+    const void *mt;
+
+    if (!lua_getmetatable(L, index))
+        return MARK_NONE;
+    mt = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    if (mt == en->env->array_mt)
+        return MARK_ARRAY;
+    return mt == en->env->object_mt ? MARK_OBJECT : MARK_NONE;
+}
+
+static int encode_value(lua_State *L, lx_encoder *en, int index);
+
+static int refuse_key(lua_State *L, lx_encoder *en, int key, table_mark mark,
+                      int in_array)
+{
+    int type = lua_type(L, key);
+    const char *rule = other_keys;
+
+    if (mark == MARK_ARRAY)
+        rule = array_keys;
+    else if (mark == MARK_OBJECT)
+        rule = object_keys;
+    else if (type == LUA_TSTRING || (type == LUA_TNUMBER && !in_array))
+        rule = mixed_keys;
+    else if (type == LUA_TNUMBER)
+        rule = holed_keys;
+    return tw_json_writer_refuse(en->wr, rule);
+}
+
+/* The elements from `first` on, where the table's own order was not 1..n. First it is
+ * counted: n different whole numbers of which none is below 1 or above n are exactly
+ * 1..n. */
+static int encode_scattered(lua_State *L, lx_encoder *en, int index, table_mark mark,
+                            int64_t first)
+{
+    int64_t count = 0;
+    int64_t highest = 0;
+    int64_t key;
+    int rc = TW_OK;
+
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        lua_pop(L, 1);
+        if (lua_type(L, -1) != LUA_TNUMBER || !lx_isinteger(L, -1, &key) || key < 1) {
+            rc = refuse_key(L, en, -1, mark, 1);
+            lua_pop(L, 1);
+            return rc;
+        }
+        count++;
+        highest = key > highest ? key : highest;
+    }
+    if (highest != count)
+        return tw_json_writer_refuse(en->wr,
+                                     mark == MARK_ARRAY ? array_keys : holed_keys);
+    for (; rc == TW_OK && first <= count; first++) {
+        lua_rawgeti(L, index, (int)first);
+        rc = encode_value(L, en, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    return rc;
+}
+
+/* The first pair is on the stack; it is popped. */
+static int encode_array(lua_State *L, lx_encoder *en, int index, table_mark mark)
+{
+    int value = lua_gettop(L);
+    int64_t expected = 1;
+    int64_t key;
+    int rc = tw_json_put_array(en->wr);
+
+    if (rc != TW_OK) {
+        lua_pop(L, 2);
+        return rc;
+    }
+    do {
+        if (lua_type(L, -2) != LUA_TNUMBER || !lx_isinteger(L, -2, &key) ||
+            key != expected) {
+            lua_pop(L, 2);
+            rc = encode_scattered(L, en, index, mark, expected);
+            return rc == TW_OK ? tw_json_put_array_end(en->wr) : rc;
+        }
+        expected++;
+        rc = encode_value(L, en, value);
+        lua_pop(L, 1);
+    } while (rc == TW_OK && lua_next(L, index));
+    if (rc != TW_OK) {
+        lua_pop(L, 1);
+        return rc;
+    }
+    return tw_json_put_array_end(en->wr);
+}
+
+/* The first pair is on the stack; it is popped. */
+static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark,
+                        int (*skip)(const char *name, size_t size))
+{
+    int value = lua_gettop(L);
+    int rc = TW_OK;
+
+    do {
+        const char *name;
+        size_t size;
+
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            rc = refuse_key(L, en, -2, mark, 0);
+        } else {
+            name = lua_tolstring(L, -2, &size);
+            if (skip == NULL || !skip(name, size)) {
+                rc = tw_json_put_key(en->wr, name, size, -1, 0);
+                if (rc == TW_OK)
+                    rc = encode_value(L, en, value);
+            }
+        }
+        lua_pop(L, 1);
+    } while (rc == TW_OK && lua_next(L, index));
+    if (rc != TW_OK)
+        lua_pop(L, 1);
+    return rc;
+}
+
+int lx_encode_members(lua_State *L, lx_encoder *en, int index,
+                      int (*skip)(const char *name, size_t size))
+{
+    lua_pushnil(L);
+    return lua_next(L, index) ? encode_pairs(L, en, index, MARK_NONE, skip) : TW_OK;
+}
+
+static int encode_table(lua_State *L, lx_encoder *en, int index)
+{
+    table_mark mark = get_mark(L, en, index);
+    int rc;
+
+    lua_pushnil(L);
+    if (!lua_next(L, index)) {
+        if (mark == MARK_ARRAY) {
+            rc = tw_json_put_array(en->wr);
+            return rc == TW_OK ? tw_json_put_array_end(en->wr) : rc;
+        }
+        rc = tw_json_put_object(en->wr);
+        return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
+    }
+    if (mark == MARK_ARRAY || (mark == MARK_NONE && lua_type(L, -2) == LUA_TNUMBER))
+        return encode_array(L, en, index, mark);
+    rc = tw_json_put_object(en->wr);
+    if (rc != TW_OK) {
+        lua_pop(L, 2);
+        return rc;
+    }
+    rc = encode_pairs(L, en, index, mark, NULL);
+    return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
+}
+
+/* LuaJIT's boxed 64-bit integers: TW_DONE where the value is something else. */
+static int encode_int64(lua_State *L, lx_encoder *en, int index)
+{
+    const char *digits;
+    char *end;
+    long long value;
+    int rc = TW_DONE;
+
+    if (en->int64 == 0)
+        return TW_DONE;
+    lua_pushvalue(L, en->int64);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) != 0) {
+        lua_pop(L, 1);
+        return TW_E_NOMEM; /* the only way in which it fails */
+    }
+    digits = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    if (digits != NULL) {
+        errno = 0;
+        value = strtoll(digits, &end, 10);
+        rc = errno == 0 && *end == '\0'
+                 ? tw_json_put_int(en->wr, value)
+                 : tw_json_writer_refuse(en->wr, "must fit a signed integer of 64 bits");
+    }
+    lua_pop(L, 1);
+    return rc;
+}
+
+/* What JSON has no type for: the hook's turn, if there is one. */
+static int encode_other(lua_State *L, lx_encoder *en, int index)
+{
+    static const char *const rules[] = {"is nil, which JSON has no type for: use tw.null",
+                                        "is a function, which JSON has no type for",
+                                        "is a userdata, which JSON has no type for",
+                                        "is a thread, which JSON has no type for",
+                                        "is a cdata, which JSON has no type for"};
+    int type = lua_type(L, index);
+    int hook = en->hook;
+    int which = 4;
+    int rc;
+
+    if (hook != 0 && type != LUA_TNIL) {
+        lua_pushvalue(L, hook);
+        lua_pushvalue(L, index);
+        lua_call(L, 1, 1); /* protected by lx_encode's caller */
+        en->hook = 0;      /* what it answers is taken as it is */
+        rc = encode_value(L, en, lua_gettop(L));
+        en->hook = hook;
+        lua_pop(L, 1);
+        return rc;
+    }
+    if (type == LUA_TNIL)
+        which = 0;
+    else if (type == LUA_TFUNCTION)
+        which = 1;
+    else if (type == LUA_TUSERDATA || type == LUA_TLIGHTUSERDATA)
+        which = 2;
+    else if (type == LUA_TTHREAD)
+        which = 3;
+    return tw_json_writer_refuse(en->wr, rules[which]);
+}
+
+static int encode_number(lua_State *L, lx_encoder *en, int index)
+{
+    int64_t integer;
+
+    if (lx_isinteger(L, index, &integer))
+        return tw_json_put_int(en->wr, integer);
+    return tw_json_put_real(en->wr, (double)lua_tonumber(L, index));
+}
+
+static int encode_value(lua_State *L, lx_encoder *en, int index)
+{
+    const char *text;
+    size_t size;
+    int rc;
+
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        text = lua_tolstring(L, index, &size);
+        return tw_json_put_string(en->wr, text, size, -1, 0);
+    case LUA_TNUMBER:
+        return encode_number(L, en, index);
+    case LUA_TBOOLEAN:
+        return tw_json_put_bool(en->wr, lua_toboolean(L, index));
+    case LUA_TTABLE:
+        if (en->depth >= MAX_DEPTH)
+            return tw_json_writer_refuse(en->wr,
+                                         "is nested too deep, or contains itself");
+        en->depth++;
+        rc = encode_table(L, en, index);
+        en->depth--;
+        return rc;
+    case LUA_TLIGHTUSERDATA:
+        if (lua_touserdata(L, index) == NULL)
+            return tw_json_put_null(en->wr);
+        return encode_other(L, en, index);
+    case LX_TCDATA:
+        rc = encode_int64(L, en, index);
+        return rc == TW_DONE ? encode_other(L, en, index) : rc;
+    default:
+        return encode_other(L, en, index);
+    }
+}
+
+int lx_encode(lua_State *L, lx_encoder *en, int index)
+{
+    return encode_value(L, en, lx_absindex(L, index));
+}
+
+int lx_encode_key(const lx_encoder *en, const char *key)
+{
+    return tw_json_put_key(en->wr, key, strlen(key), -1, TW_JSON_VALID_UTF8);
+}
+
+int lx_encode_text(const lx_encoder *en, const char *key, const char *text)
+{
+    int rc = lx_encode_key(en, key);
+
+    return rc == TW_OK
+               ? tw_json_put_string(en->wr, text, strlen(text), -1, TW_JSON_VALID_UTF8)
+               : rc;
+}
+
+static int run_protected(lua_State *L)
+{
+    lx_encoding *run = lua_touserdata(L, -1);
+
+    lua_pop(L, 1);
+    luaL_checkstack(L, LX_ENCODE_STACK, "a value is nested too deep");
+    run->code = run->body(L, &run->en, run->ctx);
+    return 0;
+}
+
+void lx_prepare_encoding(lua_State *L, lx_encoding *run)
+{
+    luaL_checkstack(L, LX_ENCODE_STACK, "a value is nested too deep");
+    run->en.env = lx_getenv(L);
+    run->en.depth = 0;
+    if (run->en.env->has_int64) {
+        lx_push_env(L, LX_ENV_INT64);
+        run->en.int64 = lua_gettop(L);
+    }
+    if (run->en.hook != 0) {
+        lua_pushcfunction(L, run_protected);
+        run->runner = lua_gettop(L);
+    }
+}
+
+int lx_run_encoding(lua_State *L, lx_encoding *run)
+{
+    int top = lua_gettop(L);
+    int i;
+
+    if (run->runner == 0) {
+        run->code = run->body(L, &run->en, run->ctx);
+        return 0;
+    }
+    lua_pushvalue(L, run->runner);
+    for (i = 1; i <= top; i++)
+        lua_pushvalue(L, i);
+    lua_pushlightuserdata(L, run);
+    return lua_pcall(L, top + 1, 0, 0) != 0;
+}

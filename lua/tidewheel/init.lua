@@ -1,0 +1,116 @@
+-- SPDX-License-Identifier: MIT
+-- The module: what C gives, and on top of it what is said best in Lua.
+local core = require "tidewheel.core"
+
+local error, ipairs, pairs, tostring, type = error, ipairs, pairs, tostring, type
+local byte, format, gsub = string.byte, string.format, string.gsub
+local concat, sort = table.concat, table.sort
+
+-- Waits for a job that was just started; the start's own nil, err comes through.
+local function finish(job, err, timeout)
+  if not job then
+    return nil, err
+  end
+  local result
+  result, err = job:wait(timeout)
+  if result == nil and err.code == "again" then
+    job:cancel()
+    err.code = "timeout" -- nobody is left who could ask again
+  end
+  return result, err
+end
+
+local client, cohorts = core.client, core.cohorts
+
+-- Long enough for a batch and its retries; math.huge waits for as long as it takes.
+local FLUSH_SECONDS = 30
+
+function client:flush(timeout)
+  local job, err = self:flush_start()
+  return finish(job, err, timeout or FLUSH_SECONDS)
+end
+
+function client:rejections()
+  return function()
+    return self:rejection()
+  end
+end
+
+function cohorts:list(options)
+  return finish(self:list_start(options))
+end
+
+function cohorts:upload(options)
+  return finish(self:upload_start(options))
+end
+
+function cohorts:update(id, options)
+  return finish(self:update_start(id, options))
+end
+
+local function escape(text)
+  return (gsub(text, "[^%w%-._~]", function(c)
+    return format("%%%02X", byte(c))
+  end))
+end
+
+local function query_value(name, value)
+  local kind = type(value)
+  if kind == "number" or kind == "boolean" or kind == "string" then
+    return escape(name) .. "=" .. escape(tostring(value))
+  end
+  return error("query parameter '" .. name .. "' is a " .. kind, 4)
+end
+
+-- {e = {"a", "b"}, m = "uniques"} -> "e=a&e=b&m=uniques"
+local function encode_query(query)
+  local names, parts = {}, {}
+  for name in pairs(query) do
+    if type(name) ~= "string" then
+      error("query parameters have names", 3)
+    end
+    names[#names + 1] = name
+  end
+  sort(names)
+  for _, name in ipairs(names) do
+    local value = query[name]
+    for _, each in ipairs(type(value) == "table" and value or { value }) do
+      parts[#parts + 1] = query_value(name, each)
+    end
+  end
+  return concat(parts, "&")
+end
+
+local raw_start = client.raw_start
+
+function client:raw_start(endpoint, options, callback)
+  local call = {}
+  for name, value in pairs(options or {}) do
+    call[name] = value
+  end
+  if type(call.query) == "table" then
+    call.query = encode_query(call.query)
+  end
+  if type(call.body) == "table" then
+    local text, err = core.json_encode(call.body)
+    if not text then
+      return nil, err
+    end
+    call.body, call.content_type = text, call.content_type or "application/json"
+  end
+  return raw_start(self, endpoint, call, callback)
+end
+
+function client:raw(endpoint, options)
+  return finish(self:raw_start(endpoint, options))
+end
+
+return {
+  new = core.new,
+  null = core.null,
+  array = core.array,
+  object = core.object,
+  json = { encode = core.json_encode, decode = core.json_decode },
+  clock = core.clock,
+  version = core.version,
+}

@@ -1,0 +1,520 @@
+-- SPDX-License-Identifier: MIT
+---@meta tidewheel
+
+-- Annotations for the Lua language server: everything public of the module, and its only
+-- reference.
+
+-- Nothing here is run, so that no argument is used; annotations cannot be broken into lines.
+-- luacheck: ignore 212 241 631
+
+---What a function that cannot do its work returns after nil, and what iterators raise. Printable.
+---@class tidewheel.Error
+---@field code "config"|"validation"|"auth"|"rate_limited"|"too_large"|"server"|"http"|"network"|"timeout"|"protocol"|"queue_full"|"job"|"canceled"|"closed"|"forked"|"again" `again`: the time of a wait was up and what was waited for goes on; ask again
+---@field message string one line, without secrets
+---@field http_status? integer of the answer, where there was one
+---@field retry_after? number seconds to wait before trying again, where known
+---@field retriable boolean the same call may succeed later
+---@field stored "no"|"maybe"|"yes" whether the server stored what was sent
+---@field index? integer of the offending event or line, counted from 0
+---@field field? string path of the offending value in the JSON document, whose arrays count from 0: `event_properties.cart[3].price`
+
+---JSON's null; equal to `cjson.null` and `ngx.null`.
+---@class tidewheel.Null: lightuserdata
+
+---A value that JSON has a type for. A table is an array if its keys are exactly 1..n and an
+---object if all of them are strings; an empty table is an object. Any other table is refused, as
+---are functions, threads, userdata, NaN, infinities and text that is not UTF-8. Metatables do not
+---count but for the marks of `array` and `object`.
+---
+---Numbers keep their type where Lua has two: 1 is `1` and 1.0 is `1.0`. In Lua 5.1 and LuaJIT a
+---whole number up to 2^53 is an integer; LuaJIT's boxed int64_t and uint64_t are exact.
+---
+---Decoded, an integer that Lua's numbers cannot hold exactly (beyond 2^53 in Lua 5.1 and LuaJIT,
+---beyond 64 bits in Lua 5.4) is the string of its digits.
+---@alias tidewheel.Value string|number|boolean|table|tidewheel.Null
+
+---@class tidewheel
+---@field null tidewheel.Null
+---@field version string
+---@field json tidewheel.json
+local tidewheel = {}
+
+---Options of a client: besides these every option of docs/configuration.md. An option that is
+---unknown or has a bad value gives nil and a `config` error.
+---@class tidewheel.Options
+---@field api_key string
+---@field secret_key? string export and cohorts need it
+---@field region? "us"|"eu"
+---@field base_url? string of all hosts, as an emulator has it
+---@field default? fun(value: any): tidewheel.Value turns what JSON has no type for (userdata, functions, cdata …) into a value that has one
+
+---Makes a client. Nothing is sent and no thread starts before its first use.
+---@param options tidewheel.Options
+---@return tidewheel.Client? client
+---@return tidewheel.Error? err
+function tidewheel.new(options) end
+
+---Marks a table (a new one if none is given) as an array, however empty it is, and returns it.
+---@param list? table
+---@return table
+function tidewheel.array(list) end
+
+---Marks a table (a new one if none is given) as an object and returns it.
+---@param map? table
+---@return table
+function tidewheel.object(map) end
+
+---Seconds of a clock that only goes forward, for measuring.
+---@return number
+function tidewheel.clock() end
+
+---@class tidewheel.json
+local json = {}
+
+---@param value tidewheel.Value
+---@param default? fun(value: any): tidewheel.Value
+---@return string? text
+---@return tidewheel.Error? err
+function json.encode(value, default) end
+
+---Strict: exactly one JSON value, UTF-8, at most 64 containers inside each other. Null is
+---`tidewheel.null`; an empty array is marked, so that it stays one when it is encoded again.
+---@param text string
+---@return tidewheel.Value? value
+---@return tidewheel.Error? err
+function json.decode(text) end
+
+---A client of one project. On Lua 5.4 it can be a `<close>` variable, which closes it as `close`
+---does. A client that is collected sends nothing any more.
+---@class tidewheel.Client
+---@field cohorts tidewheel.Cohorts
+local Client = {}
+
+---Accepts an event: from here on it is sent, retried and counted. It needs `event_type` and
+---`user_id` or `device_id`; `insert_id` and `time` are added where absent.
+---@param event table the fields of the HTTP V2 API
+---@return true? ok
+---@return tidewheel.Error? err
+function Client:track(event) end
+
+---@class tidewheel.Identify
+---@field user_id? string
+---@field device_id? string
+---@field set? table<string, tidewheel.Value>
+---@field set_once? table<string, tidewheel.Value>
+---@field add? table<string, number>
+---@field append? table<string, tidewheel.Value>
+---@field prepend? table<string, tidewheel.Value>
+---@field unset? string[] names of properties
+---@field pre_insert? table<string, tidewheel.Value>
+---@field post_insert? table<string, tidewheel.Value>
+---@field remove? table<string, tidewheel.Value>
+---@field clear_all? boolean
+
+---Changes properties of a user, as an event of type `$identify`. Other fields are those of events.
+---@param identify tidewheel.Identify
+---@return true? ok
+---@return tidewheel.Error? err
+function Client:identify(identify) end
+
+---@class tidewheel.GroupIdentify: tidewheel.Identify
+---@field group_type? string
+---@field group_value? string|string[]
+
+---Changes properties of a group, as an event of type `$groupidentify`.
+---@param identify tidewheel.GroupIdentify
+---@return true? ok
+---@return tidewheel.Error? err
+function Client:group_identify(identify) end
+
+---@class tidewheel.Revenue
+---@field user_id? string
+---@field device_id? string
+---@field price? number
+---@field quantity? integer
+---@field revenue? number
+---@field product_id? string
+---@field revenue_type? string
+---@field currency? string
+---@field event_type? string default "revenue_amount"
+---@field event_properties? table
+
+---Accepts a revenue event. Other fields are those of events.
+---@param revenue tidewheel.Revenue
+---@return true? ok
+---@return tidewheel.Error? err
+function Client:revenue(revenue) end
+
+---Always: accepted = stored + rejected + uncertain + expired + dropped + waiting.
+---@class tidewheel.Stats
+---@field accepted integer
+---@field stored integer
+---@field rejected integer
+---@field uncertain integer
+---@field expired integer
+---@field dropped integer
+---@field waiting integer
+---@field waiting_bytes integer
+---@field refused integer
+---@field requests integer
+---@field retries integer
+
+---Sends what was accepted so far and waits until each of these events has its final state.
+---@param timeout? number seconds, 30 if absent
+---@return tidewheel.Stats? stats
+---@return tidewheel.Error? err
+function Client:flush(timeout) end
+
+---@param callback? fun(stats: tidewheel.Stats?, err: tidewheel.Error?) called by `update`
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Client:flush_start(callback) end
+
+---@return tidewheel.Stats? stats after `close` the last ones
+---@return tidewheel.Error? err
+function Client:stats() end
+
+---An event that was accepted here and refused for good by the server.
+---@class tidewheel.Rejection
+---@field event table as it was sent
+---@field reason string what the server wrote
+---@field field? string that the server named
+---@field http_status integer
+
+---Takes the oldest rejection that was not taken yet; nil where there is none. Works after `close`
+---as well. The newest 1,000 are kept.
+---@return tidewheel.Rejection? rejection
+---@return tidewheel.Error? err
+function Client:rejection() end
+
+---Takes all of them: `for rejection in client:rejections() do`.
+---@return fun(): tidewheel.Rejection?
+function Client:rejections() end
+
+---What is configured, without secrets.
+---@return table? description
+---@return tidewheel.Error? err
+function Client:describe() end
+
+---Stops taking events in, sends what is queued, cancels everything else. Closing again does
+---nothing.
+---@param timeout? number seconds, 10 if absent
+---@return tidewheel.Stats? stats
+---@return tidewheel.Error? err not every event has a certain end
+---@return tidewheel.Stats? last in that case the numbers
+function Client:close(timeout) end
+
+---@class tidewheel.Export
+---@field start string first hour, UTC: "20260301T00"
+---@field stop string last hour, inclusive; `["end"]` means the same
+---@field fields? string[] only these top-level fields are built
+---@field drop_null? boolean leaves fields out that are null
+---@field raw? boolean gives the lines as strings, undecoded
+---@field block_bytes? integer
+---@field ready_blocks? integer
+---@field max_line_bytes? integer
+
+---The events that were uploaded in a window of hours: `for event in client:export{…} do`. Raises
+---a `tidewheel.Error`, at once where the window is refused. An export is whole or an error.
+---@param options tidewheel.Export
+---@return tidewheel.Stream
+---@return nil
+---@return nil
+---@return tidewheel.Stream closed by a `for` of Lua 5.4 when it is left
+function Client:export(options) end
+
+---@class tidewheel.Raw
+---@field path? string[] for the {…} of the endpoint's path, in order
+---@field query? string|table<string, string|number|boolean|string[]>
+---@field body? string|table a table is sent as JSON
+---@field content_type? string
+
+---@class tidewheel.RawReply
+---@field status integer
+---@field body string
+
+---Calls an endpoint by its name in the endpoint table.
+---@param endpoint string
+---@param options? tidewheel.Raw
+---@return tidewheel.RawReply? reply
+---@return tidewheel.Error? err
+function Client:raw(endpoint, options) end
+
+---@param endpoint string
+---@param options? tidewheel.Raw
+---@param callback? fun(reply: tidewheel.RawReply?, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Client:raw_start(endpoint, options, callback) end
+
+---Readable while `update` has something to do; never read from it or close it.
+---@return integer? fd
+---@return tidewheel.Error? err
+function Client:fd() end
+
+---Runs the callbacks of finished jobs, never waits. What a callback raises comes out of here; the
+---callbacks after it are run by the next update.
+---@param budget? number seconds after which no further callback is begun
+---@return integer run number of callbacks
+function Client:update(budget) end
+
+---@class tidewheel.Cohorts
+local Cohorts = {}
+
+---@class tidewheel.CohortList
+---@field sync_info? boolean
+
+---@param options? tidewheel.CohortList
+---@return table[]? cohorts the documented rows
+---@return tidewheel.Error? err
+function Cohorts:list(options) end
+
+---@param options? tidewheel.CohortList
+---@param callback? fun(cohorts: table[]?, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Cohorts:list_start(options, callback) end
+
+---@class tidewheel.CohortDownload
+---@field props? boolean|string[] user properties: all, or these
+---@field request_id? string goes on with an earlier request
+---@field poll_first? number seconds before the first poll
+---@field timeout? number seconds for the whole job
+
+---Requests the members of a cohort and waits for the file in the background. Read it with the
+---job's `ids` or `rows`.
+---@param id string
+---@param options? tidewheel.CohortDownload
+---@return tidewheel.Download? job
+---@return tidewheel.Error? err
+function Cohorts:download(id, options) end
+
+---@class tidewheel.CohortUpload
+---@field name string
+---@field app_id integer
+---@field owner string login e-mail
+---@field id_type "BY_AMP_ID"|"BY_USER_ID"
+---@field ids (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream
+---@field published? boolean
+---@field group? string
+---@field existing_cohort_id? string replaces the members of this cohort
+---@field skip_save? boolean
+---@field skip_invalid_ids? boolean default true
+
+---Makes a cohort, or replaces the members of one. The reply is the documented one; its
+---`cohort_id` is there whichever of the two documented spellings was sent.
+---@param options tidewheel.CohortUpload
+---@return table? reply
+---@return tidewheel.Error? err
+function Cohorts:upload(options) end
+
+---@param options tidewheel.CohortUpload
+---@param callback? fun(reply: table?, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Cohorts:upload_start(options, callback) end
+
+---@class tidewheel.CohortUpdate
+---@field add? (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream either this
+---@field remove? (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream or this
+---@field id_type? "BY_ID"|"BY_NAME" default "BY_ID"
+---@field skip_invalid_ids? boolean default true
+
+---Adds members to a cohort or removes them.
+---@param id string
+---@param options tidewheel.CohortUpdate
+---@return table? reply
+---@return tidewheel.Error? err
+function Cohorts:update(id, options) end
+
+---@param id string
+---@param options tidewheel.CohortUpdate
+---@param callback? fun(reply: table?, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Cohorts:update_start(id, options, callback) end
+
+---A call that goes on in the background. A job that is collected is canceled, unless it has a
+---callback. The result of a job with a callback is given by `Client:update`.
+---@class tidewheel.Job
+local Job = {}
+
+---@return boolean
+function Job:done() end
+
+---Readable while there is news of the job; never read from it or close it.
+---@return integer? fd
+---@return tidewheel.Error? err
+function Job:fd() end
+
+---Never waits: the error `again` while the job goes on.
+---@return any result
+---@return tidewheel.Error? err
+function Job:result() end
+
+---Waits for the result; for a download: until its records can be read.
+---@param timeout? number seconds, no limit if absent
+---@return any result
+---@return tidewheel.Error? err `again` when the time was up
+function Job:wait(timeout) end
+
+---Asks the job to stop. Never waits.
+function Job:cancel() end
+
+---@class tidewheel.Progress
+---@field phase "waiting"|"requested"|"polling"|"streaming"|"done"
+---@field requests integer
+---@field bytes_received integer
+---@field id? string the server's id of the request
+
+---@return tidewheel.Progress? progress
+---@return tidewheel.Error? err
+function Job:progress() end
+
+---Frees the job at once, canceling what goes on.
+function Job:close() end
+
+---The job of `Cohorts:download`.
+---@class tidewheel.Download: tidewheel.Job
+local Download = {}
+
+---The ids of the members: `for id in job:ids() do`. Of the column `user_id` (`group_value` for a
+---cohort of groups) or of the one that is named; members without an id there are left out.
+---@param column? string
+---@return tidewheel.Stream
+---@return nil
+---@return nil
+---@return tidewheel.Stream
+function Download:ids(column) end
+
+---The records, as tables {column = text}: `for row in job:rows() do`.
+---@return tidewheel.Stream
+---@return nil
+---@return nil
+---@return tidewheel.Stream
+function Download:rows() end
+
+---What a `for` calls for its items; errors are raised.
+---@class tidewheel.Stream
+---@overload fun(): any
+local Stream = {}
+
+---The next item, nil at the end, or nil and the error.
+---@param timeout? number seconds, no limit if absent; with 0 it never waits
+---@return any item
+---@return tidewheel.Error? err `again` when the time was up
+function Stream:next(timeout) end
+
+---Readable while `next(0)` may have an item.
+---@return integer? fd
+---@return tidewheel.Error? err
+function Stream:fd() end
+
+---@return integer count of lines or records read so far
+function Stream:count() end
+
+---Frees the connection at once.
+function Stream:close() end
+
+---`require "tidewheel.emulator"`: the local Amplitude, inside this process.
+---@class tidewheel.emulator
+local emulator = {}
+
+---Besides these, any name of a behaviour switch.
+---@class tidewheel.EmulatorOptions
+---@field store? string a file, or ":memory:"
+---@field api_key? string begins with "emu", as the secret key does
+---@field secret_key? string
+---@field app_id? integer
+---@field seed? "demo"
+---@field listen? string "127.0.0.1:0"; loopback only
+
+---@param options? tidewheel.EmulatorOptions
+---@return tidewheel.Emulator? emulator
+---@return string? err what was refused
+function emulator.new(options) end
+
+---@class tidewheel.Emulator
+---@field url string what a client takes as its base_url
+---@field api_key string
+---@field secret_key string
+---@field app_id integer
+---@field control_url string
+---@field control_token string
+---@field storage_url string
+local Emulator = {}
+
+---Requests answered so far, oldest first.
+---@param after? integer leaves out entries up to this id
+---@return table[]
+function Emulator:journal(after) end
+
+---Forgets events, users, cohorts, jobs, limits and the journal.
+function Emulator:reset() end
+
+---All behaviour switches and their values.
+---@return table<string, string|number>
+function Emulator:switches() end
+
+---Sets behaviour switches, all or none.
+---@param switches table<string, any>
+function Emulator:switch(switches) end
+
+---Replaces the fault plan; none removes it.
+---@param plan? table[] of {match, when, do, count}
+function Emulator:faults(plan) end
+
+---Moves the emulator's clock; stalls and jobs that end meanwhile end now.
+---@param seconds number
+function Emulator:advance(seconds) end
+
+---Ends every connection and the store. May be called again.
+function Emulator:close() end
+
+---`require "tidewheel.tick"`: the adapter for game loops.
+---@class tidewheel.tick
+local tick = {}
+
+---@class tidewheel.TickOptions
+---@field budget? number seconds that an update may take, 0.002 if absent
+
+---@param client tidewheel.Client
+---@param options? tidewheel.TickOptions
+---@return tidewheel.Loop
+function tick.new(client, options) end
+
+---@class tidewheel.Loop
+local Loop = {}
+
+---To be called once per tick: runs callbacks and spawned functions within the budget, never
+---waits. Raises what they raise.
+---@return integer left number of spawned functions that still go on
+function Loop:update() end
+
+---Runs a function in a coroutine, in which `await` and `each` can be used, from the next update
+---on.
+---@param run fun()
+function Loop:spawn(run) end
+
+---In a spawned function: goes on with the game until the job is done.
+---@async
+---@param job tidewheel.Job one without a callback
+---@return any result
+---@return tidewheel.Error? err
+function Loop:await(job) end
+
+---In a spawned function: the next item of a stream, however many ticks it takes.
+---@async
+---@param stream tidewheel.Stream
+---@return any item nil at the end
+---@return tidewheel.Error? err
+function Loop:next(stream) end
+
+---In a spawned function: `for item in loop:each(stream) do`, during as many ticks as it takes.
+---Not in Lua 5.1 itself, whose `for` cannot yield; LuaJIT's can.
+---@async
+---@param stream tidewheel.Stream
+---@return fun(): any
+function Loop:each(stream) end
+
+return tidewheel

@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: MIT
+-- tidewheel.emulator: the same emulator as in Python, seen from Lua.
+local emulator = require "tidewheel.emulator"
+
+describe("the emulator", function()
+  local emu
+
+  before_each(function()
+    emu = assert(emulator.new{ job_ms = 7, limits = false })
+  end)
+
+  after_each(function()
+    emu:close()
+  end)
+
+  it("tells where it is and with which keys", function()
+    assert.matches("^http://127%.0%.0%.1:%d+$", emu.url)
+    assert.matches("^http://127%.0%.0%.1:%d+$", emu.control_url)
+    assert.are.equal(64, #emu.control_token)
+    assert.are.equal("emu-api-key", emu.api_key)
+    assert.are.equal("emu-secret-key", emu.secret_key)
+    assert.are.equal(501177, emu.app_id)
+    assert.are.same({}, emu:journal())
+  end)
+
+  it("takes switches at the start and later", function()
+    assert.are.equal(7, emu:switches().job_ms)
+    assert.is_false(emu:switches().limits)
+    emu:switch{ index_lists = "first", job_ms = 9 }
+    assert.are.equal("first", emu:switches().index_lists)
+    assert.has_error(function() emu:switch{ nope = 1 } end)
+    assert.are.equal(9, emu:switches().job_ms)
+  end)
+
+  it("takes a fault plan, time and a reset", function()
+    emu:faults{ { when = "after_commit", match = { path = "/batch" }, ["do"] = { status = 503 } } }
+    assert.has_error(function() emu:faults{ { when = "never" } } end)
+    emu:faults()
+    emu:advance(3.5)
+    emu:reset()
+  end)
+
+  it("refuses with nil and a line", function()
+    local none, why = emulator.new{ api_key = "real" }
+    assert.is_nil(none)
+    assert.matches("start with \"emu\"", why, 1, true)
+    none, why = emulator.new{ index_list = "all" }
+    assert.is_nil(none)
+    assert.matches("there was no switch", why, 1, true)
+  end)
+
+  it("closes more than once and by itself", function()
+    emu:close()
+    emu:close()
+    assert.has_error(function() emu:journal() end)
+    local loose = assert(emulator.new()) -- luacheck: ignore
+    loose = nil
+    collectgarbage()
+    collectgarbage()
+  end)
+end)

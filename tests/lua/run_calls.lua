@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: MIT
+-- Makes the calls of tests/vectors/calls.json against the emulator that the arguments name; the
+-- parity test compares what it received with what Python sent.
+-- Arguments: vectors url api_key secret_key app_id
+local tidewheel = require "tidewheel"
+
+local vectors, url, api_key, secret_key, app_id = arg[1], arg[2], arg[3], arg[4], arg[5]
+local file = assert(io.open(vectors, "rb"))
+local calls = assert(tidewheel.json.decode(file:read "*a")).calls
+file:close()
+
+local client = assert(tidewheel.new{
+  api_key = api_key,
+  secret_key = secret_key,
+  base_url = url,
+  poll_first = 0.05,
+})
+
+local values = { ["<app_id>"] = tonumber(app_id) }
+
+local function fill(arguments)
+  for name, value in pairs(arguments) do
+    arguments[name] = values[value] or value
+  end
+  return arguments
+end
+
+local run = {}
+
+run["cohorts.list"] = function(arguments)
+  return client.cohorts:list(arguments)
+end
+
+run["cohorts.upload"] = function(arguments)
+  local reply, err = client.cohorts:upload(arguments)
+  values["<cohort_id>"] = reply and reply.cohort_id
+  return reply, err
+end
+
+run["cohorts.update"] = function(arguments, id)
+  return client.cohorts:update(id, arguments)
+end
+
+run["cohorts.download"] = function(arguments, id)
+  local job, err = client.cohorts:download(id, arguments)
+  for _ in (job and job:rows() or function() end) do
+  end
+  return job, err
+end
+
+run["export"] = function(arguments)
+  for _ in client:export(arguments) do
+  end
+  return true
+end
+
+run["raw"] = function(arguments, endpoint)
+  return client:raw(endpoint, arguments)
+end
+
+for _, call in ipairs(calls) do
+  local arguments = fill(call.arguments)
+  local positional = values[call.positional] or call.positional
+  if run[call.method] then
+    assert(run[call.method](arguments, positional))
+  else
+    assert(client[call.method](client, arguments))
+    assert(client:flush(10))
+  end
+end
+client:close(5)
