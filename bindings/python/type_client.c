@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/* Client: options, events, counts and the end; the starters of jobs stand with their types. */
+#include "state.h"
+
+typedef struct twpy_client {
+    PyObject_HEAD
+    tw_client *client;
+    PyObject *hook; /* default=, or NULL */
+    int blocks;     /* may wait for room in the queue (not in an event loop) */
+} twpy_client;
+
+tw_client *twpy_client_core(PyObject *op)
+{
+    return ((twpy_client *)op)->client;
+}
+
+/* ---- options ------------------------------------------------------------------------- */
+
+static int set_text(tw_config *cfg, const char *name, PyObject *value, tw_error **err)
+{
+    Py_ssize_t size;
+    const char *text = PyUnicode_AsUTF8AndSize(value, &size);
+
+    if (text == NULL)
+        return TW_E_INVALID;
+    return tw_config_set_string(cfg, name, text, (size_t)size, err);
+}
+
+/* Anything with __fspath__ counts as text, so that paths can be given as such. */
+static int set_path(tw_config *cfg, const char *name, PyObject *value, tw_error **err)
+{
+    PyObject *path = PyOS_FSPath(value);
+    int rc = TW_E_INVALID;
+
+    if (path != NULL && PyUnicode_Check(path)) {
+        rc = set_text(cfg, name, path, err);
+    } else if (path != NULL || PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "option %s was of a type no option takes", name);
+    }
+    Py_XDECREF(path);
+    return rc;
+}
+
+static int set_option(tw_config *cfg, const char *name, PyObject *value, tw_error **err)
+{
+    int overflow;
+    long long number;
+
+    if (PyUnicode_Check(value))
+        return set_text(cfg, name, value, err);
+    if (PyBool_Check(value))
+        return tw_config_set_bool(cfg, name, value == Py_True, err);
+    if (PyFloat_Check(value))
+        return tw_config_set_real(cfg, name, PyFloat_AsDouble(value), err);
+    if (!PyLong_Check(value))
+        return set_path(cfg, name, value, err);
+    number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow == 0)
+        return tw_config_set_int(cfg, name, number, err);
+    PyErr_Format(PyExc_ValueError, "option %s was an integer beyond 64 bits", name);
+    return TW_E_INVALID;
+}
+
+static int set_options(twpy_state *state, tw_config *cfg, PyObject *options)
+{
+    Py_ssize_t at = 0;
+    PyObject *key;
+    PyObject *value;
+
+    /* __fspath__ may run user code, but `options` is private to the constructor. */
+    while (PyDict_Next(options, &at, &key, &value)) {
+        const char *name = PyUnicode_AsUTF8AndSize(key, NULL);
+        tw_error *err = NULL;
+        int rc = name != NULL ? set_option(cfg, name, value, &err) : TW_E_INVALID;
+
+        if (rc == TW_OK)
+            continue;
+        if (PyErr_Occurred())
+            tw_error_free(err);
+        else
+            twpy_raise(state, rc, err);
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"options", "default", "blocks", NULL};
+    twpy_state *state = PyType_GetModuleState(type);
+    PyObject *options;
+    PyObject *hook;
+    twpy_client *self = NULL;
+    tw_config *cfg = NULL;
+    tw_error *err = NULL;
+    int blocks;
+    int rc;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!Op:Client", names, &PyDict_Type,
+                                     &options, &hook, &blocks))
+        return NULL;
+    if (hook != Py_None && !PyCallable_Check(hook))
+        return PyErr_Format(PyExc_TypeError, "default must be callable or None");
+    self = (twpy_client *)PyType_GenericAlloc(type, 0);
+    options = self != NULL ? PyDict_Copy(options) : NULL;
+    if (options == NULL) {
+        Py_XDECREF((PyObject *)self);
+        return NULL;
+    }
+    self->hook = hook != Py_None ? Py_NewRef(hook) : NULL;
+    self->blocks = blocks;
+    rc = tw_config_new(&cfg, &err);
+    if (rc == TW_OK && set_options(state, cfg, options) == 0)
+        rc = tw_client_new(&self->client, cfg, &err);
+    if (rc != TW_OK)
+        twpy_raise(state, rc, err);
+    if (self->client == NULL)
+        Py_CLEAR(self);
+    tw_config_free(cfg);
+    Py_DECREF(options);
+    return (PyObject *)self;
+}
+
+/* ---- events -------------------------------------------------------------------------- */
+
+/* Writes `event` into a new slot: NULL with an exception set, or with `*foreign` set where a
+ * hook may help. */
+static tw_event *event_write(twpy_client *self, PyObject *event, int *foreign)
+{
+    twpy_state *state = twpy_state_of((PyObject *)self);
+    tw_event *ev = NULL;
+    tw_error *err = NULL;
+    int rc = tw_event_begin(&ev, self->client, &err);
+
+    *foreign = 0;
+    if (rc != TW_OK) {
+        twpy_raise(state, rc, err);
+        return NULL;
+    }
+    rc = twpy_encode(tw_event_writer(ev), event, foreign);
+    if (rc == TW_OK)
+        return ev;
+    if (self->hook == NULL)
+        *foreign = 0;
+    if (*foreign || PyErr_Occurred()) {
+        tw_event_abort(ev);
+        return NULL;
+    }
+    /* The core counts what it refuses: it is told of this event too. */
+    rc = tw_event_commit(ev, &err);
+    twpy_raise(state, rc, err);
+    return NULL;
+}
+
+/* The slot with the event in it, after the hook where one is needed. */
+static tw_event *event_make(twpy_client *self, PyObject *event)
+{
+    PyObject *plain;
+    tw_event *ev;
+    int foreign;
+
+    ev = event_write(self, event, &foreign);
+    if (ev != NULL || !foreign)
+        return ev;
+    plain = twpy_plain(event, self->hook);
+    if (plain == NULL)
+        return NULL;
+    ev = event_write(self, plain, &foreign);
+    /* Still foreign: the hook gave something it had been given, layer after layer. */
+    if (ev == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "default never gave a value JSON has");
+    Py_DECREF(plain);
+    return ev;
+}
+
+/* A dict, or a copy of a mapping as one. */
+static PyObject *event_dict(PyObject *event)
+{
+    PyObject *copy;
+
+    if (PyDict_Check(event))
+        return Py_NewRef(event);
+    if (!PyMapping_Check(event) || !PyObject_HasAttrString(event, "keys"))
+        return PyErr_Format(PyExc_TypeError, "event must be a mapping");
+    copy = PyDict_New();
+    if (copy != NULL && PyDict_Update(copy, event) < 0)
+        Py_CLEAR(copy);
+    return copy;
+}
+
+/* Waits for room. The slot is given back on failure. */
+static int event_wait(twpy_client *self, tw_event *ev)
+{
+    tw_error *err = NULL;
+    int rc;
+
+    if (!self->blocks) {
+        tw_event_abort(ev);
+        twpy_raise_text(twpy_state_of((PyObject *)self), TW_E_QUEUE_FULL,
+                        "the event queue was full; await flush() before the next event");
+        return -1;
+    }
+    do {
+        Py_BEGIN_ALLOW_THREADS
+            rc = tw_event_wait(ev, &err);
+        Py_END_ALLOW_THREADS
+    } while (rc == TW_INTERRUPTED && PyErr_CheckSignals() == 0);
+    if (rc == TW_OK)
+        return 0;
+    tw_event_abort(ev);
+    if (rc != TW_INTERRUPTED)
+        twpy_raise(twpy_state_of((PyObject *)self), rc, err);
+    return -1;
+}
+
+PyDoc_STRVAR(track_doc,
+             "track($self, event, /)\n--\n\n"
+             "Check, freeze and queue one event. Never waits for the network.\n\n"
+             "Raises:\n    ValidationError: The event breaks a rule; the path is named.\n"
+             "    QueueFullError: There was no room.");
+
+static PyObject *client_track(PyObject *op, PyObject *event)
+{
+    twpy_client *self = (twpy_client *)op;
+    PyObject *dict = event_dict(event);
+    tw_event *ev = dict != NULL ? event_make(self, dict) : NULL;
+    tw_error *err = NULL;
+    int rc;
+
+    Py_XDECREF(dict);
+    if (ev == NULL)
+        return NULL;
+    rc = tw_event_commit(ev, &err);
+    while (rc == TW_AGAIN) {
+        if (event_wait(self, ev) < 0)
+            return NULL;
+        rc = tw_event_commit(ev, &err);
+    }
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, err);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(
+    encode_doc,
+    "encode_event($self, event, /)\n--\n\n"
+    "The JSON of an event as track() writes it, before ids and time are added; nothing\n"
+    "is queued. For tests and benchmarks.");
+
+static PyObject *client_encode(PyObject *op, PyObject *event)
+{
+    PyObject *dict = event_dict(event);
+    tw_event *ev = dict != NULL ? event_make((twpy_client *)op, dict) : NULL;
+    PyObject *result;
+    const char *text;
+    size_t size;
+
+    Py_XDECREF(dict);
+    if (ev == NULL)
+        return NULL;
+    text = tw_json_writer_text(tw_event_writer(ev), &size);
+    result = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
+    tw_event_abort(ev);
+    return result;
+}
+
+/* ---- state and end ------------------------------------------------------------------- */
+
+PyDoc_STRVAR(
+    stats_doc,
+    "stats($self, /)\n--\n\n"
+    "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
+    "dropped, waiting, waiting_bytes, refused, requests, retries).");
+
+static PyObject *client_stats(PyObject *op, PyObject *unused)
+{
+    tw_stats stats = TW_STATS_INIT;
+    int rc = tw_client_stats(twpy_client_core(op), &stats);
+
+    (void)unused;
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, NULL);
+    return Py_BuildValue(
+        "(KKKKKKKKKKK)", (unsigned long long)stats.accepted,
+        (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
+        (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
+        (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
+        (unsigned long long)stats.waiting_bytes, (unsigned long long)stats.refused,
+        (unsigned long long)stats.requests, (unsigned long long)stats.retries);
+}
+
+PyDoc_STRVAR(close_doc,
+             "close($self, timeout, /)\n--\n\n"
+             "Stop intake, send what is queued, cancel all jobs.\n\n"
+             "Args:\n    timeout: Seconds to go on sending; 0 gives up at once.\n\n"
+             "Returns:\n    False when an event was left without confirmation.");
+
+/* Sends what is queued until `end`. Waiting for a job notices signals that close() would not: one
+ * that arrives in another thread, or just before a wait begins. 0, or -1 with an exception. */
+static int client_drain(PyObject *op, int64_t end)
+{
+    tw_job *job = NULL;
+    twpy_job *flush;
+    int64_t left;
+    int rc = 1;
+
+    if (tw_flush_start(&job, twpy_client_core(op), NULL, NULL) != TW_OK)
+        return 0; /* closing says why */
+    flush = (twpy_job *)twpy_job_wrap(twpy_state_of(op)->job_type, job, op, Py_None);
+    if (flush == NULL)
+        return -1;
+    while (rc == 1 && !tw_job_done(flush->job)) {
+        left = end - twpy_now_ms();
+        rc = twpy_job_wait(flush, left > 0 ? left : 0);
+    }
+    Py_DECREF((PyObject *)flush);
+    return rc < 0 ? -1 : 0;
+}
+
+static PyObject *client_close(PyObject *op, PyObject *timeout)
+{
+    int64_t limit = twpy_milliseconds(timeout);
+    int64_t end;
+    tw_error *err = NULL;
+    int rc;
+
+    if (limit == -1)
+        return PyErr_Format(PyExc_TypeError, "timeout must be a number of seconds");
+    if (limit < 0)
+        return NULL;
+    end = twpy_now_ms() + limit;
+    if (limit > 0 && client_drain(op, end) < 0)
+        return NULL;
+    do {
+        limit = end - twpy_now_ms();
+        Py_BEGIN_ALLOW_THREADS
+            rc = tw_client_close(twpy_client_core(op), limit > 0 ? limit : 0, &err);
+        Py_END_ALLOW_THREADS
+    } while (rc == TW_INTERRUPTED && PyErr_CheckSignals() == 0);
+    if (rc == TW_INTERRUPTED)
+        return NULL;
+    if (rc == TW_OK || rc == TW_E_TIMEOUT) {
+        tw_error_free(err);
+        return PyBool_FromLong(rc == TW_OK);
+    }
+    return twpy_raise(twpy_state_of(op), rc, err);
+}
+
+PyDoc_STRVAR(describe_doc, "describe($self, /)\n--\n\n"
+                           "What is configured, as JSON text; secrets are redacted.");
+
+static PyObject *client_describe(PyObject *op, PyObject *unused)
+{
+    PyObject *result;
+    tw_error *err = NULL;
+    char *text = NULL;
+    int rc = tw_client_describe(&text, twpy_client_core(op), &err);
+
+    (void)unused;
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, err);
+    result = PyUnicode_FromString(text);
+    tw_text_free(text);
+    return result;
+}
+
+static int client_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((twpy_client *)op)->hook);
+    return 0;
+}
+
+static int client_clear(PyObject *op)
+{
+    Py_CLEAR(((twpy_client *)op)->hook);
+    return 0;
+}
+
+/* Nothing is sent from here: what still waits is lost, and said to be. */
+static void warn_unsent(twpy_client *self)
+{
+    tw_stats stats = TW_STATS_INIT;
+    PyObject *type;
+    PyObject *value;
+    PyObject *trace;
+
+    if (self->client == NULL || tw_client_stats(self->client, &stats) != TW_OK ||
+        stats.waiting == 0)
+        return;
+    PyErr_Fetch(&type, &value, &trace);
+    if (PyErr_WarnFormat(
+            PyExc_ResourceWarning, 1,
+            "a tidewheel client was dropped with %llu events unsent; close it",
+            (unsigned long long)stats.waiting) < 0)
+        PyErr_WriteUnraisable(NULL);
+    PyErr_Restore(type, value, trace);
+}
+
+static void client_dealloc(PyObject *op)
+{
+    twpy_client *self = (twpy_client *)op;
+    PyTypeObject *type = Py_TYPE(op);
+
+    PyObject_GC_UnTrack(op);
+    warn_unsent(self);
+    tw_client_free(self->client);
+    (void)client_clear(op);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"track", client_track, METH_O, track_doc},
+    {"encode_event", client_encode, METH_O, encode_doc},
+    {"stats", client_stats, METH_NOARGS, stats_doc},
+    {"close", client_close, METH_O, close_doc},
+    {"describe", client_describe, METH_NOARGS, describe_doc},
+    TWPY_CLIENT_STARTERS,
+    {NULL, NULL, 0, NULL},
+};
+
+PyDoc_STRVAR(client_doc,
+             "Client(options, default, blocks)\n--\n\n"
+             "The core's client behind tidewheel.Client and tidewheel.AsyncClient.\n\n"
+             "Args:\n    options: Option names and values.\n"
+             "    default: Called with each value JSON does not have, or None.\n"
+             "    blocks: Whether track() may wait for room in the queue.");
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, (void *)client_doc},
+    {Py_tp_new, client_new},
+    {Py_tp_methods, methods},
+    {Py_tp_traverse, client_traverse},
+    {Py_tp_clear, client_clear},
+    {Py_tp_dealloc, client_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec twpy_client_spec = {
+    .name = "tidewheel._core.Client",
+    .basicsize = sizeof(twpy_client),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};

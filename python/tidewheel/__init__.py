@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""A client for the Amplitude API, unofficial.
+
+Example:
+    >>> import tidewheel
+    >>> with tidewheel.Client("api-key", "secret-key") as client:
+    ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
+    ...     for event in client.export("20260101T00", "20260101T23"):
+    ...         ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _core
+from . import errors as errors
+from ._core import __version__
+from .client import Client
+from .cohorts import (
+    AsyncCohorts,
+    AsyncDownload,
+    Cohort,
+    Cohorts,
+    CohortUpdate,
+    CohortUpload,
+    Download,
+)
+from .errors import (
+    ApiError,
+    AuthError,
+    CanceledError,
+    ClosedError,
+    ConfigError,
+    DeadlineError,
+    ForkedError,
+    JobError,
+    PayloadTooLargeError,
+    ProtocolError,
+    QueueFullError,
+    RateLimitError,
+    ServerError,
+    TidewheelError,
+    TransportError,
+    ValidationError,
+)
+from .export import AsyncExport, Export
+from .jobs import AsyncJob
+from .results import Progress, Report, Response, Stats
+
+if TYPE_CHECKING:
+    from .async_client import AsyncClient as AsyncClient
+    from .emulator import Emulator as Emulator
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "AsyncCohorts",
+    "AsyncDownload",
+    "AsyncExport",
+    "AsyncJob",
+    "AuthError",
+    "CanceledError",
+    "Client",
+    "ClosedError",
+    "Cohort",
+    "CohortUpdate",
+    "CohortUpload",
+    "Cohorts",
+    "ConfigError",
+    "DeadlineError",
+    "Download",
+    "Emulator",
+    "Endpoint",
+    "Export",
+    "ForkedError",
+    "JobError",
+    "Option",
+    "PayloadTooLargeError",
+    "Progress",
+    "ProtocolError",
+    "QueueFullError",
+    "RateLimitError",
+    "Report",
+    "Response",
+    "ServerError",
+    "Stats",
+    "TidewheelError",
+    "TransportError",
+    "ValidationError",
+    "__version__",
+    "endpoints",
+    "options",
+]
+
+
+class Option(NamedTuple):
+    """An option of a client.
+
+    Attributes:
+        name: Its name as a keyword argument.
+        type: "str", "secret", "bool", "int", "seconds" or "choice".
+        default: As text, None where there is none.
+        doc: What it does.
+    """
+
+    name: str
+    type: str
+    default: str | None
+    doc: str
+
+
+class Endpoint(NamedTuple):
+    """An endpoint of the API as Client.raw takes it.
+
+    Attributes:
+        name: Its name here.
+        area: Which part of the API it belongs to.
+        method: HTTP method.
+        path: Path template.
+        access: "read" or "write".
+    """
+
+    name: str
+    area: str
+    method: str
+    path: str
+    access: str
+
+
+def options() -> list[Option]:
+    """All options of a client."""
+    return [Option(*row) for row in _core.options()]
+
+
+def endpoints() -> list[Endpoint]:
+    """All endpoints of the API that are known here."""
+    return [Endpoint(*row) for row in _core.endpoints()]
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio takes longer to import than all the rest; the emulator is an extension of its own
+    # with more libraries behind it.
+    if name == "AsyncClient":
+        from .async_client import AsyncClient
+
+        return AsyncClient
+    if name == "Emulator":
+        from .emulator import Emulator
+
+        return Emulator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: MIT
+"""What Client and AsyncClient share: options, events, counts, the end of the process."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import json
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import _core, events
+from .errors import TidewheelError
+from .jobs import Reply
+from .results import Response, Stats
+
+__all__ = ["BaseClient"]
+
+EXIT_SECONDS = 2.0  # for all clients together, at the end of the process
+
+_live: weakref.WeakSet[BaseClient] = weakref.WeakSet()
+
+
+def _certifi() -> str | None:
+    """The CA bundle of certifi, if it is installed; found without importing it."""
+    spec = importlib.util.find_spec("certifi")
+    if spec is None or spec.origin is None:
+        return None
+    bundle = Path(spec.origin).with_name("cacert.pem")
+    return str(bundle) if bundle.is_file() else None
+
+
+class BaseClient:
+    """Events and state of a client. Not made directly: use Client or AsyncClient."""
+
+    __slots__ = ("__weakref__", "_close_timeout", "_core")
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        default: Callable[[Any], Any] | None,
+        *,
+        close_timeout: float,
+        blocks: bool,
+    ) -> None:
+        given = {name: value for name, value in options.items() if value is not None}
+        if "ca_file" not in given and "ca_pem" not in given:
+            bundle = _certifi()
+            if bundle is not None:
+                given.setdefault("ca_fallback", bundle)
+        self._core = _core.Client(given, default, blocks)
+        self._close_timeout = close_timeout
+        _live.add(self)
+
+    def track(self, event: Mapping[str, Any], /) -> None:
+        """Check, freeze and queue one event. Never waits for the network.
+
+        The event is checked and written at once: later changes to the mapping do not matter.
+        `insert_id` (a random UUID) and `time` (now) are added where absent; nothing else is
+        changed. Values arrive as given or are refused: str, int (64 bits), float, bool, None,
+        list, tuple and dict with str keys, and subclasses of these by what they hold (IntEnum,
+        OrderedDict, numpy.float64). Other types are refused, or handed to the client's
+        `default` first.
+
+        Args:
+            event: Field names and values of the HTTP V2 API: "event_type", "user_id" or
+                "device_id", "event_properties" and so on. Strings have at most 1,024
+                characters, properties at most 40 layers (Amplitude HTTP V2 API docs, read
+                2026-11-23).
+
+        Raises:
+            ValidationError: A rule was broken; `field` names the path. Nothing was queued.
+            QueueFullError: There was no room, and the `on_queue_full` option makes none.
+            PayloadTooLargeError: The event is larger than a request may be.
+            ClosedError: The client was closed.
+        """
+        self._core.track(event)
+
+    def identify(
+        self,
+        *,
+        user_id: str | None = None,
+        device_id: str | None = None,
+        set: Mapping[str, Any] | None = None,  # noqa: A002 -- the API's word
+        set_once: Mapping[str, Any] | None = None,
+        add: Mapping[str, float] | None = None,
+        append: Mapping[str, Any] | None = None,
+        prepend: Mapping[str, Any] | None = None,
+        unset: Iterable[str] = (),
+        pre_insert: Mapping[str, Any] | None = None,
+        post_insert: Mapping[str, Any] | None = None,
+        remove: Mapping[str, Any] | None = None,
+        clear_all: bool = False,
+        groups: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
+        """Queue operations on the properties of a user.
+
+        They travel as an event with an insert_id, so that a repeated request does not add twice.
+
+        Args:
+            user_id: Whose properties; or device_id.
+            device_id: Whose properties; or user_id.
+            set: Property to value.
+            set_once: Property to value, where it has none yet.
+            add: Property to number, added to what it has.
+            append: Property to value or list, put behind its values.
+            prepend: Property to value or list, put before its values.
+            unset: Names of properties to remove.
+            pre_insert: Like prepend, without those it has.
+            post_insert: Like append, without those it has.
+            remove: Property to value or list, taken out of its values.
+            clear_all: Remove all properties.
+            groups: Group type to value or list of values.
+            **fields: Further fields of the event, such as time or app_version.
+
+        Raises:
+            ValidationError: A rule was broken; `field` names the path. Nothing was queued.
+        """
+        properties = events.operations(
+            clear_all=clear_all, unset=unset, set=set, set_once=set_once, add=add,
+            append=append, prepend=prepend, pre_insert=pre_insert, post_insert=post_insert,
+            remove=remove,
+        )  # fmt: skip
+        fields = {"user_id": user_id, "device_id": device_id, "groups": groups, **fields}
+        self._core.track(events.identify(fields, properties))
+
+    def group_identify(
+        self,
+        group_type: str,
+        group_value: str | list[str],
+        *,
+        user_id: str | None = None,
+        device_id: str | None = None,
+        set: Mapping[str, Any] | None = None,  # noqa: A002 -- the API's word
+        set_once: Mapping[str, Any] | None = None,
+        add: Mapping[str, float] | None = None,
+        append: Mapping[str, Any] | None = None,
+        prepend: Mapping[str, Any] | None = None,
+        unset: Iterable[str] = (),
+        pre_insert: Mapping[str, Any] | None = None,
+        post_insert: Mapping[str, Any] | None = None,
+        remove: Mapping[str, Any] | None = None,
+        clear_all: bool = False,
+        **fields: Any,
+    ) -> None:
+        """Queue operations on the properties of a group.
+
+        Args:
+            group_type: Type of the group, such as "company".
+            group_value: Its name, or names.
+            user_id: Optional.
+            device_id: Optional.
+            set: Property to value; the other operations as with identify().
+            set_once: See identify().
+            add: See identify().
+            append: See identify().
+            prepend: See identify().
+            unset: See identify().
+            pre_insert: See identify().
+            post_insert: See identify().
+            remove: See identify().
+            clear_all: See identify().
+            **fields: Further fields of the event, such as time.
+
+        Raises:
+            ValidationError: A rule was broken; `field` names the path. Nothing was queued.
+        """
+        properties = events.operations(
+            clear_all=clear_all, unset=unset, set=set, set_once=set_once, add=add,
+            append=append, prepend=prepend, pre_insert=pre_insert, post_insert=post_insert,
+            remove=remove,
+        )  # fmt: skip
+        fields = {"user_id": user_id, "device_id": device_id, **fields}
+        self._core.track(events.group_identify(group_type, group_value, fields, properties))
+
+    def revenue(
+        self,
+        *,
+        user_id: str | None = None,
+        device_id: str | None = None,
+        price: float | None = None,
+        quantity: int | None = None,
+        revenue: float | None = None,
+        product_id: str | None = None,
+        revenue_type: str | None = None,
+        currency: str | None = None,
+        event_type: str = "revenue_amount",
+        event_properties: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
+        """Queue an event that brings money.
+
+        Args:
+            user_id: Who paid; or device_id.
+            device_id: Who paid; or user_id.
+            price: Price of one item; negative for a refund.
+            quantity: Number of items, 1 where absent.
+            revenue: price times quantity, where there is no price; negative for a refund.
+            product_id: What was bought.
+            revenue_type: Such as "purchase" or "refund".
+            currency: Three capital letters (ISO 4217).
+            event_type: Name of the event.
+            event_properties: Further properties.
+            **fields: Further fields of the event, such as time or insert_id.
+
+        Raises:
+            ValidationError: A rule was broken; `field` names the path. Nothing was queued.
+        """
+        fields = {
+            "user_id": user_id,
+            "device_id": device_id,
+            "price": price,
+            "quantity": quantity,
+            "revenue": revenue,
+            "product_id": product_id,
+            "revenue_type": revenue_type,
+            "currency": currency,
+            "event_properties": event_properties,
+            **fields,
+        }
+        self._core.track(events.revenue(event_type, fields))
+
+    def stats(self) -> Stats:
+        """Where the events are: accepted = stored + rejected + ... + waiting, always."""
+        return Stats(*self._core.stats())
+
+    def describe(self) -> dict[str, Any]:
+        """What is configured, with the versions of the libraries; secrets are redacted."""
+        described: dict[str, Any] = json.loads(self._core.describe())
+        return described
+
+    def _raw(
+        self,
+        endpoint: str,
+        path: Iterable[str],
+        query: Mapping[str, Any] | str | None,
+        body: bytes | str | None,
+        content_type: str | None,
+        queue: _core.Queue | None,
+    ) -> _core.Job:
+        if isinstance(path, str):
+            raise TypeError("path must be a list of values, not one str")
+        if query is not None and not isinstance(query, str):
+            from urllib.parse import quote, urlencode
+
+            query = urlencode(query, doseq=True, quote_via=quote)
+        if body is not None and content_type is None:
+            content_type = "application/json"
+        data = body.encode() if isinstance(body, str) else body
+        return self._core.raw(endpoint, tuple(path), query, content_type, data, queue)
+
+    def __repr__(self) -> str:
+        try:
+            described = self.describe()
+        except TidewheelError as error:
+            return f"<{type(self).__name__} {error.code}>"
+        key, host = described["options"]["api_key"], described["hosts"]["ingest"]
+        return f"<{type(self).__name__} {key} {host}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{type(self).__name__} cannot be copied or pickled: make another")
+
+
+def answered(reply: Reply) -> Response:
+    """The answer of a raw call."""
+    return Response(*reply) if reply is not None else Response(0, b"")
+
+
+@atexit.register
+def _close_all() -> None:
+    """Send what clients that were never closed still hold, for a bounded time."""
+    end = time.monotonic() + EXIT_SECONDS
+    for client in list(_live):
+        try:
+            left = max(0.0, end - time.monotonic()) if client._core.stats()[6] else 0.0
+            if not client._core.close(left):
+                import logging
+
+                stats = client.stats()
+                logging.getLogger("tidewheel").warning(
+                    "%d events were not confirmed when the process ended; close the client",
+                    stats.uncertain + stats.expired,
+                )
+        except TidewheelError:  # made in the parent process
+            pass

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""AsyncClient: one Amplitude project, for programs with an asyncio event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any
+
+from . import _base, export
+from ._bridge import Bridge
+from .client import CLOSE_SECONDS, FLUSH_SECONDS
+from .cohorts import AsyncCohorts
+from .jobs import AsyncJob
+from .results import Report, Response
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient(_base.BaseClient):
+    """The client of one Amplitude project, in asyncio.
+
+    The same names and arguments as Client. track() and its kin are ordinary calls, for they
+    never wait; a full queue with on_queue_full="block" raises QueueFullError here. Everything else
+    is awaited or iterated with `async for`, in the loop it was started in; one client may serve
+    several loops. No thread pool is used: the core makes a descriptor readable.
+
+    Args:
+        api_key: The project's API key.
+        secret_key: Its secret key, for everything but events.
+        region: "us" or "eu".
+        base_url: Use this address for all hosts, such as an emulator's.
+        default: Called with each value of an event that JSON does not have; see Client.
+        close_timeout: Seconds close() and the end of a `with` go on sending at most.
+        **options: See tidewheel.options() for names, types and defaults.
+
+    Raises:
+        ConfigError: An option is unknown, missing, or has no valid value.
+    """
+
+    __slots__ = ("_bridges",)
+
+    def __init__(
+        self,
+        api_key: str,
+        secret_key: str | None = None,
+        *,
+        region: str = "us",
+        base_url: str | None = None,
+        default: Callable[[Any], Any] | None = None,
+        close_timeout: float = CLOSE_SECONDS,
+        **options: Any,
+    ) -> None:
+        named: dict[str, Any] = {"api_key": api_key, "secret_key": secret_key, "region": region}
+        named |= {"base_url": base_url, **options}
+        super().__init__(named, default, close_timeout=close_timeout, blocks=False)
+        self._bridges: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Bridge] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def _bridge(self) -> Bridge:
+        loop = asyncio.get_running_loop()
+        bridge = self._bridges.get(loop)
+        if bridge is None:
+            bridge = self._bridges[loop] = Bridge(loop)
+        return bridge
+
+    @property
+    def cohorts(self) -> AsyncCohorts:
+        """List, download, upload and update cohorts. Only where a loop is running."""
+        return AsyncCohorts(self._core, self._bridge())
+
+    async def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
+        """Send everything accepted so far and wait for what becomes of it; see Client.flush."""
+        before = self.stats()
+        bridge = self._bridge()
+        job = self._core.flush(bridge.queue)
+        end = time.monotonic() + timeout
+        while not job.done and await bridge.news(job, max(0.0, end - time.monotonic())):
+            pass
+        if job.done:
+            job.reply()
+        return Report.between(before, self.stats())
+
+    def export(
+        self,
+        start: export.Hour,
+        end: export.Hour,
+        *,
+        fields: Iterable[str] | None = None,
+        raw: bool = False,
+    ) -> export.AsyncExport:
+        """Read the events uploaded in a window of hours, with `async for`; see Client.export."""
+        bridge = self._bridge()
+        lines = export.start(self._core, start, end, fields, raw, bridge.queue)
+        return export.AsyncExport(lines, bridge)
+
+    def raw(
+        self,
+        endpoint: str,
+        *,
+        path: Iterable[str] = (),
+        query: Mapping[str, Any] | str | None = None,
+        body: bytes | str | None = None,
+        content_type: str | None = None,
+    ) -> AsyncJob[Response]:
+        """Call an endpoint by its name; see Client.raw."""
+        bridge = self._bridge()
+        job = self._raw(endpoint, path, query, body, content_type, bridge.queue)
+        return AsyncJob(job, bridge, _base.answered)
+
+    async def aclose(self, timeout: float | None = None) -> Report:
+        """Send what is queued, take no more events, end all jobs; see Client.close."""
+        before = self.stats()
+        seconds = self._close_timeout if timeout is None else timeout
+        if before.waiting and seconds > 0:
+            await self.flush(seconds)
+        # Nothing is left to wait for but the core's thread, which ends at once.
+        self._core.close(0)
+        for loop, bridge in list(self._bridges.items()):
+            if loop is asyncio.get_running_loop():
+                bridge.close(loop)
+                del self._bridges[loop]
+        return Report.between(before, self.stats())
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        report = await self.aclose()
+        if not report.complete:
+            warnings.warn(
+                f"{report.expired} events were not sent, {report.uncertain} not confirmed",
+                ResourceWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Client: one Amplitude project, for programs without an event loop."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any
+
+from . import _base, export
+from .cohorts import Cohorts
+from .jobs import Job
+from .results import Report, Response
+
+__all__ = ["Client"]
+
+FLUSH_SECONDS = 30.0
+CLOSE_SECONDS = 10.0
+
+
+class Client(_base.BaseClient):
+    """The client of one Amplitude project.
+
+    Making one starts nothing and sends nothing; any number may exist. Use it as a context
+    manager, or call close(): what is still queued then is sent. Methods may be called from any
+    thread. After a fork the child makes its own.
+
+    Args:
+        api_key: The project's API key.
+        secret_key: Its secret key, for everything but events.
+        region: "us" or "eu".
+        base_url: Use this address for all hosts, such as an emulator's.
+        default: Called with each value of an event that JSON does not have (a datetime, say)
+            to give one it has. It runs before the event is written.
+        close_timeout: Seconds close() and the end of a `with` go on sending at most.
+        **options: See tidewheel.options() for names, types and defaults.
+
+    Raises:
+        ConfigError: An option is unknown, missing, or has no valid value.
+
+    Example:
+        >>> with Client("key", "secret") as client:
+        ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
+    """
+
+    __slots__ = ("cohorts",)
+
+    cohorts: Cohorts
+    """List, download, upload and update cohorts."""
+
+    def __init__(
+        self,
+        api_key: str,
+        secret_key: str | None = None,
+        *,
+        region: str = "us",
+        base_url: str | None = None,
+        default: Callable[[Any], Any] | None = None,
+        close_timeout: float = CLOSE_SECONDS,
+        **options: Any,
+    ) -> None:
+        named: dict[str, Any] = {"api_key": api_key, "secret_key": secret_key, "region": region}
+        named |= {"base_url": base_url, **options}
+        super().__init__(named, default, close_timeout=close_timeout, blocks=True)
+        self.cohorts = Cohorts(self._core)
+
+    def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
+        """Send everything accepted so far and wait for what becomes of it.
+
+        Args:
+            timeout: Seconds to wait at most. What waits then goes on in the background.
+
+        Returns:
+            What changed meanwhile; `complete` tells whether all is done.
+        """
+        before = self.stats()
+        job = self._core.flush(None)
+        end = time.monotonic() + timeout
+        while not job.done and job.wait(max(0.0, end - time.monotonic())):
+            pass
+        if job.done:
+            job.reply()
+        return Report.between(before, self.stats())
+
+    def export(
+        self,
+        start: export.Hour,
+        end: export.Hour,
+        *,
+        fields: Iterable[str] | None = None,
+        raw: bool = False,
+    ) -> export.Export:
+        """Read the events uploaded in a window of hours.
+
+        The window counts by the time the server received the events, in UTC. An hour can be
+        read about three hours after it began (Amplitude Export API docs, read 2026-11-23).
+
+        Args:
+            start: First hour: "YYYYMMDDTHH", an aware datetime, or a date (from its first hour).
+            end: Last hour, inclusive: the same, or a date (to its last hour). At most 365 days.
+            fields: Top-level names wanted; the others are skipped while reading, which is much
+                faster. A name an event does not have is absent.
+            raw: Give each event as the bytes of its line instead of a dict.
+
+        Returns:
+            An iterator over the events; use it in a `with` to end it early.
+
+        Raises:
+            ValidationError: The window is not one.
+        """
+        return export.Export(export.start(self._core, start, end, fields, raw, None))
+
+    def raw(
+        self,
+        endpoint: str,
+        *,
+        path: Iterable[str] = (),
+        query: Mapping[str, Any] | str | None = None,
+        body: bytes | str | None = None,
+        content_type: str | None = None,
+    ) -> Response:
+        """Call an endpoint by its name, for what has no method of its own.
+
+        The gate's checks and limits apply as for every call.
+
+        Args:
+            endpoint: A name in tidewheel.endpoints().
+            path: Values for the {…} of its path, in order.
+            query: Names and values (lists repeat a name), or an encoded text.
+            body: The body as it goes out.
+            content_type: Of the body; application/json where there is a body and no other.
+
+        Raises:
+            TidewheelError: The call failed.
+        """
+        return Job(
+            self._raw(endpoint, path, query, body, content_type, None), _base.answered
+        ).result()
+
+    def close(self, timeout: float | None = None) -> Report:
+        """Take no more events, send what is queued, end all jobs. A second close does nothing.
+
+        Args:
+            timeout: Seconds to go on sending at most; 0 gives up at once, None takes the
+                client's close_timeout.
+
+        Returns:
+            What became of the events; `complete` tells whether each was confirmed or refused.
+        """
+        before = self.stats()
+        self._core.close(self._close_timeout if timeout is None else timeout)
+        return Report.between(before, self.stats())
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        report = self.close()
+        if not report.complete:
+            warnings.warn(
+                f"{report.expired} events were not sent, {report.uncertain} not confirmed",
+                ResourceWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Handles on work that goes on in the background, with and without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from . import _core
+from .results import Progress
+
+if TYPE_CHECKING:
+    from ._bridge import Bridge
+
+__all__ = ["AsyncHandle", "AsyncJob", "Handle", "Job"]
+
+T = TypeVar("T")
+AnyJob = _core.Job | _core.Lines | _core.Records
+Reply = tuple[int, bytes] | None
+
+
+class _Base:
+    """What the handles of both kinds of client have in common."""
+
+    __slots__ = ("_job",)
+    _job: AnyJob
+
+    def __init__(self, job: AnyJob) -> None:
+        self._job = job
+
+    @property
+    def done(self) -> bool:
+        """Whether the work has ended, well or not."""
+        return self._job.done
+
+    def cancel(self) -> None:
+        """Ask it to stop. Never waits; what is done stays done."""
+        self._job.cancel()
+
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(*self._job.progress())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._job.progress()[0]}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{type(self).__name__} cannot be copied or pickled")
+
+
+class Handle(_Base):
+    """Work that can be waited for."""
+
+    __slots__ = ()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is done, or for a stream until its next values are there.
+
+        Args:
+            timeout: Seconds, None for no limit. Ctrl-C ends the wait at once.
+
+        Returns:
+            False when the time was up.
+        """
+        return self._job.wait(timeout)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while there is news, for select() and the like."""
+        return self._job.fileno()
+
+
+class Job(Handle, Generic[T]):
+    """A call that has one answer."""
+
+    __slots__ = ("_convert",)
+    _job: _core.Job
+
+    def __init__(self, job: _core.Job, convert: Callable[[Reply], T]) -> None:
+        super().__init__(job)
+        self._convert = convert
+
+    def result(self) -> T:
+        """Wait for the answer.
+
+        Raises:
+            TidewheelError: The call failed.
+        """
+        return self._convert(self._job.reply())
+
+
+class AsyncHandle(_Base):
+    """Work that can be awaited in the event loop it was started in."""
+
+    __slots__ = ("_bridge",)
+
+    def __init__(self, job: AnyJob, bridge: Bridge) -> None:
+        super().__init__(job)
+        self._bridge = bridge
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is done, or for a stream until its next values are there.
+
+        Args:
+            timeout: Seconds, None for no limit. The work goes on when the time is up.
+
+        Returns:
+            False when the time was up.
+        """
+        return self._job.done or await self._bridge.news(self._job, timeout)
+
+
+class AsyncJob(AsyncHandle, Generic[T]):
+    """A call that has one answer: await it. Cancelling the task cancels the call."""
+
+    __slots__ = ("_convert",)
+    _job: _core.Job
+
+    def __init__(self, job: _core.Job, bridge: Bridge, convert: Callable[[Reply], T]) -> None:
+        super().__init__(job, bridge)
+        self._convert = convert
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.result().__await__()
+
+    async def result(self) -> T:
+        """Wait for the answer; the same as awaiting the job itself.
+
+        Raises:
+            TidewheelError: The call failed.
+        """
+        try:
+            while not self._job.done:
+                await self._bridge.news(self._job)
+        except BaseException:
+            self._job.cancel()
+            raise
+        return self._convert(self._job.reply())

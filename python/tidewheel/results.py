@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""What calls give back: counts, progress, plain answers. All of it immutable."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import _core
+
+__all__ = ["Progress", "Report", "Response", "Stats"]
+
+
+class Stats(NamedTuple):
+    """Where the events of a client are.
+
+    Always: accepted = stored + rejected + uncertain + expired + dropped + waiting.
+
+    Attributes:
+        accepted: Events track() said yes to.
+        stored: Confirmed by the server.
+        rejected: Refused by the server for good.
+        uncertain: Sent, never confirmed, given up by close.
+        expired: Given up unsent, by close or by the client's options.
+        dropped: Thrown out because the queue was full and on_queue_full is "drop_oldest".
+        waiting: Queued or on the wire.
+        waiting_bytes: Size of the waiting events as JSON.
+        refused: Not accepted, for the queue was full or the event invalid; outside the sum.
+        requests: Ingestion requests made.
+        retries: Those that repeated another.
+    """
+
+    accepted: int
+    stored: int
+    rejected: int
+    uncertain: int
+    expired: int
+    dropped: int
+    waiting: int
+    waiting_bytes: int
+    refused: int
+    requests: int
+    retries: int
+
+
+class Report(NamedTuple):
+    """What became of events during one flush or close.
+
+    Attributes:
+        stored: Events confirmed meanwhile.
+        rejected: Events refused by the server meanwhile.
+        uncertain: Events sent and never confirmed, given up meanwhile.
+        expired: Events given up unsent meanwhile.
+        dropped: Events dropped from a full queue meanwhile.
+        waiting: Events still queued or on the wire at the end.
+    """
+
+    stored: int
+    rejected: int
+    uncertain: int
+    expired: int
+    dropped: int
+    waiting: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing waits and nothing was given up."""
+        return not (self.waiting or self.uncertain or self.expired)
+
+    @classmethod
+    def between(cls, before: Stats, after: Stats) -> Report:
+        """The report of what happened between two counts."""
+        return cls(
+            stored=after.stored - before.stored,
+            rejected=after.rejected - before.rejected,
+            uncertain=after.uncertain - before.uncertain,
+            expired=after.expired - before.expired,
+            dropped=after.dropped - before.dropped,
+            waiting=after.waiting,
+        )
+
+
+class Progress(NamedTuple):
+    """How far a job is.
+
+    Attributes:
+        phase: "waiting", "requested", "polling", "streaming", "done" or "closed".
+        requests: HTTP requests made so far.
+        bytes_received: Body bytes off the wire so far.
+        request_id: The server's id of the job, "" where there is none (yet).
+    """
+
+    phase: str
+    requests: int
+    bytes_received: int
+    request_id: str
+
+
+class Response(NamedTuple):
+    """The answer of a raw call.
+
+    Attributes:
+        status: HTTP status.
+        body: The decoded body.
+    """
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        """Read the body as JSON, strictly; integers of any size stay exact.
+
+        Raises:
+            ProtocolError: The body is not JSON.
+        """
+        return _core.loads(self.body)
