@@ -24,7 +24,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 ABI3 = os.environ.get("TIDEWHEEL_ABI3", "1") != "0" and not FREE_THREADED
 SANITIZE = os.environ.get("TIDEWHEEL_SANITIZE", "")
 
-# Only #include "..." looks into the folders of internal headers: our limits.h is not <limits.h>.
+# Only #include "..." looks into the folders of internal headers, so that no name hides a system header.
 INTERNAL = [f"-iquote{folder}" for folder in ("core/src", "bindings/python", "emulator")]
 VISIBILITY = ["-fvisibility=hidden", "-fno-semantic-interposition"]
 LINKING = ["-Wl,--version-script=bindings/python/exports.map", "-Wl,-z,relro,-z,now"]
@@ -33,7 +33,8 @@ if SANITIZE:
     PROTECTION += ["-O1", "-g", "-fno-omit-frame-pointer"]
     LINKING += PROTECTION[:1]
 else:
-    PROTECTION = ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-fstack-protector-strong"]
+    # -O2 by name: CFLAGS of the environment take the place of Python's own flags.
+    PROTECTION = ["-O2", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-fstack-protector-strong"]
 
 
 def rows(path: str) -> list[list[str]]:

@@ -14,7 +14,7 @@ build:
 	mkdir -p build/rock
 	$(CC) $(CFLAGS) -std=c11 -O2 -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE= $(macros) \
 	    -Icore/include -iquote core/src -iquote bindings/lua -I$(LUA_INCDIR) $$(pkg-config --cflags $(modules)) \
-	    $(LIBFLAG) -Wl,--version-script=bindings/lua/exports.map -o build/rock/core.so $(sources) \
+	    $(LIBFLAG) -Wl,-z,nodelete -Wl,--version-script=bindings/lua/exports.map -o build/rock/core.so $(sources) \
 	    $$(pkg-config --libs $(modules)) -lm
 
 install:
