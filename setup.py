@@ -24,7 +24,7 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 ABI3 = os.environ.get("TIDEWHEEL_ABI3", "1") != "0" and not FREE_THREADED
 SANITIZE = os.environ.get("TIDEWHEEL_SANITIZE", "")
 
-# Only #include "..." looks into the folders of internal headers, so that no name hides a system header.
+# Only #include "..." looks into the folders of internal headers: none may hide a system's.
 INTERNAL = [f"-iquote{folder}" for folder in ("core/src", "bindings/python", "emulator")]
 VISIBILITY = ["-fvisibility=hidden", "-fno-semantic-interposition"]
 LINKING = ["-Wl,--version-script=bindings/python/exports.map", "-Wl,-z,relro,-z,now"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What does it cost to turn one event into checked JSON bytes, next to encoders that check nothing?"""
+"""What does one event cost as checked JSON bytes, next to encoders that check nothing?"""
 
 from __future__ import annotations
 

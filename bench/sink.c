@@ -106,17 +106,18 @@ static void serve(conn *c, const char *head, const char *body, size_t body_size)
     total.requests++;
     if (strncmp(head, "GET /stats", 10) == 0) {
         total.requests--;
-        snprintf(text, sizeof text,
-                 "{\"events\":%llu,\"bytes\":%llu,\"requests\":%llu,\"connections\":%llu}",
-                 total.events, total.bytes, total.requests, total.connections);
+        snprintf(
+            text, sizeof text,
+            "{\"events\":%llu,\"bytes\":%llu,\"requests\":%llu,\"connections\":%llu}",
+            total.events, total.bytes, total.requests, total.connections);
         memset(&total, 0, sizeof total);
         answer(c, "application/json", text);
     } else if (strncmp(head, "GET /api/2/export", 17) == 0 && archive_fd >= 0) {
-        c->out_size = (size_t)snprintf(c->out, sizeof c->out,
-                                       "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n"
-                                       "Content-Length: %lld\r\n%s\r\n",
-                                       (long long)archive_size,
-                                       c->closes ? "Connection: close\r\n" : "");
+        c->out_size = (size_t)snprintf(
+            c->out, sizeof c->out,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n"
+            "Content-Length: %lld\r\n%s\r\n",
+            (long long)archive_size, c->closes ? "Connection: close\r\n" : "");
         c->out_sent = 0;
         c->file_at = 0;
         c->sends_file = 1;
@@ -167,14 +168,16 @@ static int take_request(conn *c)
 static int flush_out(conn *c)
 {
     while (c->out_sent < c->out_size) {
-        ssize_t n = send(c->fd, c->out + c->out_sent, c->out_size - c->out_sent, MSG_NOSIGNAL);
+        ssize_t n =
+            send(c->fd, c->out + c->out_sent, c->out_size - c->out_sent, MSG_NOSIGNAL);
 
         if (n < 0)
             return errno == EAGAIN ? 0 : -1;
         c->out_sent += (size_t)n;
     }
     while (c->sends_file && c->file_at < archive_size) {
-        ssize_t n = sendfile(c->fd, archive_fd, &c->file_at, (size_t)(archive_size - c->file_at));
+        ssize_t n =
+            sendfile(c->fd, archive_fd, &c->file_at, (size_t)(archive_size - c->file_at));
 
         if (n < 0)
             return errno == EAGAIN ? 0 : -1;
@@ -232,8 +235,8 @@ static int listen_on_loopback(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 || listen(fd, 512) < 0 ||
-        getsockname(fd, (struct sockaddr *)&addr, &n) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 ||
+        listen(fd, 512) < 0 || getsockname(fd, (struct sockaddr *)&addr, &n) < 0)
         die("listen");
     printf("http://127.0.0.1:%d\n", ntohs(addr.sin_port));
     fflush(stdout);

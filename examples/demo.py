@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import cdnow
+
 import tidewheel
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"

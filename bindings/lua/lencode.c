@@ -122,36 +122,211 @@ static int encode_array(lua_State *L, lx_encoder *en, int index, table_mark mark
     return tw_json_put_array_end(en->wr);
 }
 
-/* The first pair is on the stack; it is popped. */
-static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark,
-                        int (*skip)(const char *name, size_t size))
+/* ---- members ----------------------------------------------------------------------- */
+
+/*
+ * The order of a table's pairs differs from run to run; what goes out has its members in
+ * the byte order of their names, so that the same value is always the same text. The
+ * pairs of a table wait on the Lua stack; those of a table too large for the slots left
+ * wait in a list. Either keeps keys and values alive whatever a hook does to the table.
+ */
+
+enum { KEYS_FIRST = 64, KEYS_KEPT = 4096, SORTED_BY_INSERTION = 40 };
+
+void lx_release_keys(lua_State *L, lx_env *env)
 {
-    int value = lua_gettop(L);
+    void *ctx;
+    lua_Alloc allocate = lua_getallocf(L, &ctx);
+
+    if (env->keys != NULL)
+        allocate(ctx, env->keys, env->keys_room * sizeof *env->keys, 0);
+    env->keys = NULL;
+    env->keys_room = 0;
+}
+
+/* Lua's own allocator: memory it limits stays limited, and it does not raise. */
+static int grow_keys(lua_State *L, lx_env *env)
+{
+    size_t room = env->keys_room > 0 ? 2 * env->keys_room : KEYS_FIRST;
+    void *ctx;
+    lua_Alloc allocate = lua_getallocf(L, &ctx);
+    void *keys;
+
+    if (room > SIZE_MAX / sizeof *env->keys)
+        return TW_E_NOMEM;
+    keys = allocate(ctx, env->keys, env->keys_room * sizeof *env->keys,
+                    room * sizeof *env->keys);
+    if (keys == NULL)
+        return TW_E_NOMEM;
+    env->keys = keys;
+    env->keys_room = room;
+    return TW_OK;
+}
+
+static int add_key(lua_State *L, lx_env *env, const char *text, size_t size, int at)
+{
+    size_t i;
+    lx_key *key;
+
+    if (env->keys_used == env->keys_room && grow_keys(L, env) != TW_OK)
+        return TW_E_NOMEM;
+    key = &env->keys[env->keys_used++];
+    key->text = text;
+    key->size = size;
+    key->at = at;
+    key->head = 0;
+    for (i = 0; i < sizeof key->head; i++)
+        key->head = key->head << 8 | (i < size ? (unsigned char)text[i] : 0);
+    return TW_OK;
+}
+
+static int compare_keys(const void *one, const void *other)
+{
+    const lx_key *a = one;
+    const lx_key *b = other;
+    int order;
+
+    if (a->head != b->head)
+        return a->head < b->head ? -1 : 1;
+    order = memcmp(a->text, b->text, a->size < b->size ? a->size : b->size);
+    if (order != 0)
+        return order;
+    return a->size < b->size ? -1 : a->size > b->size;
+}
+
+static void sort_keys(lx_key *keys, size_t count)
+{
+    size_t i;
+    size_t k;
+
+    if (count > SORTED_BY_INSERTION) {
+        qsort(keys, count, sizeof *keys, compare_keys);
+        return;
+    }
+    for (i = 1; i < count; i++) {
+        lx_key key = keys[i];
+
+        for (k = i; k > 0 && compare_keys(&key, &keys[k - 1]) < 0; k--)
+            keys[k] = keys[k - 1];
+        keys[k] = key;
+    }
+}
+
+int lx_list_pairs(lua_State *L)
+{
+    int n = 0;
+
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, 2, ++n);
+        lua_rawseti(L, 2, ++n);
+    }
+    return 1;
+}
+
+/* Keeps the pairs in a list, pushed. */
+static int gather_listed(lua_State *L, lx_encoder *en, int index, table_mark mark,
+                         lx_skip skip)
+{
+    int rc = TW_OK;
+    int list;
+    int n;
+    int i;
+
+    lua_pushvalue(L, en->pairs);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) != 0)
+        return TW_E_NOMEM; /* the only way in which it fails */
+    list = lua_gettop(L);
+    n = (int)lua_rawlen(L, list);
+    for (i = 1; rc == TW_OK && i < n; i += 2) {
+        const char *name;
+        size_t size;
+
+        lua_rawgeti(L, list, i);
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            rc = refuse_key(L, en, -1, mark, 0);
+        } else {
+            name = lua_tolstring(L, -1, &size);
+            if (skip == NULL || !skip(name, size))
+                rc = add_key(L, en->env, name, size, i + 1);
+        }
+        lua_pop(L, 1);
+    }
+    return rc;
+}
+
+/* Keeps the pairs on the stack, where the first one stands already; TW_AGAIN where they
+ * do not fit. */
+static int gather_stacked(lua_State *L, lx_encoder *en, int index, table_mark mark,
+                          lx_skip skip)
+{
     int rc = TW_OK;
 
     do {
         const char *name;
         size_t size;
 
-        if (lua_type(L, -2) != LUA_TSTRING) {
-            rc = refuse_key(L, en, -2, mark, 0);
-        } else {
-            name = lua_tolstring(L, -2, &size);
-            if (skip == NULL || !skip(name, size)) {
-                rc = tw_json_put_key(en->wr, name, size, -1, 0);
-                if (rc == TW_OK)
-                    rc = encode_value(L, en, value);
-            }
+        if (lua_type(L, -2) != LUA_TSTRING)
+            return refuse_key(L, en, -2, mark, 0);
+        name = lua_tolstring(L, -2, &size);
+        if (skip != NULL && skip(name, size)) {
+            lua_pop(L, 1);
+            continue;
         }
-        lua_pop(L, 1);
+        if (en->slots < 2)
+            return TW_AGAIN;
+        en->slots -= 2;
+        rc = add_key(L, en->env, name, size, lua_gettop(L));
+        lua_pushvalue(L, -2);
     } while (rc == TW_OK && lua_next(L, index));
-    if (rc != TW_OK)
-        lua_pop(L, 1);
     return rc;
 }
 
-int lx_encode_members(lua_State *L, lx_encoder *en, int index,
-                      int (*skip)(const char *name, size_t size))
+/* The first pair is on the stack; it is popped. */
+static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark,
+                        lx_skip skip)
+{
+    lx_env *env = en->env;
+    size_t first = env->keys_used;
+    int top = lua_gettop(L) - 2;
+    int slots = en->slots;
+    int list = 0;
+    size_t i;
+    int rc = gather_stacked(L, en, index, mark, skip);
+
+    if (rc == TW_AGAIN) {
+        lua_settop(L, top);
+        env->keys_used = first;
+        en->slots = slots;
+        rc = gather_listed(L, en, index, mark, skip);
+        list = top + 1;
+    }
+    if (rc == TW_OK)
+        sort_keys(env->keys + first, env->keys_used - first);
+    for (i = first; rc == TW_OK && i < env->keys_used; i++) {
+        lx_key key = env->keys[i]; /* a value's own members may move the array */
+
+        rc = tw_json_put_key(en->wr, key.text, key.size, -1, 0);
+        if (rc == TW_OK && list != 0) {
+            lua_rawgeti(L, list, key.at);
+            rc = encode_value(L, en, lua_gettop(L));
+            lua_pop(L, 1);
+        } else if (rc == TW_OK) {
+            rc = encode_value(L, en, key.at);
+        }
+    }
+    env->keys_used = first;
+    en->slots = slots;
+    lua_settop(L, top);
+    if (first == 0 && env->keys_room > KEYS_KEPT)
+        lx_release_keys(L, env);
+    return rc;
+}
+
+int lx_encode_members(lua_State *L, lx_encoder *en, int index, lx_skip skip)
 {
     lua_pushnil(L);
     return lua_next(L, index) ? encode_pairs(L, en, index, MARK_NONE, skip) : TW_OK;
@@ -321,6 +496,9 @@ void lx_prepare_encoding(lua_State *L, lx_encoding *run)
     luaL_checkstack(L, LX_ENCODE_STACK, "a value is nested too deep");
     run->en.env = lx_getenv(L);
     run->en.depth = 0;
+    run->en.slots = LX_PAIR_SLOTS;
+    lx_push_env(L, LX_ENV_PAIRS);
+    run->en.pairs = lua_gettop(L);
     if (run->en.env->has_int64) {
         lx_push_env(L, LX_ENV_INT64);
         run->en.int64 = lua_gettop(L);
@@ -334,6 +512,8 @@ void lx_prepare_encoding(lua_State *L, lx_encoding *run)
 int lx_run_encoding(lua_State *L, lx_encoding *run)
 {
     int top = lua_gettop(L);
+    size_t keys = run->en.env->keys_used;
+    int raised;
     int i;
 
     if (run->runner == 0) {
@@ -344,5 +524,7 @@ int lx_run_encoding(lua_State *L, lx_encoding *run)
     for (i = 1; i <= top; i++)
         lua_pushvalue(L, i);
     lua_pushlightuserdata(L, run);
-    return lua_pcall(L, top + 1, 0, 0) != 0;
+    raised = lua_pcall(L, top + 1, 0, 0) != 0;
+    run->en.env->keys_used = keys;
+    return raised;
 }

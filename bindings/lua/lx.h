@@ -25,6 +25,14 @@
 
 /* ---- the module's own state -------------------------------------------------------- */
 
+/* A member on its way out; see encode_pairs. */
+typedef struct lx_key {
+    uint64_t head; /* the first bytes of its name, to compare by */
+    const char *text;
+    size_t size;
+    int at; /* where the value is */
+} lx_key;
+
 /* First upvalue of every function; its anchor has the LX_ENV_* slots. */
 typedef struct lx_env {
     const void
@@ -33,12 +41,16 @@ typedef struct lx_env {
     int has_int64;          /* LX_ENV_INT64 is set */
     tw_json_writer *writer; /* tw.json.encode's */
     int writing;            /* it is in use */
+    lx_key *keys;           /* those of the tables being encoded, the innermost last */
+    size_t keys_room;
+    size_t keys_used;
 } lx_env;
 
 enum {
     LX_ENV_STEP = 1, /* a Lua function that does nothing: see lx_let_hooks_run */
     LX_ENV_DECODER,  /* the decoder of small answers */
-    LX_ENV_INT64     /* LuaJIT: function(cdata) -> digits or nil; else nil */
+    LX_ENV_INT64,    /* LuaJIT: function(cdata) -> digits or nil; else nil */
+    LX_ENV_PAIRS     /* lx_list_pairs */
 };
 
 static inline lx_env *lx_getenv(lua_State *L)
@@ -99,23 +111,28 @@ int lx_opt_callback(lua_State *L, int arg);
 
 /* ---- encoding ---------------------------------------------------------------------- */
 
-/* Stack slots an encoding may need; to be asked for before a resource is held. */
-enum { LX_ENCODE_STACK = 4 * 80 };
+/* Stack slots an encoding may need; to be asked for before a resource is held. Most are
+ * for the pairs of tables. */
+enum { LX_PAIR_SLOTS = 512, LX_ENCODE_STACK = 4 * 80 + LX_PAIR_SLOTS };
 
 typedef struct lx_encoder {
     lx_env *env;
     tw_json_writer *wr;
     int hook;  /* stack index of the `default` function, 0 where there is none */
     int int64; /* stack index of LX_ENV_INT64, 0 where there is none */
+    int pairs; /* stack index of LX_ENV_PAIRS */
+    int slots; /* left of LX_PAIR_SLOTS */
     unsigned depth;
 } lx_encoder;
 
+/* Nonzero for a member that is to be left out. */
+typedef int (*lx_skip)(const char *name, size_t size);
+
 /* These never raise as long as `hook` is 0. TW_OK, or the writer's code. */
 int lx_encode(lua_State *L, lx_encoder *en, int index);
-/* The pairs of a table as members of an object that is open already. `skip` may be
- * NULL. */
-int lx_encode_members(lua_State *L, lx_encoder *en, int index,
-                      int (*skip)(const char *name, size_t size));
+/* The pairs of a table as members of an object that is open already, in byte order of
+ * their names. `skip` may be NULL. */
+int lx_encode_members(lua_State *L, lx_encoder *en, int index, lx_skip skip);
 int lx_encode_key(const lx_encoder *en, const char *key);
 int lx_encode_text(const lx_encoder *en, const char *key, const char *text);
 
@@ -135,6 +152,9 @@ void lx_prepare_encoding(lua_State *L, lx_encoding *run);
 /* Nonzero: the hook raised, its error is on top. Else the code is in `run->code`. Raises
  * nothing. */
 int lx_run_encoding(lua_State *L, lx_encoding *run);
+/* The Lua function behind LX_ENV_PAIRS: table -> {key, value, key, value, ...}. */
+int lx_list_pairs(lua_State *L);
+void lx_release_keys(lua_State *L, lx_env *env);
 int lx_open_json(lua_State *L);
 
 /* ---- decoding ---------------------------------------------------------------------- */

@@ -81,6 +81,7 @@ static int env_gc(lua_State *L)
 
     tw_json_writer_free(env->writer);
     env->writer = NULL;
+    lx_release_keys(L, env);
     return 0;
 }
 
@@ -117,7 +118,7 @@ static lx_env *push_new_env(lua_State *L)
     lx_newclass(L, ENV, NULL, meta);
     lua_pop(L, 1);
     lx_setmetatable(L, ENV);
-    lua_createtable(L, 3, 0);
+    lua_createtable(L, 4, 0);
     if (luaL_loadstring(L, "return") != 0)
         lua_error(L);
     lua_rawseti(L, -2, LX_ENV_STEP);
@@ -126,6 +127,8 @@ static lx_env *push_new_env(lua_State *L)
     lua_call(L, 0, 1);
     env->has_int64 = lua_isfunction(L, -1);
     lua_rawseti(L, -2, LX_ENV_INT64);
+    lua_pushcfunction(L, lx_list_pairs);
+    lua_rawseti(L, -2, LX_ENV_PAIRS);
     lx_setanchor(L, -2);
     return env;
 }

@@ -245,9 +245,7 @@ class BaseClient:
         if isinstance(path, str):
             raise TypeError("path must be a list of values, not one str")
         if query is not None and not isinstance(query, str):
-            from urllib.parse import quote, urlencode
-
-            query = urlencode(query, doseq=True, quote_via=quote)
+            query = query_text(query)
         if body is not None and content_type is None:
             content_type = "application/json"
         data = body.encode() if isinstance(body, str) else body
@@ -263,6 +261,20 @@ class BaseClient:
 
     def __reduce__(self) -> str:
         raise TypeError(f"{type(self).__name__} cannot be copied or pickled: make another")
+
+
+def query_text(query: Mapping[str, Any]) -> str:
+    """A query as the API wants it: a list repeats its name, in order; True is "true"."""
+    from urllib.parse import quote
+
+    parts = []
+    for name, value in query.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(one, str | int | float):
+                raise TypeError(f"query parameter {name} must be str, a number, bool or a list")
+            text = str(one).lower() if isinstance(one, bool) else str(one)
+            parts.append(f"{quote(name, safe='')}={quote(text, safe='')}")
+    return "&".join(parts)
 
 
 def answered(reply: Reply) -> Response:

@@ -161,8 +161,9 @@ static void error_tells_all_it_was_given(void **state)
     tw_error *copy;
 
     (void)state;
-    assert_int_equal(tw__error_at(&err, TW_E_VALIDATION, "events[3].time", "%s was %d", "time", 7),
-                     TW_E_VALIDATION);
+    assert_int_equal(
+        tw__error_at(&err, TW_E_VALIDATION, "events[3].time", "%s was %d", "time", 7),
+        TW_E_VALIDATION);
     tw__error_set_http(err, 400);
     tw__error_set_index(err, 3);
     tw__error_set_retry_after(err, 1500);
@@ -316,23 +317,23 @@ static void a_forked_child_draws_other_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(size_products_that_overflow_give_no_memory, heap_setup,
-                                        heap_teardown),
-        cmocka_unit_test_setup_teardown(buffer_grows_to_its_maximum_and_no_further, heap_setup,
-                                        heap_teardown),
+        cmocka_unit_test_setup_teardown(size_products_that_overflow_give_no_memory,
+                                        heap_setup, heap_teardown),
+        cmocka_unit_test_setup_teardown(buffer_grows_to_its_maximum_and_no_further,
+                                        heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_holds_to_a_maximum_below_its_first_room,
                                         heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_formats_text_longer_than_its_scratch,
                                         heap_setup, heap_teardown),
-        cmocka_unit_test_setup_teardown(buffer_keeps_its_text_when_memory_runs_out, heap_setup,
-                                        heap_teardown),
+        cmocka_unit_test_setup_teardown(buffer_keeps_its_text_when_memory_runs_out,
+                                        heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(error_tells_all_it_was_given, heap_setup,
                                         heap_teardown),
         cmocka_unit_test(error_accessors_take_null),
         cmocka_unit_test_setup_teardown(error_message_is_one_line_of_whole_characters,
                                         heap_setup, heap_teardown),
-        cmocka_unit_test_setup_teardown(error_needs_no_memory_to_say_there_is_none, heap_setup,
-                                        heap_teardown),
+        cmocka_unit_test_setup_teardown(error_needs_no_memory_to_say_there_is_none,
+                                        heap_setup, heap_teardown),
         cmocka_unit_test(every_code_has_a_name),
         cmocka_unit_test(far_deadlines_do_not_wrap),
         cmocka_unit_test(uuids_are_version_4_and_differ),

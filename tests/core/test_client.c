@@ -77,7 +77,7 @@ static int files(void)
     return entries("/proc/self/fd") - 2;
 }
 
-/* ---- servers --------------------------------------------------------------------------------- */
+/* ---- servers ----------------------------------------------------------------------- */
 
 /* Counts the events of an ingestion body, which are objects with an event_type. */
 static int events_in(const http_request *req)
@@ -154,7 +154,7 @@ static void assert_balanced(const tw_stats *st)
                                        st->expired + st->dropped + st->waiting);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------- */
 
 static void no_thread_before_the_first_use(void **state)
 {
@@ -341,7 +341,7 @@ static void many_clients_leave_nothing(void **state)
     assert_int_equal(threads(), threads_before);
 }
 
-/* ---- threads ---------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------- */
 
 /* Tracks and calls until it is told that the client was closed; counts what was accepted. */
 static void *user_run(void *arg)
@@ -410,7 +410,7 @@ static void closing_while_others_work_loses_nothing(void **state)
     http_server_stop(&server);
 }
 
-/* ---- signals ---------------------------------------------------------------------------------- */
+/* ---- signals ----------------------------------------------------------------------- */
 
 static volatile sig_atomic_t signals;
 
@@ -443,7 +443,7 @@ static void a_signal_interrupts_close_and_close_goes_on(void **state)
     http_server_stop(&server);
 }
 
-/* ---- fork ------------------------------------------------------------------------------------- */
+/* ---- fork -------------------------------------------------------------------------- */
 
 static int fork_child(tw_client *cl)
 {
@@ -535,7 +535,7 @@ static void a_child_can_start_afresh(void **state)
     http_server_stop(&server);
 }
 
-/* ---- describe, raw ------------------------------------------------------------------------------ */
+/* ---- describe, raw ----------------------------------------------------------------- */
 
 static void assert_describes(tw_config *cfg, const char *const *inside,
                              const char *const *outside)

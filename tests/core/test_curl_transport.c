@@ -162,7 +162,7 @@ static int body_is(const seen *sn, const char *text)
            memcmp(sn->body.data, text, sn->body.size) == 0;
 }
 
-/* ---- connections ----------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------- */
 
 static http_then answer_ok(const http_request *req)
 {
@@ -264,7 +264,7 @@ static void a_fresh_request_is_seen_once(void **state)
     end();
 }
 
-/* ---- what goes out ---------------------------------------------------------------------------- */
+/* ---- what goes out ----------------------------------------------------------------- */
 
 static char last_head[8192];
 static size_t last_body;
@@ -351,7 +351,7 @@ static void methods_and_paths_are_sent_as_they_are(void **state)
     end();
 }
 
-/* ---- answers that are not what they should be ---------------------------------------------------- */
+/* ---- answers that are not what they should be -------------------------------------- */
 
 static const char *raw;
 static size_t raw_size;
@@ -390,7 +390,7 @@ static void redirects_are_shown_not_followed(void **state)
                  statuses[i], other.url);
         exchange_raw(&sn, text[i], HTTP_KEEP);
         assert_int_equal(sn.code, TW_OK);
-        assert_int_equal(sn.status, atoi(statuses[i]));
+        assert_int_equal(sn.status, (int)strtol(statuses[i], NULL, 10));
         assert_non_null(strstr(sn.location, "/there"));
         forget(&sn);
     }
@@ -552,7 +552,7 @@ static void nobody_there_means_nothing_was_sent(void **state)
     tw__loop_unref(loop);
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------- */
 
 static http_then stay_silent(const http_request *req)
 {
@@ -630,7 +630,7 @@ static void closing_does_not_wait_for_a_silent_server(void **state)
     }
 }
 
-/* ---- streams ---------------------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------- */
 
 enum { LONG_BODY = 3 * 1024 * 1024 };
 
@@ -839,7 +839,7 @@ static void many_at_once_all_end(void **state)
     end();
 }
 
-/* ---- where it may go ---------------------------------------------------------------------------- */
+/* ---- where it may go --------------------------------------------------------------- */
 
 static void private_addresses_are_refused_on_connecting(void **state)
 {

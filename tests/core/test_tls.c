@@ -86,7 +86,8 @@ static void serve(const char *name, const char *version)
         const char *port = strrchr(line, ':');
 
         if (strncmp(line, "ACCEPT", 6) == 0 && port != NULL)
-            snprintf(url, sizeof url, "https://127.0.0.1:%d/", atoi(port + 1));
+            snprintf(url, sizeof url, "https://127.0.0.1:%ld/",
+                     strtol(port + 1, NULL, 10));
     }
     fclose(out);
     assert_true(url[0] != '\0');

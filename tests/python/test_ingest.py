@@ -274,12 +274,14 @@ def test_many_threads_may_track(live: tidewheel.Client, emulator: tidewheel.Emul
 
 def test_raw_calls_pass_the_gate(server: Server, client: tidewheel.Client) -> None:
     server.answer = lambda request: json_answer({"data": [2**70]})
-    response = client.raw("analytics.users", query={"start": "20260101", "m": ["a b", "c&d"]})
+    response = client.raw(
+        "analytics.users", query={"start": "20260101", "m": ["a b", "c&d/", 1, True]}
+    )
     assert response.status == 200
     assert response.json() == {"data": [2**70]}
     (request,) = server.requests
     assert request.method == "GET"
-    assert request.path == "/api/2/users?start=20260101&m=a%20b&m=c%26d"
+    assert request.path == "/api/2/users?start=20260101&m=a%20b&m=c%26d%2F&m=1&m=true"
     assert request.headers["authorization"].startswith("Basic ")
     client.raw("taxonomy.event_update", path=["a/b"], body="x=1", content_type="text/plain")
     assert server.requests[-1].path == "/api/2/taxonomy/event/a%2Fb"
@@ -287,6 +289,8 @@ def test_raw_calls_pass_the_gate(server: Server, client: tidewheel.Client) -> No
     for name, path in (("no.such", ()), ("taxonomy.event_update", ("..",))):
         with pytest.raises((tidewheel.TidewheelError, ValueError)):
             client.raw(name, path=path)
+    with pytest.raises(TypeError, match="query parameter m"):
+        client.raw("analytics.users", query={"m": None})
     with pytest.raises(TypeError, match="path"):
         client.raw("taxonomy.event_update", path="name")
     assert len(server.requests) == 2

@@ -56,7 +56,7 @@ def call_all(emulator: tidewheel.Emulator) -> None:
             client.flush(10)
 
 
-TOKEN = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"|[][{}:,]|[^][{}:,"\\s]+')
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}:,]|[^][{}:,"\s]+')
 
 
 def canonical(body: bytes) -> bytes:

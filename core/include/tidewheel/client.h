@@ -16,7 +16,8 @@ TW_BEGIN_DECLS
  */
 TW_API int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err);
 
-/** Where the events are. accepted = stored + rejected + uncertain + expired + dropped + waiting, always. */
+/** Where the events are; always
+ *  accepted = stored + rejected + uncertain + expired + dropped + waiting. */
 typedef struct tw_stats {
     size_t size;
     uint64_t accepted;  /* track() said yes */
@@ -30,11 +31,14 @@ typedef struct tw_stats {
     uint64_t refused;  /* not accepted: queue full or invalid; outside the sum */
     uint64_t requests; /* ingestion requests made */
     uint64_t retries;
-    uint64_t paused; /* 1 while the server refuses the key, the path or all of us: events are
+    uint64_t
+        paused; /* 1 while the server refuses the key, the path or all of us: events are
                         kept, a probe goes out now and then */
 } tw_stats;
-#define TW_STATS_INIT \
-    { sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define TW_STATS_INIT                                        \
+    {                                                        \
+        sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);
 
@@ -65,14 +69,17 @@ TW_API void tw_text_free(char *text);
 /** A plain call of an endpoint by name for what has no builder: the gate's checks apply. */
 typedef struct tw_raw_options {
     size_t size;
-    const char *const *path_values; /* for each {…} of the path template, in order; NULL-ended */
-    const char *query;              /* encoded, without '?', or NULL */
-    const char *content_type;       /* of body, or NULL */
-    const void *body;               /* copied */
+    const char *const
+        *path_values;  /* for each {…} of the path template, in order; NULL-ended */
+    const char *query; /* encoded, without '?', or NULL */
+    const char *content_type; /* of body, or NULL */
+    const void *body;         /* copied */
     size_t body_size;
 } tw_raw_options;
-#define TW_RAW_OPTIONS_INIT \
-    { sizeof(tw_raw_options), NULL, NULL, NULL, NULL, 0 }
+#define TW_RAW_OPTIONS_INIT                               \
+    {                                                     \
+        sizeof(tw_raw_options), NULL, NULL, NULL, NULL, 0 \
+    }
 TW_API int tw_raw_start(tw_job **out, tw_client *cl, const char *endpoint,
                         const tw_raw_options *options, tw_queue *queue, tw_error **err);
 

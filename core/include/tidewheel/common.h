@@ -35,19 +35,20 @@ typedef enum tw_code {
     TW_AGAIN = 2,       /* nothing there yet: wait on the descriptor, then call again */
     TW_DONE = 1,        /* the stream ended well */
     TW_OK = 0,
-    TW_E_INVALID = -1,      /* misuse: wrong argument, wrong order of calls */
-    TW_E_CONFIG = -2,       /* an option is unknown, missing, or has no valid value */
-    TW_E_VALIDATION = -3,   /* a value breaks a rule of the API; nothing was sent */
-    TW_E_AUTH = -4,         /* 401 or 403: key pair, or the firewall in front of the API */
+    TW_E_INVALID = -1,    /* misuse: wrong argument, wrong order of calls */
+    TW_E_CONFIG = -2,     /* an option is unknown, missing, or has no valid value */
+    TW_E_VALIDATION = -3, /* a value breaks a rule of the API; nothing was sent */
+    TW_E_AUTH = -4,       /* 401 or 403: key pair, or the firewall in front of the API */
     TW_E_RATE_LIMITED = -5, /* 429 */
     TW_E_TOO_LARGE = -6,    /* 413, or larger than a documented limit */
     TW_E_SERVER = -7,       /* 5xx */
     TW_E_HTTP = -8,         /* any other status that is not success */
     TW_E_NETWORK = -9,      /* no connection, or it broke */
     TW_E_TIMEOUT = -10,     /* the deadline passed */
-    TW_E_PROTOCOL = -11,    /* an answer that is not the documented one, a damaged archive */
-    TW_E_QUEUE_FULL = -12,  /* the event queue is at its limit: the event was not accepted */
-    TW_E_JOB = -13,         /* a job failed on the server's side */
+    TW_E_PROTOCOL = -11, /* an answer that is not the documented one, a damaged archive */
+    TW_E_QUEUE_FULL =
+        -12,        /* the event queue is at its limit: the event was not accepted */
+    TW_E_JOB = -13, /* a job failed on the server's side */
     TW_E_CANCELED = -14,
     TW_E_CLOSED = -15, /* the client (or its parent) was closed */
     TW_E_FORKED = -16, /* the client was made in the parent process */

@@ -28,11 +28,14 @@ TW_API int tw_config_row(size_t index, const char **name, tw_option_type *type,
 /* Setters: TW_E_CONFIG for an unknown name (with the nearest known one), a wrong type, a value
  * out of range, control characters. Text is copied. A number setter on a SECONDS or INT row
  * takes either form where exact. */
-TW_API int tw_config_set_string(tw_config *cfg, const char *name, const char *text, size_t size,
-                                tw_error **err);
-TW_API int tw_config_set_int(tw_config *cfg, const char *name, int64_t value, tw_error **err);
-TW_API int tw_config_set_real(tw_config *cfg, const char *name, double value, tw_error **err);
-TW_API int tw_config_set_bool(tw_config *cfg, const char *name, int value, tw_error **err);
+TW_API int tw_config_set_string(tw_config *cfg, const char *name, const char *text,
+                                size_t size, tw_error **err);
+TW_API int tw_config_set_int(tw_config *cfg, const char *name, int64_t value,
+                             tw_error **err);
+TW_API int tw_config_set_real(tw_config *cfg, const char *name, double value,
+                              tw_error **err);
+TW_API int tw_config_set_bool(tw_config *cfg, const char *name, int value,
+                              tw_error **err);
 
 TW_END_DECLS
 

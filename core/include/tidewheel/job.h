@@ -50,13 +50,19 @@ TW_API void *tw_job_user(const tw_job *job);
 /** How far a job is. Fill with TW_JOB_PROGRESS_INIT. */
 typedef struct tw_job_progress {
     size_t size;
-    const char *phase;       /* "waiting", "requested", "polling", "streaming", "done"; static */
+    const char
+        *phase; /* "waiting", "requested", "polling", "streaming", "done"; static */
     uint64_t requests;       /* HTTP requests made so far */
     uint64_t bytes_received; /* body bytes off the wire */
     char id[64];             /* the server's request id where there is one, else "" */
 } tw_job_progress;
-#define TW_JOB_PROGRESS_INIT \
-    { sizeof(tw_job_progress), 0, 0, 0, {0} }
+#define TW_JOB_PROGRESS_INIT              \
+    {                                     \
+        sizeof(tw_job_progress), 0, 0, 0, \
+        {                                 \
+            0                             \
+        }                                 \
+    }
 TW_API void tw_job_get_progress(const tw_job *job, tw_job_progress *progress);
 
 /* ---- replies of ordinary calls ------------------------------------------------------- */

@@ -27,11 +27,10 @@ struct tw_error {
 static const tw_error nomem = {
     TW_E_NOMEM, 0, 0, TW_STORED_NO, -1, -1, "memory could not be allocated", ""};
 
-static const char *const names[] = {"ok",          "invalid",    "config",   "validation",
-                                    "auth",        "rate_limited", "too_large", "server",
-                                    "http",        "network",    "timeout",  "protocol",
-                                    "queue_full",  "job",        "canceled", "closed",
-                                    "forked",      "nomem"};
+static const char *const names[] = {
+    "ok",         "invalid", "config",   "validation", "auth",    "rate_limited",
+    "too_large",  "server",  "http",     "network",    "timeout", "protocol",
+    "queue_full", "job",     "canceled", "closed",     "forked",  "nomem"};
 
 const char *tw_version(void)
 {
@@ -40,7 +39,7 @@ const char *tw_version(void)
 
 const char *tw_code_name(int code)
 {
-    size_t index = code < 0 ? (size_t)-(int64_t)code : 0;
+    size_t index = code < 0 ? (size_t) - (int64_t)code : 0;
 
     return index < sizeof names / sizeof *names ? names[index] : "unknown";
 }

@@ -20,7 +20,7 @@ static const tw_node *path2(const tw_node *node, const char *a, const char *b)
 
 /*
  * Ingestion    {"code":400,"error":"...","missing_field":"..."}
- * Dashboard    {"error":{"http_code":403,"type":"...","message":"...","metadata":{"details":"..."}}}
+ * Dashboard    {"error":{"http_code":403,"type":"…","message":"…","metadata":{"details":"…"}}}
  * Taxonomy     {"success":false,"errors":[{"message":"..."}]}
  * User profile {"error":"..."}
  */

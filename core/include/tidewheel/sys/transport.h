@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The transport seam: who carries bytes. A weaker promise than the rest, for tests and embedders. */
+/* The transport seam: who carries bytes. A weaker promise than the rest. */
 #ifndef TIDEWHEEL_SYS_TRANSPORT_H
 #define TIDEWHEEL_SYS_TRANSPORT_H
 
