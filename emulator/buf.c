@@ -119,12 +119,19 @@ void emu_buf_quote(emu_buf *b, emu_str s)
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.s[i];
         char u[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        bool half = c == 0xED && i + 2 < s.n && (unsigned char)s.s[i + 1] >= 0xA0;
 
-        if (c >= 0x20 && c != '"' && c != '\\')
+        if (c >= 0x20 && c != '"' && c != '\\' && !half)
             continue;
         emu_buf_put(b, s.s + start, i - start);
         start = i + 1;
-        if (c >= 0x20) {
+        if (half) { /* a lone surrogate was decoded to bytes that are no UTF-8 */
+            unsigned low = ((unsigned char)s.s[i + 1] & 0x3Fu) << 6;
+
+            i += 2;
+            start = i + 1;
+            emu_buf_fmt(b, "\\ud%03x", low | ((unsigned char)s.s[i] & 0x3F));
+        } else if (c >= 0x20) {
             u[1] = (char)c;
             emu_buf_put(b, u, 2);
         } else if (c == '\n' || c == '\t' || c == '\r') {
@@ -206,4 +213,17 @@ char *emu_strdup_n(const char *s, size_t n)
         p[n] = 0;
     }
     return p;
+}
+
+void *emu_arena_grow(emu_arena *a, const void *items, size_t n, size_t *cap, size_t size)
+{
+    size_t more = *cap ? *cap * 2 : 16;
+    void *grown = emu_arena_alloc(a, more * size);
+
+    if (!grown)
+        return NULL;
+    if (n)
+        memcpy(grown, items, n * size);
+    *cap = more;
+    return grown;
 }

@@ -44,6 +44,8 @@ typedef struct emu_arena {
     bool failed;
 } emu_arena;
 
+/* Room for twice as many items, the first n copied over; NULL when memory ran out. */
+void *emu_arena_grow(emu_arena *a, const void *items, size_t n, size_t *cap, size_t size);
 void *emu_arena_alloc(emu_arena *a, size_t n);   /* NULL when out of memory */
 emu_str emu_arena_copy(emu_arena *a, emu_str s); /* NUL-terminated */
 void emu_arena_free(emu_arena *a);

@@ -60,15 +60,12 @@ static bool add_key(csv *f, emu_str key)
         if (emu_str_eq(f->keys[i], key))
             return true;
     if (f->key_n == f->key_cap) {
-        size_t cap = f->key_cap ? f->key_cap * 2 : 16;
-        emu_str *grown = emu_arena_alloc(&f->arena, cap * sizeof(*grown));
+        emu_str *grown =
+            emu_arena_grow(&f->arena, f->keys, f->key_n, &f->key_cap, sizeof(*grown));
 
         if (!grown)
             return false;
-        if (f->key_n)
-            memcpy(grown, f->keys, f->key_n * sizeof(*grown));
         f->keys = grown;
-        f->key_cap = cap;
     }
     f->keys[f->key_n] = emu_arena_copy(&f->arena, key);
     return f->keys[f->key_n++].s != NULL;

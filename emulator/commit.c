@@ -5,6 +5,7 @@
 
 #include "ingest.h"
 #include "props.h"
+#include "traits.h"
 
 #define GROUP_TYPES_MAX 5 /* per event, excess is not tracked (HTTP V2 API docs) */
 #define GROUP_VALUES_MAX 10
@@ -192,9 +193,13 @@ static emu_str stored_doc(commit *k, emu_event *ev)
     return (emu_str){k->doc.p, k->doc.n};
 }
 
-static int insert_row(commit *k, emu_event *ev, emu_user *u, int64_t props,
-                      int64_t group_props, unsigned flags, const emu_hash *seen,
-                      bool hidden)
+/* Rows of the table of snapshots that an event shows; 0 is {}. */
+typedef struct snapshots {
+    int64_t props, groups, traits;
+} snapshots;
+
+static int insert_row(commit *k, emu_event *ev, emu_user *u, const snapshots *shown,
+                      unsigned flags, const emu_hash *seen, bool hidden)
 {
     sqlite3_stmt *st = k->s->st[ST_EVENT];
     emu_batch *b = k->b;
@@ -205,12 +210,15 @@ static int insert_row(commit *k, emu_event *ev, emu_user *u, int64_t props,
 
     if (type < 0 || k->doc.failed)
         return -1;
-    if (ej_int(&ev->time, &client))
+    if (ej_int(&ev->time, &client)) {
+        client = client == INT64_MIN ? INT64_MIN + 1 : client; /* that one means "none" */
         event = client;
+    }
     /* The client's clock is corrected when it is off by a minute or more (S3 export docs). */
     if (client != INT64_MIN && b->client_upload_ms != INT64_MIN &&
-        llabs(received - b->client_upload_ms) >= 60000)
-        event = client + (received - b->client_upload_ms);
+        llabs(received - b->client_upload_ms) >= 60000 &&
+        __builtin_add_overflow(client, received - b->client_upload_ms, &event))
+        event = client; /* centuries away: no clock can be that wrong */
     if (!ej_int(&ev->session_id, &session))
         session = -1;
     sqlite3_bind_int64(st, 1, k->s->next_seq);
@@ -224,13 +232,14 @@ static int insert_row(commit *k, emu_event *ev, emu_user *u, int64_t props,
     sqlite3_bind_int64(st, 9, b->upload_ms);
     sqlite3_bind_int64(st, 10, session);
     sqlite3_bind_int64(st, 11, flags);
-    sqlite3_bind_int64(st, 12, props);
-    sqlite3_bind_int64(st, 13, group_props);
+    sqlite3_bind_int64(st, 12, shown->props);
+    sqlite3_bind_int64(st, 13, shown->groups);
+    sqlite3_bind_int64(st, 14, shown->traits);
     if (seen)
-        sqlite3_bind_blob(st, 14, seen, sizeof(*seen), SQLITE_STATIC);
+        sqlite3_bind_blob(st, 15, seen, sizeof(*seen), SQLITE_STATIC);
     else
-        sqlite3_bind_null(st, 14);
-    sqlite3_bind_text(st, 15, doc.s, (int)doc.n, SQLITE_STATIC);
+        sqlite3_bind_null(st, 15);
+    sqlite3_bind_text(st, 16, doc.s, (int)doc.n, SQLITE_STATIC);
     rc = sqlite3_step(st);
     sqlite3_reset(st);
     if (rc != SQLITE_DONE)
@@ -241,20 +250,38 @@ static int insert_row(commit *k, emu_event *ev, emu_user *u, int64_t props,
     return 0;
 }
 
-/* Properties of the user as this event shows them: a snapshot's id, -1 on failure. */
-static int64_t event_props(commit *k, emu_event *ev, emu_user *u, bool skip,
-                           bool *changed)
+/* Properties of the user as this event shows them. A skipping one neither reads nor updates. */
+static int user_props(commit *k, emu_event *ev, emu_user *u, bool skip, snapshots *shown,
+                      bool *changed)
 {
     emu_str own;
 
-    if (!skip)
-        return emu_user_update(k->s, &k->scratch, u, &ev->user_properties, changed)
-                   ? -1
-                   : u->props_id;
-    if (ev->user_properties.kind != EJ_OBJECT)
+    if (skip && ev->user_properties.kind != EJ_OBJECT)
         return 0;
-    own = emu_props_apply(&k->scratch, (emu_str){NULL, 0}, &ev->user_properties);
-    return own.s ? emu_store_snapshot(k->s, own) : -1;
+    if (skip) {
+        own = emu_props_apply(&k->scratch, (emu_str){NULL, 0}, &ev->user_properties);
+        shown->props = own.s ? emu_store_snapshot(k->s, own) : -1;
+        return shown->props < 0 ? -1 : 0;
+    }
+    if (emu_user_update(k->s, &k->scratch, u, &ev->user_properties, changed) ||
+        emu_traits_event(k->s, &k->scratch, u, ev))
+        return -1;
+    shown->props = u->props_id;
+    shown->traits = u->traits_id;
+    return 0;
+}
+
+/* True: an earlier one with the same insert_id stands. *rc is -1 on failure. */
+static bool duplicate(commit *k, const emu_event *ev, emu_hash *h, int *rc)
+{
+    emu_seen_result seen;
+
+    if (!ev->insert.s)
+        return false;
+    *h = emu_hash_of((uint64_t)k->b->r->e->app_id, ev->device, ev->insert);
+    seen = emu_store_seen(k->s, *h, k->b->upload_ms, k->since_ms);
+    *rc = seen == SEEN_NOMEM ? -1 : 0;
+    return seen == SEEN_BEFORE;
 }
 
 static int store_event(commit *k, emu_event *ev, uint8_t *mark)
@@ -266,42 +293,35 @@ static int store_event(commit *k, emu_event *ev, uint8_t *mark)
                      (ev->user.s ? 0 : FLAG_NO_USER);
     emu_user *u = NULL;
     char made[37];
+    snapshots shown = {0};
     emu_hash h;
-    int64_t props = 0, group_props;
+    int rc = 0;
 
     if (!ev->device.s && ev->user.s) {
         emu_uuid5(made, ev->user);
         ev->device = emu_str_of(made);
         flags |= FLAG_DEVICE_MADE;
     }
-    if (ev->insert.s) {
-        h = emu_hash_of((uint64_t)k->b->r->e->app_id, ev->device, ev->insert);
-        switch (emu_store_seen(k->s, h, k->b->upload_ms, k->since_ms)) {
-        case SEEN_BEFORE:
-            *mark = MARK_DUPLICATE;
-            return 0;
-        case SEEN_NOMEM:
-            return -1;
-        default:
-            break;
-        }
+    if (duplicate(k, ev, &h, &rc)) {
+        *mark = MARK_DUPLICATE;
+        return 0;
     }
-    if (ev->device.s) {
+    if (!rc && ev->device.s) {
         u = emu_store_user(k->s, ev->user, ev->device);
-        props = u ? event_props(k, ev, u, skip, &changed) : -1;
+        rc = u ? user_props(k, ev, u, skip, &shown, &changed) : -1;
     }
-    if (props < 0)
-        return -1;
-    if (group_identify && emu_groups_update(k->s, &k->scratch, &ev->groups,
-                                            &ev->group_properties, &group_changed))
-        return -1;
-    group_props = hidden ? 0 : group_snapshot(k->s, &k->scratch, &ev->groups);
-    if (group_props < 0)
+    if (!rc && group_identify)
+        rc = emu_groups_update(k->s, &k->scratch, &ev->groups, &ev->group_properties,
+                               &group_changed);
+    if (hidden)
+        shown = (snapshots){0};
+    else if (!rc)
+        shown.groups = group_snapshot(k->s, &k->scratch, &ev->groups);
+    if (rc || shown.groups < 0)
         return -1;
     flags |= skip ? 0 : FLAG_UPDATED;
     *mark = (uint8_t)(MARK_COMMITTED | (changed || group_changed ? MARK_APPLIED : 0));
-    return insert_row(k, ev, u, hidden ? 0 : props, group_props, flags,
-                      ev->insert.s ? &h : NULL, hidden);
+    return insert_row(k, ev, u, &shown, flags, ev->insert.s ? &h : NULL, hidden);
 }
 
 static int count_hour(commit *k)

@@ -93,20 +93,23 @@ static void get_clock(emu_req *r)
 
 static void post_clock(emu_req *r)
 {
+    int64_t ms, have = r->e->clock_offset_ms;
     ej_val doc, v;
-    int64_t ms;
 
     if (!read_json(r, &doc))
         return;
-    if (ej_get(&doc, "advance_ms", &v) && ej_int(&v, &ms)) {
-        emu_clock_shift(r->e, ms);
-        get_clock(r);
-    } else if (ej_get(&doc, "offset_ms", &v) && ej_int(&v, &ms)) {
-        emu_clock_shift(r->e, ms - r->e->clock_offset_ms);
-        get_clock(r);
-    } else {
+    if (ej_get(&doc, "offset_ms", &v) && ej_int(&v, &ms)) {
+        have = 0;
+    } else if (!ej_get(&doc, "advance_ms", &v) || !ej_int(&v, &ms)) {
         fail(r, 400, "the body had neither advance_ms nor offset_ms");
+        return;
     }
+    if (__builtin_add_overflow(have, ms, &ms) || ms > EMU_MS_MAX || ms < -EMU_MS_MAX) {
+        fail(r, 400, "the clock was not moved by more than 30,000 years");
+        return;
+    }
+    emu_clock_shift(r->e, ms - r->e->clock_offset_ms);
+    get_clock(r);
 }
 
 static void get_switches(emu_req *r)

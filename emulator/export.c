@@ -14,6 +14,11 @@
 #define ROWS_PER_STEP 256 /* rows read per hold of the store's lock */
 #define DAYS_MAX 365      /* longest window (export API docs) */
 
+/* To the byte as recorded live: the other errors of this family have no blanks. */
+static const char NO_DATA[] =
+    "{\"error\": {\"http_code\": 404, \"type\": \"unspecified\", \"message\": "
+    "\"Unspecified Error\", \"metadata\": {\"details\": \"Raw data files were not found.\"}}}";
+
 typedef struct job {
     twe *e;
     struct archive *zip;
@@ -150,7 +155,8 @@ static emu_row row_at(job *j, sqlite3_stmt *st)
         .flags = sqlite3_column_int64(st, 9),
         .props = text_at(st, 10),
         .group_props = text_at(st, 11),
-        .doc = text_at(st, 12),
+        .traits = text_at(st, 12),
+        .doc = text_at(st, 13),
     };
     emu_user *u = emu_user_by_id(&j->e->store, sqlite3_column_int64(st, 1));
 
@@ -356,7 +362,7 @@ void emu_do_export(emu_req *r)
     measure(&r->e->store, start, end, &rows, &bytes, &max_seq);
     /* A row has some 1,200 bytes around the event and gzip makes about an eighth of it. */
     if (rows == 0)
-        emu_dash_error(r, 404, "Raw data files were not found.");
+        emu_reply_z(r, 404, EMU_JSON_UTF8, NO_DATA);
     else if ((bytes + rows * 1200) / 8 > EMU_SW(r->e, export_max_bytes))
         emu_dash_error(r, 400, "Export size is too large");
     else if (EMU_SW(r->e, export_body) == 1)

@@ -10,7 +10,7 @@ typedef struct emu_row {
     int64_t seq, amplitude_id, event_ms, client_ms, client_upload_ms, received_ms,
         upload_ms;
     int64_t session, flags;
-    emu_str type, props, group_props, doc;
+    emu_str type, props, group_props, traits, doc;
 } emu_row;
 
 /* Appends the 55 keys in byte order and a line feed. */

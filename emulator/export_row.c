@@ -14,8 +14,9 @@
     X(app_version) X(carrier) X(city) X(country) X(currency) X(device_brand) X(device_id)      \
     X(device_manufacturer) X(device_model) X(dma) X(event_id) X(event_properties) X(groups)    \
     X(insert_id) X(ip) X(language) X(library) X(location_lat) X(location_lng) X(os_name)       \
-    X(os_version) X(partner_id) X(plan) X(platform) X(price) X(productId) X(quantity)          \
-    X(region) X(revenue) X(revenueType) X(start_version) X(user_id) X(version_name)
+    X(os_version) X(partner_id) X(paying) X(plan) X(platform) X(price) X(productId)            \
+    X(quantity) X(region) X(revenue) X(revenueType) X(start_version) X(user_id)                \
+    X(version_name)
 /* clang-format on */
 
 typedef enum field {
@@ -41,6 +42,8 @@ static void read_doc(emu_str text, doc *d)
     ej_val key, v;
 
     memset(d, 0, sizeof(*d));
+    if (!text.n)
+        return;
     ej_enter(&c);
     while (ej_key(&c, &key)) {
         ej_take(&c, &v);
@@ -60,6 +63,39 @@ static void read_doc(emu_str text, doc *d)
     }
 }
 
+/* Device and place are shown as a whole: of the event when it says anything about them, else
+ * as identified before. */
+static void fill_block(doc *d, const doc *traits, const field *block, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (d->v[block[i]].kind != EJ_NONE)
+            return;
+    for (size_t i = 0; i < n; i++)
+        d->v[block[i]] = traits->v[block[i]];
+}
+
+static void fill_from_traits(doc *d, emu_str text)
+{
+    static const field device[] = {F_platform,     F_os_name,      F_os_version,
+                                   F_device_brand, F_device_model, F_device_manufacturer,
+                                   F_carrier};
+    static const field geo[] = {F_country, F_region, F_city, F_dma};
+    static const field loose[] = {F_language, F_start_version, F_app_version};
+    doc traits;
+
+    d->v[F_paying] = (ej_val){0}; /* no field of an event */
+    if (d->v[F_app_version].kind == EJ_NONE)
+        d->v[F_app_version] = d->v[F_version_name];
+    if (!text.n)
+        return;
+    read_doc(text, &traits);
+    fill_block(d, &traits, device, sizeof(device) / sizeof(device[0]));
+    fill_block(d, &traits, geo, sizeof(geo) / sizeof(geo[0]));
+    for (size_t i = 0; i < sizeof(loose) / sizeof(loose[0]); i++)
+        fill_block(d, &traits, &loose[i], 1);
+    d->v[F_paying] = traits.v[F_paying];
+}
+
 /* Text columns: strings as sent, numbers as their text, anything else null. */
 static void text_or_null(emu_buf *b, const ej_val *v)
 {
@@ -74,18 +110,26 @@ static void text_or_null(emu_buf *b, const ej_val *v)
     }
 }
 
-static void number_or_null(emu_buf *b, const ej_val *v)
+static void text_column(emu_buf *b, const char *lead, const ej_val *v)
 {
+    emu_buf_z(b, lead);
+    text_or_null(b, v);
+}
+
+static void number_column(emu_buf *b, const char *lead, const ej_val *v)
+{
+    emu_buf_z(b, lead);
     if (v->kind == EJ_NUMBER)
         emu_buf_str(b, v->raw);
     else
         emu_buf_z(b, "null");
 }
 
-static void time_or_null(emu_buf *b, int64_t ms)
+static void time_column(emu_buf *b, const char *lead, int64_t ms)
 {
     char t[EMU_TIME_N + 1];
 
+    emu_buf_z(b, lead);
     if (ms == INT64_MIN) {
         emu_buf_z(b, "null");
         return;
@@ -181,8 +225,9 @@ static void revenue_value(emu_buf *b, const doc *d)
         emu_buf_str(b, d->v[F_revenue].raw);
     else if (quantity->kind != EJ_NUMBER || emu_str_is(quantity->raw, "1"))
         emu_buf_str(b, price->raw);
-    else if (!decimal_product(b, price->raw, quantity->raw))
-        emu_buf_fmt(b, "%.17g", ej_double(price) * ej_double(quantity));
+    else if (!decimal_product(b, price->raw, quantity->raw) &&
+             !ej_put_double(b, ej_double(price) * ej_double(quantity)))
+        emu_buf_z(b, "null"); /* beyond the largest number */
 }
 
 static void add_pair(emu_buf *b, const char *name, const ej_val *v, bool *first)
@@ -329,31 +374,22 @@ static void first_part(emu_buf *b, const twe *e, const emu_row *row, const doc *
     emu_buf_int(b, row->amplitude_id);
     emu_buf_z(b, ",\"app\":");
     emu_buf_int(b, e->app_id);
-    emu_buf_z(b, ",\"city\":");
-    text_or_null(b, &d->v[F_city]);
-    emu_buf_z(b, ",\"client_event_time\":");
-    time_or_null(b, client);
-    emu_buf_z(b, ",\"client_upload_time\":");
-    time_or_null(b, sent);
-    emu_buf_z(b, ",\"country\":");
-    text_or_null(b, &d->v[F_country]);
+    text_column(b, ",\"city\":", &d->v[F_city]);
+    time_column(b, ",\"client_event_time\":", client);
+    time_column(b, ",\"client_upload_time\":", sent);
+    text_column(b, ",\"country\":", &d->v[F_country]);
     emu_buf_fmt(b,
                 ",\"data\":{\"path\":\"%s\",\"user_properties_updated\":%s,"
                 "\"group_first_event\":{},\"group_ids\":{}},\"data_type\":\"event\"",
                 row->flags & FLAG_BATCH ? "/batch" : "/2/httpapi",
                 row->flags & FLAG_UPDATED ? "true" : "false");
-    emu_buf_z(b, ",\"device_brand\":");
-    text_or_null(b, &d->v[F_device_brand]);
-    emu_buf_z(b, ",\"device_carrier\":");
-    text_or_null(b, &d->v[F_carrier]);
+    text_column(b, ",\"device_brand\":", &d->v[F_device_brand]);
+    text_column(b, ",\"device_carrier\":", &d->v[F_carrier]);
     emu_buf_z(b, ",\"device_family\":null,\"device_id\":");
     quoted_or_null(b, device);
-    emu_buf_z(b, ",\"device_manufacturer\":");
-    text_or_null(b, &d->v[F_device_manufacturer]);
-    emu_buf_z(b, ",\"device_model\":");
-    text_or_null(b, &d->v[F_device_model]);
-    emu_buf_z(b, ",\"device_type\":null,\"dma\":");
-    text_or_null(b, &d->v[F_dma]);
+    text_column(b, ",\"device_manufacturer\":", &d->v[F_device_manufacturer]);
+    text_column(b, ",\"device_model\":", &d->v[F_device_model]);
+    text_column(b, ",\"device_type\":null,\"dma\":", &d->v[F_dma]);
 }
 
 /* event_id … os_version */
@@ -370,8 +406,7 @@ static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc 
         emu_buf_int(b, (int64_t)(h.lo % 1000000000));
     emu_buf_z(b, ",\"event_properties\":");
     event_properties(b, d);
-    emu_buf_z(b, ",\"event_time\":");
-    time_or_null(b, row->event_ms);
+    time_column(b, ",\"event_time\":", row->event_ms);
     emu_buf_z(b, ",\"event_type\":");
     emu_buf_quote(b, row->type);
     emu_buf_z(b, ",\"global_user_properties\":null,\"group_properties\":");
@@ -390,50 +425,45 @@ static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc 
         emu_buf_str(b, d->v[F_library].raw);
     else
         emu_buf_z(b, "\"http/2.0\"");
-    emu_buf_z(b, ",\"location_lat\":");
-    number_or_null(b, &d->v[F_location_lat]);
-    emu_buf_z(b, ",\"location_lng\":");
-    number_or_null(b, &d->v[F_location_lng]);
-    emu_buf_z(b, ",\"os_name\":");
-    text_or_null(b, &d->v[F_os_name]);
-    emu_buf_z(b, ",\"os_version\":");
-    text_or_null(b, &d->v[F_os_version]);
+    number_column(b, ",\"location_lat\":", &d->v[F_location_lat]);
+    number_column(b, ",\"location_lng\":", &d->v[F_location_lng]);
+    text_column(b, ",\"os_name\":", &d->v[F_os_name]);
+    text_column(b, ",\"os_version\":", &d->v[F_os_version]);
+}
+
+/* identify sends a text; a revenue event sets the boolean. */
+static bool pays(const ej_val *v, emu_arena *a)
+{
+    return ej_true(v) || (v->kind == EJ_STRING && emu_str_case_is(ej_text(v, a), "true"));
 }
 
 /* partner_id … version_name */
 static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
-                       emu_str user)
+                       emu_str user, emu_arena *a)
 {
     emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("row"),
                              (emu_str){(const char *)&row->seq, sizeof(row->seq)});
     char uuid[37];
 
-    emu_buf_z(b, ",\"partner_id\":");
-    text_or_null(b, &d->v[F_partner_id]);
-    emu_buf_z(b, ",\"paying\":null,\"plan\":");
+    text_column(b, ",\"partner_id\":", &d->v[F_partner_id]);
+    emu_buf_z(b, pays(&d->v[F_paying], a) ? ",\"paying\":true,\"plan\":"
+                                          : ",\"paying\":null,\"plan\":");
     plan(b, &d->v[F_plan]);
-    emu_buf_z(b, ",\"platform\":");
-    text_or_null(b, &d->v[F_platform]);
-    emu_buf_z(b, ",\"processed_time\":");
-    time_or_null(b, row->upload_ms + 1000 + row->seq % 1000);
-    emu_buf_z(b, ",\"region\":");
-    text_or_null(b, &d->v[F_region]);
-    emu_buf_z(b, ",\"sample_rate\":null,\"server_received_time\":");
-    time_or_null(b, row->received_ms);
-    emu_buf_z(b, ",\"server_upload_time\":");
-    time_or_null(b, row->upload_ms);
+    text_column(b, ",\"platform\":", &d->v[F_platform]);
+    time_column(b, ",\"processed_time\":", row->upload_ms + 1000 + row->seq % 1000);
+    text_column(b, ",\"region\":", &d->v[F_region]);
+    time_column(b, ",\"sample_rate\":null,\"server_received_time\":", row->received_ms);
+    time_column(b, ",\"server_upload_time\":", row->upload_ms);
     emu_buf_z(b, ",\"session_id\":");
     emu_buf_int(b, row->session);
-    emu_buf_z(b, ",\"source_id\":\"\",\"start_version\":");
-    text_or_null(b, &d->v[F_start_version]);
+    text_column(b, ",\"source_id\":\"\",\"start_version\":", &d->v[F_start_version]);
     emu_buf_z(b, ",\"user_creation_time\":null,\"user_id\":");
     quoted_or_null(b, user);
     emu_buf_z(b, ",\"user_properties\":");
     object_or_empty(b, row->props);
     emu_uuid(uuid, h);
     emu_buf_fmt(b, ",\"uuid\":\"%s\",\"version_name\":", uuid);
-    text_or_null(b, d->v[F_app_version].kind != EJ_NONE ? &d->v[F_app_version]
-                                                        : &d->v[F_version_name]);
+    text_or_null(b, &d->v[F_app_version]);
     emu_buf_z(b, "}\n");
 }
 
@@ -443,8 +473,9 @@ void emu_row_write(const twe *e, const emu_row *row, emu_arena *a, emu_buf *out)
     doc d;
 
     read_doc(row->doc, &d);
+    fill_from_traits(&d, row->traits);
     ids(out, e, row, &d, a, &user, &device);
     first_part(out, e, row, &d, device);
     second_part(out, e, row, &d, a);
-    third_part(out, e, row, &d, user);
+    third_part(out, e, row, &d, user, a);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "switches.h"
 #include "text.h"
 
 struct emu_fault {
@@ -146,7 +147,8 @@ static bool read_do(struct emu_fault *f, const ej_val *what)
             a->raw = emu_unbase64(&f->arena, ej_text(&v, &f->arena));
             ok = a->raw.s != NULL;
         } else if (ej_key_is(&key, "stall_ms")) {
-            ok = ej_int(&v, &a->stall_ms) && a->stall_ms >= 0;
+            ok =
+                ej_int(&v, &a->stall_ms) && a->stall_ms >= 0 && a->stall_ms <= EMU_MS_MAX;
         } else if (ej_key_is(&key, "trickle_bps")) {
             ok = ej_int(&v, &a->trickle_bps) && a->trickle_bps > 0;
         } else if (ej_key_is(&key, "close") && v.kind == EJ_STRING) {

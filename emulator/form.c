@@ -37,7 +37,7 @@ static emu_str multipart_field(emu_req *r, emu_str line, const char *name)
     char want[64];
     const char *p;
 
-    snprintf(want, sizeof(want), "name=\"%s\"", name);
+    snprintf(want, sizeof(want), " name=\"%s\"", name); /* not filename="…" */
     while ((p = find(rest, line)) != NULL) {
         const char *end = rest.s + rest.n, *next, *body;
         emu_str part;

@@ -64,9 +64,11 @@ static bool host_is_loopback(emu_str host)
     for (size_t i = 0; i < 3; i++) {
         size_t n = strlen(names[i]);
 
-        if (host.n >= n && strncasecmp(host.s, names[i], n) == 0 &&
-            (host.n == n || host.s[n] == ':'))
+        if (host.n < n || strncasecmp(host.s, names[i], n) != 0)
+            continue;
+        if (host.n == n)
             return true;
+        return host.s[n] == ':' && strspn(host.s + n + 1, "0123456789") == host.n - n - 1;
     }
     return false;
 }
@@ -77,7 +79,10 @@ static void check_headers(emu_req *r)
     emu_str host = emu_header_of(r, "Host"), length = emu_header_of(r, "Content-Length");
 
     MHD_get_connection_values(r->conn, MHD_HEADER_KIND, add_size, &size);
-    if (size > HEADER_MAX) {
+    if (strlen(r->uri) > HEADER_MAX) {
+        r->status = 414;
+        r->refusal = "Request path and query exceeded 64 KiB";
+    } else if (size > HEADER_MAX) {
         r->status = 431;
         r->refusal = "Request headers exceeded 64 KiB";
     } else if (!host.s || !host_is_loopback(host)) {

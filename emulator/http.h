@@ -46,9 +46,10 @@ typedef struct emu_req {
     emu_str header_name[EMU_MAX_HEADERS], header_value[EMU_MAX_HEADERS];
     int headers;
 
-    bool rest_slot; /* holds one of the concurrent Basic-auth calls */
-    bool key_known; /* the credential was ours: the body may be journalled */
-    uint8_t *marks; /* fate of each event, owned (emu_mark) */
+    bool rest_slot;   /* holds one of the concurrent Basic-auth calls */
+    bool key_known;   /* the credential was ours: the body may be journalled */
+    bool key_foreign; /* another one came along: it may not */
+    uint8_t *marks;   /* fate of each event, owned (emu_mark) */
     size_t mark_n;
     emu_action early, late; /* faults picked for this request */
     size_t sent;            /* response bytes handed out, for mid_response */

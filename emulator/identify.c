@@ -5,9 +5,11 @@
 #include "form.h"
 #include "ingest.h"
 #include "props.h"
+#include "traits.h"
 
+#define DEPTH_MAX 40            /* of user_properties (identify API docs) */
 #define GROUP_BODY_MAX 1048576u /* 1 MB (group identify API docs) */
-#define GROUP_ITEMS_MAX 1024    /* identifies, and properties of one, per request */
+#define GROUP_ITEMS_MAX 1024    /* identifies, and properties of all, per request */
 #define TEXT_HTML "text/html;charset=utf-8"
 
 typedef struct upload {
@@ -60,8 +62,7 @@ static bool read_upload(upload *u)
     emu_req *r = u->r;
     emu_str key, text, options;
     ej_info info;
-    ej_val v, min;
-    int64_t n;
+    ej_val v = {0};
 
     if (r->too_large) {
         emu_reply_z(r, 413, TEXT_HTML, "Payload too large");
@@ -69,6 +70,7 @@ static bool read_upload(upload *u)
     }
     key = emu_field(r, "api_key");
     r->key_known = !key.n || emu_str_is(key, r->e->api_key);
+    r->key_foreign = !r->key_known;
     text = emu_field(r, "identification");
     options = emu_field(r, "options");
     if (r->bad_encoding || !text.n || !ej_check(text, &info)) {
@@ -82,12 +84,9 @@ static bool read_upload(upload *u)
         emu_reply_z(r, 400, TEXT_HTML, "invalid_api_key");
         return false;
     }
-    u->min_id_length = 5;
-    if (options.n && ej_check(options, &info)) {
+    if (options.n && ej_check(options, &info))
         ej_take(&(ej_cur){options.s, options.s + options.n}, &v);
-        if (ej_get(&v, "min_id_length", &min) && ej_int(&min, &n) && n > 0)
-            u->min_id_length = n;
-    }
+    u->min_id_length = emu_min_id_length(&v);
     return true;
 }
 
@@ -107,92 +106,49 @@ static void finish(upload *u, emu_store *s, int rc)
 
 /* --- identify --- */
 
-static const char *const DEVICE_BLOCK[] = {
-    "platform",     "os_name", "os_version", "device_brand", "device_manufacturer",
-    "device_model", "carrier", NULL};
-static const char *const GEO_BLOCK[] = {"country", "region", "city", "dma", NULL};
-static const char *const LOOSE[] = {"language", "paying", "start_version", "app_version",
-                                    NULL};
-
-/* Setting one field of a block removes the others that are not given with it (2023 docs). */
-static void add_block(emu_buf *set, emu_buf *unset, const ej_val *item,
-                      const char *const *names, bool together)
-{
-    bool any = false;
-    ej_val v;
-
-    for (size_t i = 0; names[i]; i++)
-        any |= ej_get(item, names[i], &v) && v.kind != EJ_NULL;
-    for (size_t i = 0; any && names[i]; i++) {
-        bool given = ej_get(item, names[i], &v) && v.kind != EJ_NULL;
-        emu_buf *b = given ? set : unset;
-
-        if (!given && !together)
-            continue;
-        emu_buf_fmt(b, "%s\"%s\":", b->n ? "," : "", names[i]);
-        if (given)
-            emu_buf_str(b, v.raw);
-        else
-            emu_buf_z(b, "\"-\"");
-    }
-}
-
-static int set_traits(emu_store *s, emu_arena *a, emu_user *u, const ej_val *item)
-{
-    emu_buf set = {0}, unset = {0}, update = {0};
-    ej_val v = {.kind = EJ_OBJECT};
-    emu_str now;
-    int rc = 0;
-
-    add_block(&set, &unset, item, DEVICE_BLOCK, true);
-    add_block(&set, &unset, item, GEO_BLOCK, true);
-    add_block(&set, &unset, item, LOOSE, false);
-    if (set.n) {
-        emu_buf_z(&update, "{\"$unset\":{");
-        emu_buf_put(&update, unset.p, unset.n);
-        emu_buf_z(&update, "},\"$set\":{");
-        emu_buf_put(&update, set.p, set.n);
-        emu_buf_z(&update, "}}");
-        v.raw = (emu_str){update.p, update.n};
-        now = set.failed || unset.failed || update.failed
-                  ? (emu_str){NULL, 0}
-                  : emu_props_apply(a, u->traits, &v);
-        rc = now.s && emu_user_set_traits(s, u, now) ? 0 : -1;
-    }
-    emu_buf_free(&set);
-    emu_buf_free(&unset);
-    emu_buf_free(&update);
-    return rc;
-}
-
 typedef struct who {
     emu_str user, device;
+    ej_val props;
 } who;
+
+/* False: absent, or an object that may be stored. */
+static bool wrong_object(ej_val *v)
+{
+    return v->kind > EJ_NULL && !emu_is_empty_array(v) &&
+           (v->kind != EJ_OBJECT || v->depth > DEPTH_MAX);
+}
 
 /* False: answered. Everything is checked before anything is stored. */
 static bool check_identify(upload *u, const ej_val *item, who *w)
 {
     emu_arena *a = &u->r->arena;
-    ej_val user, device, props;
-    bool bad_user, bad_device;
+    ej_val user, device, groups;
+    bool bad_user, bad_device, ops, plain;
 
     ej_get(item, "user_id", &user);
     ej_get(item, "device_id", &device);
-    ej_get(item, "user_properties", &props);
-    bad_user = emu_read_id(a, &user, false, u->min_id_length, &w->user) != ID_OK;
-    bad_device = emu_read_id(a, &device, true, u->min_id_length, &w->device) != ID_OK;
+    ej_get(item, "groups", &groups);
+    ej_get(item, "user_properties", &w->props);
+    bad_user = emu_read_id(a, &user, u->min_id_length, &w->user) != ID_OK;
+    bad_device = emu_read_id(a, &device, u->min_id_length, &w->device) != ID_OK;
     if (bad_user || bad_device || (!w->user.s && !w->device.s)) {
         bad_field(u->r, bad_user && bad_device ? "user_id,device_id"
                         : bad_device           ? "device_id"
                                                : "user_id");
         return false;
     }
-    if (props.kind > EJ_NULL && (props.kind != EJ_OBJECT || props.depth > 40)) {
+    emu_props_kinds(&w->props, &ops, &plain);
+    if (wrong_object(&w->props) ||
+        (ops && plain && EMU_SW(u->r->e, mixed_properties) == 1)) {
         bad_field(u->r, "user_properties");
         return false;
     }
-    w->user = emu_trim(w->user);
-    w->device = emu_trim(w->device);
+    if (wrong_object(&groups)) {
+        bad_field(u->r, "groups");
+        return false;
+    }
+    w->user = emu_trim(emu_cut(w->user));
+    w->device = emu_trim(emu_cut(w->device));
     return true;
 }
 
@@ -201,7 +157,6 @@ static int apply_identify(emu_store *s, emu_arena *a, const ej_val *item, const 
     emu_str device = w->device;
     char made[37];
     emu_user *u;
-    ej_val props;
     bool changed;
 
     if (!device.s) {
@@ -209,8 +164,8 @@ static int apply_identify(emu_store *s, emu_arena *a, const ej_val *item, const 
         device = emu_str_of(made);
     }
     u = emu_store_user(s, w->user, device);
-    ej_get(item, "user_properties", &props);
-    return !u || emu_user_update(s, a, u, &props, &changed) || set_traits(s, a, u, item)
+    return !u || emu_user_update(s, a, u, &w->props, &changed) ||
+                   emu_traits_identify(s, a, u, item)
                ? -1
                : 0;
 }
@@ -241,14 +196,17 @@ void emu_do_identify(emu_req *r)
 
 /* --- group identify --- */
 
-static size_t members(const ej_val *object)
+/* Properties named, those inside operations counted one by one. */
+static size_t properties(const ej_val *object, bool inside)
 {
     ej_cur c = ej_at(object->raw);
     ej_val k, v;
     size_t n = 0;
 
-    for (ej_enter(&c); ej_key(&c, &k); n++)
+    for (ej_enter(&c); ej_key(&c, &k);) {
         ej_take(&c, &v);
+        n += !inside && emu_is_op(&k) && v.kind == EJ_OBJECT ? properties(&v, true) : 1;
+    }
     return n;
 }
 
@@ -266,7 +224,7 @@ static bool check_group(upload *u, const ej_val *item, ej_val *groups, ej_val *p
         bad = "group_type";
     else if ((value.kind != EJ_STRING || value.raw.n == 2) && value.kind != EJ_NUMBER)
         bad = "group_value";
-    else if (props->kind != EJ_OBJECT || members(props) > GROUP_ITEMS_MAX)
+    else if (props->kind <= EJ_NULL || wrong_object(props))
         bad = "group_properties";
     if (bad) {
         bad_field(u->r, bad);
@@ -288,6 +246,7 @@ void emu_do_groupidentify(emu_req *r)
     upload u = {.r = r};
     emu_store *s = &r->e->store;
     ej_val *groups, *props;
+    size_t named = 0;
     bool changed;
     int rc;
 
@@ -304,9 +263,15 @@ void emu_do_groupidentify(emu_req *r)
     emu_reply_z(r, 500, NULL, "");
     if (!groups || !props)
         return;
-    for (size_t i = 0; i < u.n; i++)
+    for (size_t i = 0; i < u.n; i++) {
         if (!check_group(&u, &u.items[i], &groups[i], &props[i]))
             return;
+        named += props[i].kind == EJ_OBJECT ? properties(&props[i], false) : 0;
+    }
+    if (named > GROUP_ITEMS_MAX) {
+        bad_field(r, "group_properties");
+        return;
+    }
     pthread_mutex_lock(&s->mu);
     rc = emu_store_run(s, ST_BEGIN);
     for (size_t i = 0; i < u.n && !rc; i++)

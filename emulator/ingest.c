@@ -29,14 +29,14 @@ emu_str emu_trim(emu_str s)
 }
 
 /* Ids that no real user has; case is ignored, whole value (HTTP V2 API docs). */
-static bool listed(emu_str id, bool device)
+static bool listed(emu_str id)
 {
     static const char *const ids[] = {"anonymous", "nil",    "none",      "null",
                                       "n/a",       "na",     "undefined", "unknown",
                                       "{}",        "lmy47d", "0",         "-1"};
 
     if (id.n > 9)
-        return device && emu_str_is(id, "00000000-0000-0000-0000-000000000000");
+        return emu_str_is(id, "00000000-0000-0000-0000-000000000000");
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         if (emu_str_case_is(id, ids[i]))
             return true;
@@ -52,8 +52,41 @@ static size_t characters(emu_str s)
     return n;
 }
 
-emu_id_fault emu_read_id(emu_arena *a, const ej_val *v, bool device, int64_t min,
-                         emu_str *out)
+emu_str emu_cut(emu_str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; s.n > 1024 && i < s.n; i++)
+        if (((unsigned char)s.s[i] & 0xC0) != 0x80 && ++n > 1024)
+            return (emu_str){s.s, i};
+    return s;
+}
+
+int64_t emu_min_id_length(const ej_val *options)
+{
+    ej_val min;
+    int64_t n;
+    bool whole = ej_get(options, "min_id_length", &min) && min.kind == EJ_NUMBER;
+
+    for (size_t i = 0; whole && i < min.raw.n; i++)
+        whole = min.raw.s[i] >= '0' && min.raw.s[i] <= '9';
+    return whole && ej_int(&min, &n) && n > 0 ? n : 5;
+}
+
+bool emu_is_empty_array(ej_val *v)
+{
+    ej_cur c = ej_at(v->raw);
+
+    if (v->kind != EJ_ARRAY)
+        return false;
+    ej_enter(&c);
+    if (ej_item(&c))
+        return false;
+    *v = (ej_val){0};
+    return true;
+}
+
+emu_id_fault emu_read_id(emu_arena *a, const ej_val *v, int64_t min, emu_str *out)
 {
     *out = (emu_str){NULL, 0};
     if (v->kind == EJ_NONE || v->kind == EJ_NULL)
@@ -61,11 +94,11 @@ emu_id_fault emu_read_id(emu_arena *a, const ej_val *v, bool device, int64_t min
     if (v->kind != EJ_STRING && v->kind != EJ_NUMBER)
         return ID_KIND;
     *out = ej_text(v, a);
-    if (out->n == 0 || emu_str_is(*out, "\"\"")) {
-        *out = (emu_str){NULL, 0}; /* clients send "" often: absent */
+    if (emu_trim(*out).n == 0 || emu_str_is(*out, "\"\"")) {
+        *out = (emu_str){NULL, 0}; /* clients send "" often: absent; blanks are trimmed */
         return ID_OK;
     }
-    if (listed(*out, device))
+    if (listed(*out))
         return ID_LISTED;
     if (out->n < (size_t)min || (min > 0 && characters(*out) < (size_t)min))
         return ID_SHORT;
@@ -86,6 +119,9 @@ static void read_field(emu_event *ev, const ej_val *key, const ej_val *v)
         {"device_id", offsetof(emu_event, device_id)},
         {"insert_id", offsetof(emu_event, insert_id)},
         {"event_type", offsetof(emu_event, type)},
+        {"price", offsetof(emu_event, price)},
+        {"revenue", offsetof(emu_event, revenue)},
+        {"app_version", offsetof(emu_event, app_version)},
         {"session_id", offsetof(emu_event, session_id)},
         {"user_properties", offsetof(emu_event, user_properties)},
         {"event_properties", offsetof(emu_event, event_properties)},
@@ -112,15 +148,12 @@ static bool read_event(emu_batch *b, ej_cur *c)
     const char *start;
 
     if (b->n == b->cap) {
-        size_t cap = b->cap ? b->cap * 4 : 64;
-        emu_event *grown = emu_arena_alloc(&b->r->arena, cap * sizeof(*grown));
+        emu_event *grown =
+            emu_arena_grow(&b->r->arena, b->events, b->n, &b->cap, sizeof(*grown));
 
         if (!grown)
             return false;
-        if (b->n)
-            memcpy(grown, b->events, b->n * sizeof(*grown));
         b->events = grown;
-        b->cap = cap;
     }
     ev = &b->events[b->n++];
     memset(ev, 0, sizeof(*ev));
@@ -158,15 +191,6 @@ static bool read_events(emu_batch *b, ej_cur *c)
     return true;
 }
 
-static void read_options(emu_batch *b, const ej_val *options)
-{
-    ej_val min;
-    int64_t n;
-
-    if (ej_get(options, "min_id_length", &min) && ej_int(&min, &n) && n > 0)
-        b->min_id_length = n;
-}
-
 /* The body is known to be an object. */
 static bool read_body(emu_batch *b)
 {
@@ -186,13 +210,14 @@ static bool read_body(emu_batch *b)
         if (ej_key_is(&key, "api_key") && v.kind == EJ_STRING)
             b->api_key = ej_text(&v, &b->r->arena);
         else if (ej_key_is(&key, "options"))
-            read_options(b, &v);
+            b->min_id_length = emu_min_id_length(&v);
         else if (ej_key_is(&key, "client_upload_time") && v.kind == EJ_STRING &&
                  !emu_iso_time(ej_text(&v, &b->r->arena), &b->client_upload_ms))
             b->client_upload_ms = INT64_MIN;
     }
     /* No key at all: nothing to protect in the journal. */
     b->r->key_known = !b->api_key.s || emu_str_is(b->api_key, b->r->e->api_key);
+    b->r->key_foreign = !b->r->key_known;
     return true;
 }
 
@@ -200,7 +225,7 @@ static bool read_body(emu_batch *b)
 
 static uint32_t check_id(emu_batch *b, const ej_val *v, bool device, emu_str *out)
 {
-    switch (emu_read_id(&b->r->arena, v, device, b->min_id_length, out)) {
+    switch (emu_read_id(&b->r->arena, v, b->min_id_length, out)) {
     case ID_KIND:
         return device ? BAD_DEVICE_KIND : BAD_USER_KIND;
     case ID_LISTED:
@@ -212,15 +237,10 @@ static uint32_t check_id(emu_batch *b, const ej_val *v, bool device, emu_str *ou
     }
 }
 
-/* An empty array where an object is due is PHP's empty dictionary. */
 static uint32_t check_object(ej_val *v, uint32_t kind_bit, uint32_t deep_bit)
 {
-    if (v->kind == EJ_NONE)
+    if (v->kind == EJ_NONE || emu_is_empty_array(v))
         return 0;
-    if (v->kind == EJ_ARRAY && v->raw.n == 2) {
-        *v = (ej_val){0};
-        return 0;
-    }
     if (v->kind != EJ_OBJECT)
         return kind_bit;
     return v->depth > DEPTH_MAX ? deep_bit : 0;
@@ -237,7 +257,7 @@ static void check_event(emu_batch *b, emu_event *ev)
         bad |= BAD_TYPE_KIND;
     else if (ev->type.raw.n == 2)
         bad |= BAD_EMPTY_TYPE;
-    ev->type_text = ej_text(&ev->type, &b->r->arena);
+    ev->type_text = emu_cut(ej_text(&ev->type, &b->r->arena));
     user = check_id(b, &ev->user_id, false, &ev->user);
     device = check_id(b, &ev->device_id, true, &ev->device);
     if (EMU_SW(b->r->e, short_id) == 1) { /* documented removal of a short id */
@@ -263,10 +283,10 @@ static void check_event(emu_batch *b, emu_event *ev)
         emu_props_kinds(&ev->user_properties, &ops, &plain);
         bad |= ops && plain ? BAD_MIXED : 0;
     }
-    ev->user = emu_trim(ev->user);
-    ev->device = emu_trim(ev->device);
+    ev->user = emu_trim(emu_cut(ev->user));
+    ev->device = emu_trim(emu_cut(ev->device));
     if (ev->insert_id.kind == EJ_STRING || ev->insert_id.kind == EJ_NUMBER)
-        ev->insert = ej_text(&ev->insert_id, &b->r->arena);
+        ev->insert = emu_cut(ej_text(&ev->insert_id, &b->r->arena));
     if (ev->insert.n == 0)
         ev->insert.s = NULL;
     ev->bad = bad;

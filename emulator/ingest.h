@@ -41,6 +41,7 @@ typedef struct emu_event {
     emu_str doc; /* the whole object as sent */
     ej_val type, user_id, device_id, insert_id, time, session_id;
     ej_val event_properties, user_properties, groups, group_properties, skip_sync;
+    ej_val price, revenue, app_version;
     emu_str type_text, user, device, insert; /* decoded; s == NULL is absent */
     uint32_t bad;
 } emu_event;
@@ -62,13 +63,19 @@ typedef struct emu_batch {
 typedef enum emu_id_fault { ID_OK, ID_KIND, ID_LISTED, ID_SHORT } emu_id_fault;
 
 /* Reads a user or device id: absent ids give s == NULL and ID_OK. */
-emu_id_fault emu_read_id(emu_arena *a, const ej_val *v, bool device, int64_t min,
-                         emu_str *out);
+emu_id_fault emu_read_id(emu_arena *a, const ej_val *v, int64_t min, emu_str *out);
 /* Leading and trailing blanks go once the length was measured. */
 emu_str emu_trim(emu_str s);
+/* Texts beyond 1,024 characters are cut, not refused (limits page of the docs). */
+emu_str emu_cut(emu_str s);
+/* min_id_length out of an `options` object; 5 (HTTP V2 API docs) unless a positive integer. */
+int64_t emu_min_id_length(const ej_val *options);
 
 /* Stores all events in one transaction; 0, or -1 with nothing stored. */
 int emu_ingest_commit(emu_batch *b);
+
+/* An empty array where an object is due is PHP's empty dictionary: it becomes absent. */
+bool emu_is_empty_array(ej_val *v);
 
 /* Applies properties to a user (locked, inside a transaction). */
 int emu_user_update(emu_store *s, emu_arena *a, emu_user *u, const ej_val *update,

@@ -72,7 +72,20 @@ static char *copy(emu_str s)
     return s.s ? emu_strdup_n(s.s, s.n) : NULL;
 }
 
-/* Query texts can carry a key too; of a foreign one only the path is kept. */
+/* Query texts can carry a key too, where the API looks for none. */
+static bool foreign_query(emu_req *r)
+{
+    for (size_t i = 0;; i++) {
+        emu_str key = emu_form_nth(&r->arena, r->query, "api_key", i);
+
+        if (!key.s)
+            return false;
+        if (!emu_str_is(key, r->e->api_key))
+            return true;
+    }
+}
+
+/* Of a request with a foreign key only the path is kept. */
 static emu_entry *entry_new(emu_req *r)
 {
     emu_entry *en = calloc(1, sizeof(*en));
@@ -87,7 +100,7 @@ static emu_entry *entry_new(emu_req *r)
     en->port = (int)r->port;
     en->authorized = emu_header_of(r, "Authorization").s != NULL;
     en->method = copy(r->method);
-    en->uri = copy(r->key_known ? emu_str_of(r->uri) : r->path);
+    en->uri = copy(r->key_known && !foreign_query(r) ? emu_str_of(r->uri) : r->path);
     en->content_type = copy(emu_header_of(r, "Content-Type"));
     en->encoding = copy(emu_header_of(r, "Content-Encoding"));
     en->user_agent = copy(emu_header_of(r, "User-Agent"));

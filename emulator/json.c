@@ -2,6 +2,9 @@
 /* The cursor over checked JSON text: it trusts its input and gives out slices. */
 #include "json.h"
 
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -258,6 +261,34 @@ bool ej_key_is(const ej_val *key, const char *z)
     return same;
 }
 
+/* JSON knows the point only, whatever locale the process or thread is in. */
+static double read_double(const char *z)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double d = strtod_l(z, NULL, c);
+
+    freelocale(c);
+    return d;
+}
+
+bool ej_put_double(emu_buf *b, double d)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), old = uselocale(c);
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, d);
+        if (strtod(text, NULL) == d)
+            break;
+    }
+    uselocale(old);
+    freelocale(c);
+    if (!isfinite(d))
+        return false;
+    emu_buf_z(b, text);
+    return true;
+}
+
 double ej_double(const ej_val *v)
 {
     char tmp[64];
@@ -270,7 +301,7 @@ double ej_double(const ej_val *v)
         memcpy(tmp, v->raw.s, v->raw.n);
         tmp[v->raw.n] = 0;
     }
-    d = strtod(z, NULL); /* sums and products only; plain times and ids go by ej_int */
+    d = read_double(z); /* sums and products only; plain times and ids go by ej_int */
     if (z != tmp)
         free(z);
     return d;

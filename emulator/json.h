@@ -54,6 +54,8 @@ bool ej_key_is(const ej_val *key, const char *z);
 bool ej_int(const ej_val *v,
             int64_t *out); /* numbers; fractions are cut, range clamped */
 double ej_double(const ej_val *v);
+/* The shortest text that reads back the same; false, nothing put, when it is not finite. */
+bool ej_put_double(emu_buf *b, double d);
 bool ej_true(const ej_val *v);
 
 /* Appends v without white space, strings longer than 1,024 characters cut. */

@@ -2,8 +2,6 @@
 /* Property dictionaries and the ten operations on them. */
 #include "props.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum op {
@@ -44,6 +42,11 @@ static int op_of(const ej_val *key)
         if (ej_key_is(key, OPS[i]))
             return i;
     return -1;
+}
+
+bool emu_is_op(const ej_val *key)
+{
+    return op_of(key) >= 0;
 }
 
 void emu_props_kinds(const ej_val *update, bool *ops, bool *plain)
@@ -105,17 +108,13 @@ static void put(dict *d, emu_str key, emu_str value)
 
     if (!p) {
         if (d->n == d->cap) {
-            size_t cap = d->cap ? d->cap * 2 : 16;
-            pair *grown = emu_arena_alloc(d->a, cap * sizeof(*grown));
+            pair *grown = emu_arena_grow(d->a, d->pairs, d->n, &d->cap, sizeof(*grown));
 
             if (!grown) {
                 d->failed = true;
                 return;
             }
-            if (d->n)
-                memcpy(grown, d->pairs, d->n * sizeof(*grown));
             d->pairs = grown;
-            d->cap = cap;
         }
         p = &d->pairs[d->n++];
         p->key = key;
@@ -163,20 +162,19 @@ static emu_str add_numbers(dict *d, emu_str x, emu_str y)
 {
     int64_t i, j, sum;
     ej_val a = {.raw = x, .kind = EJ_NUMBER}, b = {.raw = y, .kind = EJ_NUMBER};
-    char text[40];
-    double total;
+    emu_buf text = {0};
+    emu_str out;
 
     if (whole(x, &i) && whole(y, &j) && !__builtin_add_overflow(i, j, &sum)) {
-        snprintf(text, sizeof(text), "%lld", (long long)sum);
-        return emu_arena_copy(d->a, emu_str_of(text));
+        emu_buf_int(&text, sum);
+    } else if (!ej_put_double(&text, ej_double(&a) + ej_double(&b))) {
+        return x; /* too large for a number: left alone, as other sums that cannot be */
     }
-    total = ej_double(&a) + ej_double(&b);
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, total);
-        if (strtod(text, NULL) == total)
-            break;
-    }
-    return emu_arena_copy(d->a, emu_str_of(text));
+    out = text.failed ? (emu_str){NULL, 0}
+                      : emu_arena_copy(d->a, (emu_str){text.p, text.n});
+    emu_buf_free(&text);
+    d->failed |= !out.s;
+    return out;
 }
 
 static void add(dict *d, emu_str key, emu_str value)
@@ -201,17 +199,13 @@ typedef struct list {
 static void list_push(dict *d, list *l, emu_str item)
 {
     if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        emu_str *grown = emu_arena_alloc(d->a, cap * sizeof(*grown));
+        emu_str *grown = emu_arena_grow(d->a, l->items, l->n, &l->cap, sizeof(*grown));
 
         if (!grown) {
             d->failed = true;
             return;
         }
-        if (l->n)
-            memcpy(grown, l->items, l->n * sizeof(*grown));
         l->items = grown;
-        l->cap = cap;
     }
     l->items[l->n++] = item;
 }

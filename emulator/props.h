@@ -8,6 +8,8 @@
 /* True when a dictionary holds operations, plain keys, or (both) a mix. */
 void emu_props_kinds(const ej_val *update, bool *ops, bool *plain);
 
+bool emu_is_op(const ej_val *key);
+
 /*!
  * Applies `update` (operations or plain keys) to `current`, a compact object or an empty
  * slice. Operations run in the order of the service: $clearAll, $unset, $set, $setOnce, $add,

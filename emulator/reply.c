@@ -99,21 +99,34 @@ static void send_raw(emu_req *r, emu_str raw)
     }
 }
 
-/* A request that no handler looked at is told by its text: whatever names our key is ours. */
-static bool names_our_key(emu_req *r)
+/* What stands behind the first "api_key", in JSON or a form, is our key. */
+static bool gives_our_key(emu_req *r, emu_str text)
 {
-    emu_str key = emu_str_of(r->e->api_key);
+    const char *end = text.s + text.n, *p;
+    size_t n = strlen(r->e->api_key);
+
+    p = text.n ? memmem(text.s, text.n, "api_key", 7) : NULL;
+    if (!p)
+        return false;
+    for (p += 7; p < end && *p && strchr("\"':= \t\r\n", *p);)
+        p++;
+    return (size_t)(end - p) >= n && memcmp(p, r->e->api_key, n) == 0 &&
+           ((size_t)(end - p) == n || (p[n] && strchr("\"'& \r\n", p[n])));
+}
+
+/* A request that no handler looked at is told by its text. */
+static bool looks_ours(emu_req *r)
+{
     emu_str body = r->body.n ? r->body : (emu_str){r->raw.p, r->raw.n};
 
-    return (body.n && memmem(body.s, body.n, key.s, key.n)) ||
-           (r->query.n && memmem(r->query.s, r->query.n, key.s, key.n));
+    return gives_our_key(r, body) || gives_our_key(r, r->query);
 }
 
 static void journal(emu_req *r, int status)
 {
     r->status = status;
-    if (r->port == PORT_API && !r->key_known)
-        r->key_known = names_our_key(r);
+    if (r->port == PORT_API && !r->key_known && !r->key_foreign)
+        r->key_known = looks_ours(r);
     if (r->port != PORT_CONTROL && EMU_SW(r->e, journal))
         emu_journal_add(&r->e->journal, r);
 }

@@ -93,6 +93,7 @@ static bool check_basic(emu_req *r)
         emu_dash_error(r, 403, "Invalid API/Secret Key combination");
     else
         r->key_known = true;
+    r->key_foreign = colon && !r->key_known;
     return r->key_known;
 }
 

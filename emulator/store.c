@@ -8,14 +8,17 @@
 
 #include "store_internal.h"
 
+#define FORMAT 2 /* of the file; as in SCHEMA */
+
 /* Rows are narrow: the event itself is kept as it came (`doc`), beside it only what queries
  * and exports look for. `hour` is the upload hour; its index grows at the end. */
 static const char SCHEMA[] =
+    "PRAGMA user_version=2;"
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS types(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE IF NOT EXISTS props(id INTEGER PRIMARY KEY, doc TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS users(id INTEGER PRIMARY KEY, user_id TEXT, merged_into INTEGER,"
-    " props INTEGER NOT NULL, traits TEXT);"
+    " props INTEGER NOT NULL, traits INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS devices(device_id TEXT PRIMARY KEY, id INTEGER NOT NULL)"
     " WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS groups(type TEXT, value TEXT, doc TEXT NOT NULL,"
@@ -25,7 +28,8 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, hour INTEGER NOT NULL,"
     " id INTEGER NOT NULL, type INTEGER NOT NULL, event_ms INTEGER, client_ms INTEGER,"
     " client_upload_ms INTEGER, received_ms INTEGER, upload_ms INTEGER, session INTEGER,"
-    " flags INTEGER, props INTEGER, group_props INTEGER, seen BLOB, doc TEXT NOT NULL);"
+    " flags INTEGER, props INTEGER, group_props INTEGER, traits INTEGER, seen BLOB,"
+    " doc TEXT NOT NULL);"
     "CREATE INDEX IF NOT EXISTS events_hour ON events(hour);"
     "CREATE TABLE IF NOT EXISTS cohorts(id TEXT PRIMARY KEY, name TEXT NOT NULL,"
     " owner TEXT NOT NULL, published INTEGER NOT NULL, count_group TEXT NOT NULL,"
@@ -37,8 +41,8 @@ static const char *const STATEMENTS[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
-    [ST_EVENT] =
-        "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    [ST_EVENT] = "INSERT INTO events "
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     [ST_PROPS] = "INSERT INTO props VALUES(?1,?2)",
     [ST_USER] = "INSERT OR REPLACE INTO users VALUES(?1,?2,?3,?4,?5)",
     [ST_DEVICE] = "INSERT OR REPLACE INTO devices VALUES(?1,?2)",
@@ -49,9 +53,9 @@ static const char *const STATEMENTS[ST_COUNT] = {
                 " rows=rows+excluded.rows, bytes=bytes+excluded.bytes",
     [ST_EXPORT] =
         "SELECT e.seq,e.id,t.name,e.event_ms,e.client_ms,e.client_upload_ms,"
-        "e.received_ms,e.upload_ms,e.session,e.flags,p.doc,g.doc,e.doc"
+        "e.received_ms,e.upload_ms,e.session,e.flags,p.doc,g.doc,b.doc,e.doc"
         " FROM events e JOIN types t ON t.id=e.type LEFT JOIN props p ON p.id=e.props"
-        " LEFT JOIN props g ON g.id=e.group_props"
+        " LEFT JOIN props g ON g.id=e.group_props LEFT JOIN props b ON b.id=e.traits"
         " WHERE e.hour=?1 AND e.seq>?2 AND e.seq<=?3 ORDER BY e.seq LIMIT ?4",
 };
 
@@ -68,6 +72,30 @@ static int fail(emu_store *s, const char *what, char *err, size_t err_n)
     snprintf(err, err_n, "the store could not be %s: %s", what,
              s->db ? sqlite3_errmsg(s->db) : "out of memory");
     return -1;
+}
+
+/* A file that another version laid out is refused rather than misread. */
+static int check_format(emu_store *s, char *err, size_t err_n)
+{
+    sqlite3_stmt *q = NULL;
+    bool good;
+
+    if (sqlite3_prepare_v2(s->db,
+                           "SELECT (SELECT user_version FROM pragma_user_version),"
+                           "(SELECT count(*) FROM sqlite_master)",
+                           -1, &q, NULL))
+        return fail(s, "read", err, err_n);
+    if (sqlite3_step(q) != SQLITE_ROW) {
+        sqlite3_finalize(q);
+        return fail(s, "read", err, err_n);
+    }
+    good = sqlite3_column_int(q, 0) == FORMAT || sqlite3_column_int(q, 1) == 0;
+    sqlite3_finalize(q);
+    if (!good)
+        snprintf(err, err_n,
+                 "the store was written by another version of the emulator: remove"
+                 " the file to start anew");
+    return good ? 0 : -1;
 }
 
 /* A store belongs to one project. */
@@ -122,10 +150,11 @@ static void load_user(emu_store *s, sqlite3_stmt *q, bool *ok)
     emu_user *u = emu_user_new(s);
 
     *ok = u && u->id == id &&
-          emu_user_restore(s, u, column(q, 1), column(q, 4), column(q, 5));
+          emu_user_restore(s, u, column(q, 1), column(q, 4), column(q, 6));
     if (!*ok)
         return;
     u->props_id = sqlite3_column_int64(q, 3);
+    u->traits_id = sqlite3_column_int64(q, 5);
     u->dirty = false;
     if (sqlite3_column_type(q, 2) != SQLITE_NULL)
         u->into = u; /* resolved when all are there */
@@ -171,23 +200,20 @@ static void load_next(emu_store *s, sqlite3_stmt *q, bool *ok)
     (void)ok;
     s->next_seq = sqlite3_column_int64(q, 0) + 1;
     s->next_props = sqlite3_column_int64(q, 1) + 1;
-    s->last_upload_ms = sqlite3_column_int64(q, 2);
 }
 
 static int load(emu_store *s)
 {
     s->next_type = 1;
-    return load_rows(
-               s,
-               "SELECT coalesce((SELECT max(seq) FROM events),0),"
-               "coalesce((SELECT max(id) FROM props),0),"
-               "coalesce((SELECT upload_ms FROM events ORDER BY seq DESC LIMIT 1),0)",
-               load_next) ||
-           load_rows(
-               s,
-               "SELECT u.id,u.user_id,u.merged_into,u.props,p.doc,u.traits FROM users u"
-               " LEFT JOIN props p ON p.id=u.props ORDER BY u.id",
-               load_user) ||
+    return load_rows(s,
+                     "SELECT coalesce((SELECT max(seq) FROM events),0),"
+                     "coalesce((SELECT max(id) FROM props),0)",
+                     load_next) ||
+           load_rows(s,
+                     "SELECT u.id,u.user_id,u.merged_into,u.props,p.doc,u.traits,t.doc"
+                     " FROM users u LEFT JOIN props p ON p.id=u.props"
+                     " LEFT JOIN props t ON t.id=u.traits ORDER BY u.id",
+                     load_user) ||
            load_rows(s, "SELECT id,merged_into FROM users WHERE merged_into IS NOT NULL",
                      load_merge) ||
            load_rows(s, "SELECT device_id,id FROM devices", load_device) ||
@@ -197,12 +223,14 @@ static int load(emu_store *s)
                load_seen);
 }
 
-/* WAL without syncing: a killed emulator leaves a consistent file, which is all that a test
+/* One emulator at a time has the file: its mirrors would not see what another one writes.
+ * WAL without syncing: a killed emulator leaves a consistent file, which is all that a test
  * double owes; a power cut may lose it. Memory stores need no journal file at all. */
 int emu_store_open(emu_store *s, const char *path, int64_t app_id, char *err,
                    size_t err_n)
 {
-    static const char tune[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    static const char tune[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                               "PRAGMA synchronous=OFF;"
                                "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4000;"
                                "PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000;";
 
@@ -210,8 +238,11 @@ int emu_store_open(emu_store *s, const char *path, int64_t app_id, char *err,
     if (sqlite3_open_v2(path, &s->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) ||
-        sqlite3_exec(s->db, tune, NULL, NULL, NULL) ||
-        sqlite3_exec(s->db, SCHEMA, NULL, NULL, NULL))
+        sqlite3_exec(s->db, tune, NULL, NULL, NULL))
+        return fail(s, "opened", err, err_n);
+    if (check_format(s, err, err_n))
+        return -1;
+    if (sqlite3_exec(s->db, SCHEMA, NULL, NULL, NULL))
         return fail(s, "opened", err, err_n);
     if (check_app(s, app_id, err, err_n))
         return -1;

@@ -18,9 +18,9 @@ typedef struct emu_user {
     emu_str user_id;       /* owned; s == NULL while anonymous */
     emu_str
         props; /* owned; current user properties, compact JSON object, s == NULL is {} */
-    emu_str traits;   /* owned; built-ins set by identify, same form */
-    int64_t props_id; /* row of `props` in the table of snapshots, 0 is {} */
-    bool dirty;       /* differs from the table */
+    emu_str traits;              /* owned; built-ins that later events show, same form */
+    int64_t props_id, traits_id; /* rows of both in the table of snapshots, 0 is {} */
+    bool dirty;                  /* differs from the table */
 } emu_user;
 
 typedef enum emu_statement {
@@ -50,7 +50,7 @@ typedef struct emu_store {
     emu_user **dirty;
     size_t dirty_n, dirty_cap;
     emu_map types; /* event type -> (void *)id */
-    int64_t next_seq, next_props, next_type, last_upload_ms;
+    int64_t next_seq, next_props, next_type;
 
     struct emu_seen *seen; /* insert_ids of the last days: open addressing */
     size_t seen_n, seen_cap;

@@ -5,13 +5,16 @@
 
 #include "json.h"
 
+/* Sums with the clock must not overflow: some 30,000 years. */
+#define EMU_MS_MAX 1000000000000000
+
 /* id, lowest, highest, default, names ("|" between; empty for a number), meaning */
 #define EMU_SWITCHES(X)                                                                  \
     X(index_lists, 0, 2, 0, "all|first|none", "event indexes named by a 400")            \
     X(short_id, 0, 1, 0, "reject|remove", "an id under min_id_length")                   \
     X(mixed_properties, 0, 1, 0, "merge|reject", "plain keys beside $ operations")       \
     X(dedupe, 0, 1, 1, "false|true", "insert_id de-duplication")                         \
-    X(dedupe_window_ms, 0, INT64_MAX, 604800000, "",                                     \
+    X(dedupe_window_ms, 0, EMU_MS_MAX, 604800000, "",                                    \
       "how long an insert_id is remembered")                                             \
     X(export_lag_hours, 0, 48, 0, "",                                                    \
       "whole hours before data can be exported (live: 2)")                               \
@@ -20,15 +23,15 @@
     X(export_max_bytes, 0, INT64_MAX, 4294967296, "",                                    \
       "estimated archive size answered 400")                                             \
     X(export_body, 0, 2, 0, "zip|html|empty", "body of an export answered 200")          \
-    X(job_ms, 0, INT64_MAX, 300, "", "duration of a cohort job")                         \
+    X(job_ms, 0, EMU_MS_MAX, 300, "", "duration of a cohort job")                        \
     X(job_status, 0, 3, 0, "normal|failed|never|http_500", "what a cohort job says")     \
     X(cohort_redirect, 0, 2, 0, "auto|always|never", "302 to storage for a cohort file") \
     X(cohort_inline_bytes, 0, INT64_MAX, 1048576, "",                                    \
       "largest file (plain) sent without 302")                                           \
-    X(cohort_link_ms, 0, INT64_MAX, 60000, "", "life of a storage link")                 \
+    X(cohort_link_ms, 0, EMU_MS_MAX, 60000, "", "life of a storage link")                \
     X(cohort_encoding, 0, 2, 0, "header|raw|plain",                                      \
       "gzip announced, unannounced, or none")                                            \
-    X(cohort_write_ms, 0, INT64_MAX, 0, "",                                              \
+    X(cohort_write_ms, 0, EMU_MS_MAX, 0, "",                                             \
       "how long a membership update keeps a cohort busy")                                \
     X(cohort_unknown_users, 0, 1, 0, "refuse|create",                                    \
       "upload ids nobody has sent events for")                                           \

@@ -161,19 +161,25 @@ int64_t emu_store_snapshot(emu_store *s, emu_str object)
     return rc == SQLITE_DONE ? s->next_props++ : -1;
 }
 
-bool emu_user_set_props(emu_store *s, emu_user *u, emu_str object)
+static bool set_doc(emu_store *s, emu_user *u, emu_str *doc, int64_t *doc_id,
+                    emu_str object)
 {
     int64_t id = emu_store_snapshot(s, object);
 
-    if (id < 0 || !own(&u->props, object))
+    if (id < 0 || !own(doc, object))
         return false;
-    u->props_id = id;
+    *doc_id = id;
     return touch(s, u);
+}
+
+bool emu_user_set_props(emu_store *s, emu_user *u, emu_str object)
+{
+    return set_doc(s, u, &u->props, &u->props_id, object);
 }
 
 bool emu_user_set_traits(emu_store *s, emu_user *u, emu_str object)
 {
-    return own(&u->traits, object) && touch(s, u);
+    return set_doc(s, u, &u->traits, &u->traits_id, object);
 }
 
 int64_t emu_store_type(emu_store *s, emu_str name)
@@ -209,7 +215,7 @@ int emu_store_flush_users(emu_store *s)
         else
             sqlite3_bind_null(st, 3);
         sqlite3_bind_int64(st, 4, u->props_id);
-        sqlite3_bind_text(st, 5, u->traits.s, (int)u->traits.n, SQLITE_STATIC);
+        sqlite3_bind_int64(st, 5, u->traits_id);
         failed |= sqlite3_step(st) != SQLITE_DONE;
         sqlite3_reset(st);
         u->dirty = false;

@@ -106,6 +106,7 @@ def test_list_shows_published_cohorts_with_all_keys(api: Api, users: list[str]) 
     shown = make(api, users)
     hidden = make(api, users, published=False)
     reply = api.get("/api/3/cohorts")
+    assert reply.headers["Content-Type"] == "application/json; charset=UTF-8"
     (row,) = reply.json["cohorts"]
     assert list(row) == ROW_KEYS
     assert (row["id"], row["size"], row["owners"]) == (shown, 5, ["ana@shop.test"])
@@ -170,6 +171,12 @@ def test_upload_replaces(api: Api, users: list[str]) -> None:
         ({"published": "true"}, "Invalid value for published", "published"),
         ({"ids": "user-1"}, "Invalid value for ids", "ids"),
         ({"cg": "org id"}, "Invalid value for cg", "cg"),
+        ({"cg": 5}, "Invalid value for cg", "cg"),
+        ({"app_id": 501177.5}, "Invalid value for app_id", "app_id"),
+        ({"app_id": "501177x"}, "Invalid value for app_id", "app_id"),
+        ({"skip_save": "yes"}, "Invalid value for skip_save", "skip_save"),
+        ({"skip_invalid_ids": 1}, "Invalid value for skip_invalid_ids", "skip_invalid_ids"),
+        ({"existing_cohort_id": 5}, "Invalid value for existing_cohort_id", "existing_cohort_id"),
         ({"ids": []}, "ids must not be empty", "ids"),
     ],
 )
@@ -239,6 +246,21 @@ def test_membership_errors(emu: Emulator, api: Api, users: list[str]) -> None:
             change(api, cohort, (users, "BY_NAME", "ADD"), count_group="org"),
             400,
             "count_group does not match the cohort",
+        ),
+        (
+            change(api, cohort, (users, "BY_NAME", "ADD"), count_group=5),
+            400,
+            "Invalid value for count_group",
+        ),
+        (
+            change(api, cohort, (users, "BY_NAME", "ADD"), skip_invalid_ids="no"),
+            400,
+            "Invalid value for skip_invalid_ids",
+        ),
+        (
+            api.post("/api/3/cohorts/membership", {"cohort_id": cohort, "memberships": [5]}),
+            400,
+            "Missing required field: ids",
         ),
         (
             api.post("/api/3/cohorts/membership", {"cohort_id": cohort}),
@@ -371,6 +393,13 @@ def test_group_cohorts(api: Api) -> None:
     assert row["definition"]["countGroup"]["name"] == "org id"
     change(api, cohort, (["007"], "BY_NAME", "REMOVE"), count_group="org id")
     assert len(file(api, cohort)) == 2
+    api.upload(event(1))
+    assert make(api, ["007", "user-0001"], existing_cohort_id=cohort) == cohort
+    assert [row[0].strip() for row in file(api, cohort)] == ["group_value", "007"]
+    make(api, ["user-0001"], existing_cohort_id=cohort, cg="User")
+    assert members(api, cohort) == ["user-0001"]
+    make(api, ["15"], existing_cohort_id=cohort, cg="org id")
+    assert [row[0].strip() for row in file(api, cohort)] == ["group_value", "15"]
 
 
 def test_download_limits(emu: Emulator, api: Api, users: list[str]) -> None:

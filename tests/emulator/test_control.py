@@ -52,7 +52,17 @@ def test_unknown_switches_are_refused() -> None:
         Emulator(index_lists="some")
 
 
-@pytest.mark.parametrize("host", ["evil.test", "127.0.0.1.evil.test", "10.0.0.1", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.test",
+        "127.0.0.1.evil.test",
+        "localhost:80.evil.test",
+        "localhost.evil.test",
+        "10.0.0.1",
+        "",
+    ],
+)
 def test_a_foreign_host_is_refused(api: Api, host: str) -> None:
     assert api.call("GET", "/api/3/cohorts", Host=host).status in (400, 421)
 
@@ -75,6 +85,9 @@ def test_control_over_http(emu: Emulator, api: Api) -> None:
     assert json.loads(control(emu, "GET", "/switches", **token(emu)).body)["job_ms"] == 5
     assert post("/switches", '{"job_ms": -1}').status == 400
     assert post("/switches", "{").status == 400
+    assert post("/switches", '{"job_ms": 9223372036854775807}').status == 400
+    assert post("/clock", '{"advance_ms": 9223372036854775807}').status == 400
+    assert post("/clock", '{"offset_ms": -9223372036854775807}').status == 400
     before = control(emu, "GET", "/clock", **token(emu)).json["now_ms"]
     assert post("/clock", '{"advance_ms": 5000}').json["now_ms"] >= before + 5000
     api.upload(event(1))
@@ -108,6 +121,29 @@ def test_a_foreign_key_is_never_recorded(emu: Emulator, api: Api) -> None:
     assert real not in json.dumps(emu.journal())
     decoded = [base64.b64decode(entry["body_base64"] or "") for entry in emu.journal()]
     assert decoded == [b"", b"", b""]
+
+
+def test_a_foreign_key_beside_ours_is_not_recorded_either(emu: Emulator, api: Api) -> None:
+    real = "0123456789abcdef0123456789abcdef"
+    body = json.dumps({"api_key": emu.api_key, "events": [event(1)]})
+    assert api.call("POST", f"/2/httpapi?api_key={real}", body).status == 200
+    mixed = json.dumps({"api_key": real, "events": [event(1, user_id=emu.api_key)]})
+    assert api.call("POST", "/batch", mixed).status == 400
+    assert api.call("POST", "/batch", f'{{"api_key":"{real}","x":"{emu.api_key}"').status == 400
+    assert api.call("POST", "/nowhere", f"api_key={emu.api_key}{real}").status == 400
+    wrong = {"Authorization": "Basic " + base64.b64encode(f"{real}:{real}".encode()).decode()}
+    assert api.call("GET", f"/api/3/cohorts?x={emu.api_key}&y={real}", **wrong).status == 403
+    texts = [e["path"] + str(e["query"]) for e in emu.journal()]
+    texts += [base64.b64decode(e["body_base64"] or "").decode() for e in emu.journal()]
+    assert len(texts) == 10
+    assert real not in "".join(texts)
+    assert base64.b64decode(emu.journal()[0]["body_base64"]).decode() == body
+
+
+def test_an_overlong_address_is_414_and_a_large_header_431(api: Api) -> None:
+    query = "api_key=" + api.emu.api_key + "&identification=" + "x" * 65536
+    assert api.call("GET", f"/identify?{query}").status == 414
+    assert api.call("GET", "/api/3/cohorts", X_Large="x" * 65536).status == 431
 
 
 def test_the_journal_is_bounded(emu: Emulator, api: Api) -> None:

@@ -4,14 +4,24 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
+import locale
+import pathlib
 import re
+import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from emulator_api import Api, event
 
 from tidewheel.emulator import Emulator
+
+NO_DATA = (
+    b'{"error": {"http_code": 404, "type": "unspecified", "message": "Unspecified Error", '
+    b'"metadata": {"details": "Raw data files were not found."}}}'
+)
 
 # The keys of a row as seen on the live service, in byte order.
 KEYS = [
@@ -199,6 +209,27 @@ def test_clock_skew_of_a_minute_or_more_is_corrected(api: Api) -> None:
     assert second["event_time"] == "2026-01-01 00:00:00.123000"
 
 
+@pytest.mark.parametrize(("behind", "shift"), [(50, 0), (-50, 0), (3600, 3600), (-3600, -3600)])
+def test_a_small_skew_of_the_clock_is_left_alone(api: Api, behind: int, shift: int) -> None:
+    now = json.loads(api.emu._core.control("GET", "/clock")[1])["now_ms"] / 1000
+    sent = datetime.datetime.fromtimestamp(now - behind, datetime.UTC).isoformat()
+    api.upload(event(1, time=1767225600000), client_upload_time=sent)
+    (row,) = api.rows()
+    moved = datetime.datetime.fromisoformat(row["event_time"] + "Z").timestamp() - 1767225600
+    assert abs(moved - shift) < 9, "the time between the clock and the upload"
+    assert shift or moved == 0
+    assert row["client_event_time"] == "2026-01-01 00:00:00.000000"
+
+
+def test_half_a_surrogate_pair_makes_no_broken_line(api: Api) -> None:
+    text = r'"half \ud800 \udfff\u0041"'
+    body = f'{{"api_key":"{api.emu.api_key}","events":[{{"user_id":{text},"event_type":{text}}}]}}'
+    assert api.call("POST", "/2/httpapi", body).status == 200
+    (line,) = api.lines()
+    row = json.loads(line.decode())
+    assert row["user_id"] == row["event_type"] == "half \ud800 \udfffA"
+
+
 def test_user_properties_are_those_of_the_moment(api: Api) -> None:
     api.upload(event(1, user_properties={"tier": "gold"}))
     api.upload(event(1, event_type="second"))
@@ -225,9 +256,12 @@ def test_user_properties_are_those_of_the_moment(api: Api) -> None:
         ({"price": -5, "quantity": 2}, "-10"),
         ({"revenue": 12.5}, "12.5"),
         ({"price": 1e3, "quantity": 2}, "2000"),
+        ({"price": 1.5e300, "quantity": 1e300}, None),
     ],
 )
-def test_revenue_travels_in_the_properties(api: Api, keys: dict[str, Any], revenue: str) -> None:
+def test_revenue_travels_in_the_properties(
+    api: Api, keys: dict[str, Any], revenue: str | None
+) -> None:
     api.upload(event(1, **keys, productId="p-1", event_properties={"a": 1}))
     properties = json.loads(api.lines()[0], parse_float=str, parse_int=str)["event_properties"]
     assert properties["$revenue"] == revenue
@@ -271,7 +305,8 @@ def test_bad_windows(api: Api, query: dict[str, str], details: str) -> None:
 def test_no_data_size_and_lag(emu: Emulator, api: Api) -> None:
     window = api.around_now()
     reply = api.get("/api/2/export", **window)
-    assert (reply.status, reply.details) == (404, "Raw data files were not found.")
+    assert (reply.status, reply.body) == (404, NO_DATA)
+    assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
     api.upload(event(1))
     emu.switch(export_max_bytes=10)
     reply = api.get("/api/2/export", **window)
@@ -298,3 +333,26 @@ def test_bad_credentials_are_403(api: Api, pair: str | None, details: str) -> No
     reply = api.call("GET", "/api/2/export?start=20260101T00&end=20260101T00", **header)
     assert (reply.status, reply.details) == (403, details)
     assert api.call("GET", "/api/3/cohorts", **header).details == details
+
+
+@pytest.fixture
+def decimal_comma(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A locale that writes 0,5; compiled here, as few machines have one."""
+    command = ["localedef", "-c", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")]
+    subprocess.run(command, check=False, capture_output=True)
+    monkeypatch.setenv("LOCPATH", str(tmp_path))
+    before = locale.setlocale(locale.LC_NUMERIC)
+    locale.setlocale(locale.LC_NUMERIC, "de_DE.UTF-8")
+    assert locale.localeconv()["decimal_point"] == ","
+    yield
+    locale.setlocale(locale.LC_NUMERIC, before)
+
+
+@pytest.mark.usefixtures("decimal_comma")
+def test_no_locale_changes_a_number(api: Api) -> None:
+    api.upload(event(1, price=1.5e-9, quantity=2.5e3, user_properties={"n": 0.5}))
+    api.upload(event(1, event_type="$identify", user_properties={"$add": {"n": 0.25}}))
+    api.upload(event(1))
+    first, second = api.rows()
+    assert first["event_properties"]["$revenue"] == 1.5e-9 * 2.5e3
+    assert second["user_properties"] == {"n": 0.75}

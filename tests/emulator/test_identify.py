@@ -15,6 +15,13 @@ from tidewheel.emulator import Emulator
 
 Road = Callable[[Api, dict[str, Any]], None]
 
+MANY = {str(n): n for n in range(1025)}
+
+
+def deep(n: int) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads('{"in":' * n + "1" + "}" * n)
+    return value
+
 
 def by_form(api: Api, update: dict[str, Any]) -> None:
     reply = api.form("/identify", {"user_id": "user-0001", "user_properties": update})
@@ -31,7 +38,8 @@ def by_get(api: Api, update: dict[str, Any]) -> None:
 def by_multipart(api: Api, update: dict[str, Any]) -> None:
     item = json.dumps({"user_id": "user-0001", "user_properties": update})
     parts = {"api_key": api.emu.api_key, "identification": item}
-    body = "".join(
+    body = '--xYz\r\nContent-Disposition: form-data; name="f"; filename="api_key"\r\n\r\nno\r\n'
+    body += "".join(
         f'--xYz\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in parts.items()
     )
@@ -72,6 +80,12 @@ def test_every_road_applies_operations(api: Api, road: Road) -> None:
         ({"n": 9007199254740993}, {"$add": {"n": -1}}, {"n": 9007199254740992}),
         ({"n": 0.1}, {"$add": {"n": 0.2}}, {"n": 0.1 + 0.2}),
         ({"n": "text", "l": [1]}, {"$add": {"n": 1, "l": 1}}, {"n": "text", "l": [1]}),
+        ({"n": 1e308}, {"$add": {"n": 1e308}}, {"n": 1e308}),
+        ({"a": None}, {"$setOnce": {"a": 1}}, {"a": 1}),
+        ({"n": 5}, {"$append": {"n": 6}}, {"n": [5, 6]}),
+        ({"n": 5}, {"$preInsert": {"n": [6, 5]}}, {"n": [6, 5]}),
+        ({"l": [1]}, {"$setOnce": {"l": 2}}, {"l": [1]}),
+        ({"a": 1}, {"$clearAll": "-", "$unset": {"a": "-"}, "$setOnce": {"a": 2}}, {"a": 2}),
         ({}, {"$append": {"l": 1}}, {"l": [1]}),
         ({"l": [1]}, {"$append": {"l": [1, 2]}}, {"l": [1, 1, 2]}),
         ({"l": "a"}, {"$append": {"l": "b"}}, {"l": ["a", "b"]}),
@@ -116,6 +130,10 @@ def test_mixing_can_be_refused(emu: Emulator, api: Api) -> None:
     emu.switch(mixed_properties="reject")
     reply = api.upload(event(1, event_type="$identify", user_properties={"$set": {"a": 1}, "b": 2}))
     assert reply.json["events_with_invalid_fields"] == {"user_properties": [0]}
+    item = {"user_id": "user-0001", "user_properties": {"$set": {"a": 1}, "b": 2}}
+    refused = b"invalid_event_field. Invalid fields [user_properties]."
+    assert api.form("/identify", item).body == refused
+    assert properties(api) == {}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +146,14 @@ def test_mixing_can_be_refused(emu: Emulator, api: Api) -> None:
         ({"identification": '{"user_id":"user-1"}', "api_key": ""}, b"invalid_api_key"),
         ({"identification": '{"user_id":"user-1"}', "api_key": "emu-no"}, b"invalid_api_key"),
         ({"identification": "{}"}, b"invalid_event_field. Invalid fields [user_id]."),
+        (
+            {"identification": '{"user_id":"user-1","user_properties":"x"}'},
+            b"invalid_event_field. Invalid fields [user_properties].",
+        ),
+        (
+            {"identification": '{"user_id":"user-1","groups":5}'},
+            b"invalid_event_field. Invalid fields [groups].",
+        ),
         (
             {"identification": '{"user_id":"ab"}'},
             b"invalid_event_field. Invalid fields [user_id].",
@@ -180,11 +206,15 @@ def test_group_properties_show_on_later_events(api: Api) -> None:
         ({"group_type": "t", "group_properties": {}}, "group_value"),
         ({"group_type": "t", "group_value": "1"}, "group_properties"),
         (
-            {
-                "group_type": "t",
-                "group_value": "1",
-                "group_properties": {str(n): n for n in range(1025)},
-            },
+            {"group_type": "t", "group_value": "1", "group_properties": MANY},
+            "group_properties",
+        ),
+        (
+            {"group_type": "t", "group_value": "1", "group_properties": {"$set": MANY}},
+            "group_properties",
+        ),
+        (
+            {"group_type": "t", "group_value": "1", "group_properties": deep(41)},
             "group_properties",
         ),
     ],
@@ -196,3 +226,48 @@ def test_group_identify_errors(api: Api, item: dict[str, Any], field: str) -> No
     assert api.form("/groupidentify", [good] * 1024).status == 200
     assert api.form("/groupidentify", [good] * 1025).status == 400
     assert api.call("POST", "/groupidentify", b"x" * 1048577).status == 413
+
+
+def test_identified_built_ins_show_on_later_rows_block_by_block(api: Api) -> None:
+    def identify(**fields: object) -> None:
+        assert api.form("/identify", {"user_id": "user-0001", **fields}).status == 200
+
+    def look(**fields: object) -> list[Any]:
+        api.upload(event(1, **fields))
+        row = api.rows()[-1]
+        return [
+            row[k] for k in ("platform", "os_name", "country", "city", "language", "version_name")
+        ]
+
+    assert look() == [None] * 6
+    identify(platform="iOS", os_name="ios", country="Chile", city="Arica", language="es")
+    assert look() == ["iOS", "ios", "Chile", "Arica", "Spanish", None]
+    identify(os_name="android", app_version="2.0")
+    assert look() == [None, "android", "Chile", "Arica", "Spanish", "2.0"], "the block was reset"
+    identify(country="Peru")
+    assert look() == [None, "android", "Peru", None, "Spanish", "2.0"]
+    sent = look(platform="Web", city="Lima", app_version="3.0")
+    assert sent == ["Web", None, None, "Lima", "Spanish", "3.0"], "the event's own block is shown"
+    skipped = look(**{"$skip_user_properties_sync": True})
+    assert skipped == [None] * 6
+    assert api.rows()[0]["platform"] is None, "not retroactive"
+
+
+def test_paying_from_the_first_revenue_on(api: Api) -> None:
+    api.upload(event(1), event(1, price=-2), event(1), event(2))
+    sdk = event(3, event_type="revenue_amount", event_properties={"$price": 3, "$quantity": 1})
+    api.upload(sdk, event(4, event_properties={"$price": "3", "price": 3}))
+    assert [row["paying"] for row in api.rows()] == [None, True, True, None, True, None]
+
+
+@pytest.mark.parametrize(("value", "shown"), [("true", True), (True, True), ("false", None)])
+def test_paying_by_identify(api: Api, value: object, shown: object) -> None:
+    api.form("/identify", {"user_id": "user-0001", "paying": value})
+    api.upload(event(1))
+    assert api.rows()[0]["paying"] is shown
+
+
+def test_the_first_version_seen_is_the_start_version(api: Api) -> None:
+    for version in (None, "1.0", "2.0"):
+        api.upload(event(1, app_version=version))
+    assert [row["start_version"] for row in api.rows()] == [None, "1.0", "1.0"]

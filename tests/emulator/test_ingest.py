@@ -16,6 +16,11 @@ MISSING = "Request missing required field"
 INVALID = "Invalid field values on some events"
 PATHS = ["/2/httpapi", "/batch"]
 DAY = 86400
+ZEROS = "00000000-0000-0000-0000-000000000000"
+LISTED = [
+    "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown",
+    "{}", "lmy47d", "0", "-1", ZEROS,
+]  # fmt: skip
 
 
 def deep(n: int) -> dict[str, Any]:
@@ -98,8 +103,19 @@ GOOD = event(1)
             {"error": INVALID, "events_with_invalid_fields": {"user_id": [0], "device_id": [1]}},
         ),
         (
-            [event(1, device_id="00000000-0000-0000-0000-000000000000")],
-            {"error": INVALID, "events_with_invalid_fields": {"device_id": [0]}},
+            [event(1, device_id=ZEROS), event(2, user_id=ZEROS)],
+            {"error": INVALID, "events_with_invalid_fields": {"user_id": [1], "device_id": [0]}},
+        ),
+        (
+            [event(1, user_id=0), event(2, user_id=-1), event(3, device_id="LMY47D")],
+            {
+                "error": INVALID,
+                "events_with_invalid_fields": {"user_id": [0, 1], "device_id": [2]},
+            },
+        ),
+        (
+            [{"event_type": "x", "user_id": "        "}],
+            {"error": MISSING, "events_with_missing_fields": {"user_id": [0], "device_id": [0]}},
         ),
         (
             [event(1, event_properties=deep(41)), event(2, user_properties=deep(41))],
@@ -157,7 +173,8 @@ def test_index_list_switch(emu: Emulator, api: Api) -> None:
 def test_short_ids(emu: Emulator, api: Api) -> None:
     assert api.upload(event(1, user_id="abc"), options={"min_id_length": 3}).status == 200
     assert api.upload(event(1, user_id="abc"), options={"min_id_length": 4}).status == 400
-    assert api.upload(event(1, user_id="abc"), options={"min_id_length": 0}).status == 400
+    for length in (0, -1, 2.5, "2", None):
+        assert api.upload(event(1, user_id="abc"), options={"min_id_length": length}).status == 400
     emu.switch(short_id="remove")
     assert api.upload(event(1, user_id="abc")).status == 400
     assert api.upload(event(1, user_id="abc", device_id="device-1")).status == 200
@@ -252,3 +269,52 @@ def test_users_are_named_merged_and_kept_apart(api: Api) -> None:
     ids = {row["event_type"]: row["amplitude_id"] for row in api.rows()}
     assert ids["a"] == ids["b"] == ids["c"] == ids["e"] == ids["f"]
     assert ids["d"] != ids["a"]
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_listed_ids_are_refused_whatever_their_length(api: Api, name: str) -> None:
+    for text in (name, name.upper()):
+        reply = api.upload(event(1, user_id=text), options={"min_id_length": 1})
+        assert reply.json["events_with_invalid_fields"] == {"user_id": [0]}
+        assert (
+            api.form("/identify", {"device_id": text}, options='{"min_id_length":1}').status == 400
+        )
+
+
+def test_null_is_absent(api: Api) -> None:
+    names = ["device_id", "time", "event_properties", "user_properties", "groups", "session_id"]
+    names += ["insert_id", "price", "revenue", "quantity", "plan", "ip", "location_lat", "platform"]
+    assert api.upload(event(1, **dict.fromkeys(names)), options=None).status == 200
+    (row,) = api.rows()
+    assert (row["event_properties"], row["plan"], row["session_id"]) == ({}, {}, -1)
+
+
+def test_an_empty_id_beside_a_good_one_is_absent(api: Api) -> None:
+    api.upload(event(1, device_id=""), {"user_id": "", "device_id": "device-1", "event_type": "x"})
+    first, second = api.rows()
+    assert first["device_id"][14] == "5"
+    assert (second["user_id"], second["device_id"]) == (None, "device-1")
+
+
+def test_ids_sent_as_numbers_are_texts(api: Api) -> None:
+    api.upload(event(1, user_id=10001), event(1, user_id="10001"))
+    first, second = api.rows()
+    assert first["user_id"] == second["user_id"] == "10001"
+    assert first["amplitude_id"] == second["amplitude_id"]
+
+
+def test_names_and_ids_are_cut_like_other_strings(api: Api) -> None:
+    long = "é" * 1025
+    api.upload(event(1, event_type=long, user_id=long), event(2, user_id=long + "more"))
+    first, second = api.rows()
+    assert first["event_type"] == first["user_id"] == second["user_id"] == "é" * 1024
+    assert first["amplitude_id"] == second["amplitude_id"]
+
+
+@pytest.mark.parametrize("time", [1e300, -1e300, 9223372036854775807, -9223372036854775808])
+def test_no_time_is_too_far_for_the_clock_correction(api: Api, time: float) -> None:
+    for sent in ("2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z"):
+        assert api.upload(event(1, time=time), client_upload_time=sent).status == 200
+    year = "9999" if time > 0 else "0000"
+    for row in api.rows():
+        assert row["client_event_time"][:4] == row["event_time"][:4] == year

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -78,11 +79,57 @@ def test_a_killed_emulator_leaves_a_good_store(program: str, tmp_path: pathlib.P
     assert rows[2]["user_properties"] == {"tier": "gold"}
 
 
+def test_everything_but_jobs_survives_a_restart(tmp_path: pathlib.Path) -> None:
+    store = str(tmp_path / "store.db")
+    with Emulator(store) as emu:
+        api = Api(emu)
+        api.upload(event(1, insert_id="i-1", price=1, app_version="1.0", session_id=1767225600000))
+        api.upload({"device_id": "device-1", "event_type": "anonymous"})
+        api.upload(event(2, device_id="device-1", event_type="named"))
+        api.form("/identify", {"user_id": "user-0001", "country": "Chile"})
+        group = {"group_type": "org", "group_value": "1", "group_properties": {"a": 1}}
+        api.form("/groupidentify", group)
+        body = {"name": "n", "app_id": emu.app_id, "id_type": "BY_USER_ID", "ids": ["user-0001"]}
+        body |= {"owner": "ana@shop.test", "published": True}
+        made = api.post("/api/3/cohorts/upload", body).json["cohortId"]
+        listed = api.get("/api/3/cohorts").body
+        before = api.rows()
+        api.connection.close()
+    with Emulator(store) as emu:
+        api = Api(emu)
+        assert api.rows() == before
+        assert api.get("/api/3/cohorts").body == listed
+        assert api.get(f"/api/3/cohorts/{made}").json["user_ids"] == ["user-0001"]
+        emu.advance(7 * 86400 - 600)
+        api.upload(event(1, insert_id="i-1"), event(1, event_type="later", groups={"org": "1"}))
+        rows = api.rows()
+        assert [row["event_type"] for row in rows[len(before) :]] == ["later"], "i-1 is remembered"
+        last = rows[-1]
+        assert (last["paying"], last["start_version"], last["country"]) == (True, "1.0", "Chile")
+        assert last["group_properties"] == {"org": {"1": {"a": 1}}}
+        assert last["amplitude_id"] == before[0]["amplitude_id"]
+        assert before[1]["amplitude_id"] == before[2]["amplitude_id"]
+        emu.advance(1200)
+        api.upload(event(1, insert_id="i-1"))
+        assert len(api.rows()) == len(rows) + 1, "the window ended"
+        api.connection.close()
+
+
 def test_a_store_belongs_to_one_project(tmp_path: pathlib.Path) -> None:
     store = str(tmp_path / "store.db")
     Emulator(store, app_id=1).close()
     with pytest.raises(ValueError, match="belonged to app id 1, not 2"):
         Emulator(store, app_id=2)
+
+
+def test_a_store_is_open_once_only(program: str, tmp_path: pathlib.Path) -> None:
+    store = str(tmp_path / "store.db")
+    with running(program, "--store", store) as (process, _info):
+        with pytest.raises(ValueError, match="database is locked"):
+            Emulator(store)
+        process.terminate()
+        assert process.wait(10) == 0
+    Emulator(store).close()
 
 
 def test_the_demo_seed_is_the_same_every_time() -> None:
@@ -145,3 +192,14 @@ def test_an_emulator_belongs_to_the_process_that_started_it(emu: Emulator) -> No
     api = Api(emu)
     assert api.upload(event(1)).status == 200
     api.connection.close()
+
+
+def test_a_store_of_another_layout_is_refused(tmp_path: pathlib.Path) -> None:
+    store = tmp_path / "store.db"
+    with contextlib.closing(sqlite3.connect(store)) as db:
+        db.execute("CREATE TABLE events(seq INTEGER PRIMARY KEY)")
+    with pytest.raises(ValueError, match="written by another version of the emulator"):
+        Emulator(str(store))
+    store.write_bytes(b"no database" * 100)
+    with pytest.raises(ValueError, match="could not be opened"):
+        Emulator(str(store))
