@@ -12,6 +12,7 @@
 #define tw__call_resume fake_call_resume
 #define tw__gate_loop fake_gate_loop
 #define tw__gate_api_key fake_gate_api_key
+#define tw__gate_redact fake_gate_redact
 #define tw__loop_post fake_loop_post
 #define tw__loop_withdraw fake_loop_withdraw
 #define tw__loop_ref fake_loop_ref
@@ -20,6 +21,8 @@
 #define tw__timer_disarm fake_timer_disarm
 #define tw__job_new fake_job_new
 #define tw__job_submit fake_job_submit
+#define tw__job_retain fake_job_retain
+#define tw__job_release fake_job_release
 #define tw__job_finish fake_job_finish
 #define tw__job_finished fake_job_finished
 #define tw_job_unref fake_job_unref
@@ -32,7 +35,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/redact.h"
 #include "gate/call.h"
+#include "gate/gate.h"
 #include "net/job.h"
 #include "net/loop.h"
 
@@ -52,7 +57,8 @@ struct tw_loop {
     tw_task *tail;
     tw_timer *timer; /* ingestion has one */
     int refs;
-    int post_code; /* what a post answers */
+    int post_code;         /* what a post answers */
+    void (*in_post)(void); /* what another thread does meanwhile */
     int arm_code;
 };
 
@@ -174,12 +180,20 @@ const char *fake_gate_api_key(const tw_gate *gate)
     return "k\"1";
 }
 
+void fake_gate_redact(const tw_gate *gate, char *text)
+{
+    (void)gate;
+    tw__redact(text, "k\"1", 3, "***");
+}
+
 /* ---- the loop ---------------------------------------------------------------------- */
 
 int fake_loop_post(tw_loop *loop, tw_task *task)
 {
     int code;
 
+    if (loop->in_post != NULL)
+        loop->in_post();
     pthread_mutex_lock(&loop->lock);
     code = loop->post_code;
     if (!task->queued && code == TW_OK) {
@@ -294,6 +308,16 @@ static void fake_job_drop(tw_job *job)
     job->kind->release(job->state);
     tw_error_free(job->err);
     tw__free(job);
+}
+
+void fake_job_retain(tw_job *job)
+{
+    job->refs++;
+}
+
+void fake_job_release(tw_job *job)
+{
+    fake_job_drop(job);
 }
 
 static void fake_job_run(tw_task *task)

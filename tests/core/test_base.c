@@ -215,7 +215,19 @@ static void error_message_is_one_line_of_whole_characters(void **state)
     assert_int_equal((unsigned char)text[n - 1], 0xA9);
     /* Rewording an error may quote the old one. */
     tw__error(&err, TW_E_HTTP, "again: %.6s", tw_error_message(err));
-    assert_string_equal(tw_error_message(err), "again: a  b \xc3");
+    assert_string_equal(tw_error_message(err), "again: a  b ?");
+    tw_error_free(err);
+}
+
+static void error_text_is_utf8_whatever_it_quotes(void **state)
+{
+    tw_error *err = NULL;
+
+    (void)state;
+    tw__error_at(&err, TW_E_HTTP, "f\xE9",
+                 "caf\xE9 \xC3\xA9 \xED\xA0\x80 \xF0\x9F\x98\x80 \xC0\xAF\x7F");
+    assert_string_equal(tw_error_message(err), "caf? \xC3\xA9 ??? \xF0\x9F\x98\x80 ?? ");
+    assert_string_equal(tw_error_field(err), "f?");
     tw_error_free(err);
 }
 
@@ -332,6 +344,8 @@ int main(void)
         cmocka_unit_test(error_accessors_take_null),
         cmocka_unit_test_setup_teardown(error_message_is_one_line_of_whole_characters,
                                         heap_setup, heap_teardown),
+        cmocka_unit_test_setup_teardown(error_text_is_utf8_whatever_it_quotes, heap_setup,
+                                        heap_teardown),
         cmocka_unit_test_setup_teardown(error_needs_no_memory_to_say_there_is_none,
                                         heap_setup, heap_teardown),
         cmocka_unit_test(every_code_has_a_name),

@@ -608,6 +608,53 @@ static void a_description_holds_no_secret(void **state)
     unsetenv("no_proxy");
 }
 
+/* Paths and the environment are bytes; JSON is text. */
+static void a_description_bears_bytes_that_are_no_text(void **state)
+{
+    static const char *const inside[] = {"\"no_proxy\":\"caf?.example\"",
+                                         "\"ca_fallback\":\"/caf?.pem\"", NULL};
+    tw_config *cfg = config_of("http://127.0.0.1:1");
+
+    (void)state;
+    setenv("no_proxy", "caf\xE9.example", 1);
+    set(cfg, "ca_fallback", "/caf\xE9.pem");
+    assert_describes(cfg, inside, secrets);
+    unsetenv("no_proxy");
+}
+
+static http_then reset_all(const http_request *req)
+{
+    (void)req;
+    return HTTP_RESET;
+}
+
+/* A body that is not ours may lack an insert_id: sent twice it would count twice. */
+static void raw_events_are_sent_once(void **state)
+{
+    tw_raw_options options = TW_RAW_OPTIONS_INIT;
+    const tw_reply *rsp;
+    tw_error *err = NULL;
+    tw_client *cl;
+    tw_job *job;
+
+    (void)state;
+    assert_int_equal(http_server_start(&server, reset_all), 0);
+    cl = client_of(server.url);
+    options.content_type = "application/json";
+    options.body = "{}";
+    options.body_size = 2;
+    assert_int_equal(tw_raw_start(&job, cl, "ingestion.batch", &options, NULL, NULL),
+                     TW_OK);
+    assert_int_equal(tw_job_wait(job, 30000), TW_OK);
+    assert_int_equal(tw_job_result(&rsp, job, &err), TW_E_NETWORK);
+    assert_int_equal(tw_error_stored(err), TW_STORED_MAYBE);
+    assert_int_equal(atomic_load(&server.requests), 1);
+    tw_error_free(err);
+    tw_job_unref(job);
+    tw_client_free(cl);
+    http_server_stop(&server);
+}
+
 static void one_url_serves_all_hosts_and_own_ones_go_first(void **state)
 {
     static const char *const inside[] = {"\"ingest\":\"http://127.0.0.1:2\"",
@@ -696,6 +743,8 @@ int main(void)
         cmocka_unit_test(a_child_is_told_and_the_parent_goes_on),
         cmocka_unit_test(a_child_can_start_afresh),
         cmocka_unit_test(a_description_holds_no_secret),
+        cmocka_unit_test(a_description_bears_bytes_that_are_no_text),
+        cmocka_unit_test(raw_events_are_sent_once),
         cmocka_unit_test(one_url_serves_all_hosts_and_own_ones_go_first),
         cmocka_unit_test(loopback_alone_needs_no_certificates),
         cmocka_unit_test(the_profile_is_refused_in_the_eu),

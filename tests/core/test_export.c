@@ -358,6 +358,22 @@ static void test_json_with_status_200_is_an_error(void **state)
     tw_error_free(err);
 }
 
+static void test_a_key_that_the_server_repeats_goes_no_further(void **state)
+{
+    fixture *fx = *state;
+    tw_error *err = NULL;
+    int i;
+
+    start(fx);
+    for (i = 0; i < 3; i++) {
+        script_answer(&fx->wg.sc, i, 200, "{\"error\":\"bad: secret-of-the-test\"}");
+        worked_pass(&fx->wg, 60000);
+    }
+    assert_int_equal(take(fx, &err), TW_E_PROTOCOL);
+    assert_non_null(strstr(tw_error_message(err), "bad: ***"));
+    tw_error_free(err);
+}
+
 static void test_a_web_page_with_status_404_is_an_error(void **state)
 {
     fixture *fx = *state;
@@ -558,6 +574,7 @@ int main(void)
         CASE(test_damage_aborts_the_transfer),
         CASE(test_damage_found_while_paused_frees_the_connection),
         CASE(test_json_with_status_200_is_an_error),
+        CASE(test_a_key_that_the_server_repeats_goes_no_further),
         CASE(test_a_web_page_with_status_404_is_an_error),
         CASE(test_statuses),
         CASE(test_an_encoded_archive_is_refused),

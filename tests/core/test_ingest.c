@@ -529,6 +529,36 @@ static void a_flush_of_a_closed_client_says_so(void **state)
     tw_error_free(err);
 }
 
+static world *closing;
+static tw_flush *collected;
+
+static void close_collects(void)
+{
+    collected = flush_collect(closing->ing, 1);
+}
+
+/* The client closes between a flush being known and being posted: the I/O thread has it in its
+ * hands when the caller gives it up. */
+static void a_flush_that_meets_the_close_is_finished_safely(void **state)
+{
+    world *w = *state;
+    tw_error *err = NULL;
+    tw_job *job;
+
+    start(w);
+    closing = w;
+    w->gate.loop.post_code = TW_E_CLOSED;
+    w->gate.loop.in_post = close_collects;
+    assert_int_equal(tw__ingest_flush(&job, w->ing, NULL, &err), TW_E_CLOSED);
+    w->gate.loop.in_post = NULL;
+    w->gate.loop.post_code = TW_OK;
+    assert_null(job);
+    assert_non_null(collected);
+    assert_true(collected->job->finished); /* and still there */
+    tw__job_release(collected->job);
+    tw_error_free(err);
+}
+
 static void a_flush_without_a_thread_fails(void **state)
 {
     world *w = *state;
@@ -846,6 +876,7 @@ int main(void)
         test(a_flush_waits_for_the_throttled),
         test(a_canceled_flush_leaves_things_going_on),
         test(a_flush_of_a_closed_client_says_so),
+        test(a_flush_that_meets_the_close_is_finished_safely),
         test(a_flush_without_a_thread_fails),
         test(closing_tells_the_unsent_from_the_uncertain),
         test(a_maybe_stays_a_maybe),

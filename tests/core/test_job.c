@@ -297,6 +297,37 @@ static void closing_ends_every_job(void **state)
 
 /* ---- streams ------------------------------------------------------------------------------- */
 
+/* A loop that polls the descriptor of one stream must neither spin nor miss the end. */
+static void a_streams_descriptor_tells_what_was_not_looked_at(void **state)
+{
+    work wk = {.at_start = 2};
+    tw_job *job = job_of(&wk, NULL);
+    tw_block *block;
+
+    (void)state;
+    tw__loop_turn(loop, 0);
+    assert_true(readable(tw_job_fd(job)));
+    assert_int_equal(tw_job_next(&block, job, NULL), TW_OK);
+    tw_block_free(block);
+    assert_int_equal(tw_job_wait(job, 0), TW_OK); /* for the other one */
+    assert_true(readable(tw_job_fd(job)));
+    assert_int_equal(tw_job_next(&block, job, NULL), TW_OK);
+    tw_block_free(block);
+    assert_int_equal(tw_job_next(&block, job, NULL), TW_AGAIN);
+    assert_false(readable(tw_job_fd(job)));
+    assert_int_equal(tw_job_wait(job, 0), TW_AGAIN);
+    assert_false(readable(tw_job_fd(job)));
+    push_text(wk.job, "c\n");
+    assert_true(readable(tw_job_fd(job)));
+    tw__job_finish(wk.job, NULL, NULL); /* one entry for both pieces of news */
+    assert_int_equal(tw_job_wait(job, 0), TW_OK);
+    assert_int_equal(tw_job_next(&block, job, NULL), TW_OK);
+    tw_block_free(block);
+    assert_true(readable(tw_job_fd(job))); /* the end was not looked at */
+    assert_int_equal(tw_job_next(&block, job, NULL), TW_DONE);
+    tw_job_unref(job);
+}
+
 static void blocks_come_before_the_end(void **state)
 {
     work wk = {.at_start = 2};
@@ -784,6 +815,7 @@ int main(void)
         TEST(a_forgetful_kind_is_finished_all_the_same),
         TEST(a_job_that_was_never_submitted_goes),
         TEST(closing_ends_every_job),
+        TEST(a_streams_descriptor_tells_what_was_not_looked_at),
         TEST(blocks_come_before_the_end),
         TEST(freeing_a_block_tells_the_producer),
         TEST(lines_are_split_as_documented),

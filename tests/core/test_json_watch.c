@@ -73,8 +73,10 @@ static const char *see(seen *to, const char *what, unsigned depth, const char *t
                : NULL;
 }
 
-static const char *see_key(void *ctx, unsigned depth, const char *text, size_t size)
+static const char *see_key(void *ctx, unsigned depth, const char *text, size_t size,
+                           unsigned char *mark)
 {
+    (void)mark;
     return see(ctx, "k", depth, text, size);
 }
 
@@ -87,7 +89,7 @@ static const char *see_value(void *ctx, const tw_json_put *put)
     assert_int_equal(put->end, size);
     assert_true(put->at < put->end);
     if (put->kind == TW_JSON_STRING)
-        assert_int_equal(put->chars, strlen(put->string));
+        assert_int_equal(put->size, strlen(put->string));
     return see(to, "v", put->depth, text + put->at, put->end - put->at);
 }
 
@@ -130,7 +132,7 @@ static void keys_and_values_are_shown_to_the_watcher(void **unused)
     (void)unused;
     for (depth = 0; depth < 3; depth++) {
         tw_json_writer *wr = writer_default();
-        seen to = {"", wr, NULL, {depth, see_key, see_value}};
+        seen to = {"", wr, NULL, {depth, see_key, see_value, {0}}};
 
         tw__json_writer_watch(wr, &to.watch, &to);
         watched_document(wr);
@@ -161,7 +163,7 @@ static const char *see_deeper(void *ctx, const tw_json_put *put)
 static void the_watcher_changes_its_depth(void **unused)
 {
     tw_json_writer *wr = writer_default();
-    seen to = {"", wr, NULL, {1, see_key, see_deeper}};
+    seen to = {"", wr, NULL, {1, see_key, see_deeper, {0}}};
 
     (void)unused;
     tw__json_writer_watch(wr, &to.watch, &to);
@@ -205,13 +207,85 @@ static void the_watcher_refuses_at_the_path(void **unused)
     (void)unused;
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
         tw_json_writer *wr = writer_default();
-        seen to = {"", wr, cases[i][0], {3, see_key, see_value}};
+        seen to = {"", wr, cases[i][0], {3, see_key, see_value, {0}}};
 
         tw__json_writer_watch(wr, &to.watch, &to);
         watched_document(wr);
         assert_refused(wr, cases[i][1]);
         tw_json_writer_free(wr);
     }
+}
+
+static void quiet_kinds_are_not_shown(void **unused)
+{
+    tw_json_writer *wr = writer_default();
+    seen to = {"", wr, NULL, {3, see_key, see_value, {0}}};
+
+    (void)unused;
+    to.watch.quiet[0] = 1u << TW_JSON_OBJECT;
+    to.watch.quiet[1] = 1u << TW_JSON_STRING;
+    to.watch.quiet[2] = 1u << TW_JSON_ARRAY | 1u << TW_JSON_ARRAY_END;
+    to.watch.quiet[3] = 1u << TW_JSON_NULL;
+    tw__json_writer_watch(wr, &to.watch, &to);
+    watched_document(wr);
+    assert_text(wr, watched_text);
+    assert_string_equal(
+        to.log, "k1:id k1:props v1:{ k2:$set v2:{ k3:a v3:1 v2:{\"a\":1} k2:n v3:0.5 "
+                "v1:{\"$set\":{\"a\":1},\"n\":[0.5,null]} "
+                "v0:{\"id\":\"me\",\"props\":{\"$set\":{\"a\":1},\"n\":[0.5,null]}} ");
+    tw_json_writer_free(wr);
+}
+
+/* An empty string is shown although strings are quiet. */
+static void an_empty_string_is_never_quiet(void **unused)
+{
+    tw_json_writer *wr = writer_default();
+    seen to = {"", wr, NULL, {1, see_key, see_value, {0}}};
+
+    (void)unused;
+    to.watch.quiet[1] = ~0u;
+    tw__json_writer_watch(wr, &to.watch, &to);
+    tw_json_put_object(wr);
+    put_key(wr, "a");
+    put_text(wr, "full");
+    put_key(wr, "b");
+    put_text(wr, "");
+    assert_string_equal(to.log, "v0:{ k1:a k1:b v1:\"\" ");
+    tw_json_writer_free(wr);
+}
+
+static const char *count_marks(void *ctx, unsigned depth, const char *text, size_t size,
+                               unsigned char *mark)
+{
+    (void)depth;
+    (void)text;
+    (void)size;
+    ++*mark;
+    *(unsigned char *)ctx = *mark;
+    return NULL;
+}
+
+static void a_mark_stays_with_a_ready_key(void **unused)
+{
+    tw_json_writer *wr = writer_default();
+    tw_json_watch watch = {1, count_marks, see_value, {~0u, ~0u}};
+    unsigned char seen_mark = 0;
+    tw_json_key key;
+    int i;
+
+    (void)unused;
+    assert_int_equal(tw_json_key_make(&key, "name", 4), TW_OK);
+    tw__json_writer_watch(wr, &watch, &seen_mark);
+    tw_json_put_object(wr);
+    for (i = 1; i <= 3; i++) {
+        assert_int_equal(tw_json_put_ready_key(wr, &key), TW_OK);
+        assert_int_equal(seen_mark, i);
+        tw_json_put_int(wr, i);
+        put_key(wr, "name");
+        assert_int_equal(seen_mark, 1); /* one that is forgotten */
+        tw_json_put_int(wr, i);
+    }
+    tw_json_writer_free(wr);
 }
 
 static void a_complete_object_is_reopened(void **unused)
@@ -281,6 +355,9 @@ int main(void)
         cmocka_unit_test(keys_and_values_are_shown_to_the_watcher),
         cmocka_unit_test(the_watcher_changes_its_depth),
         cmocka_unit_test(the_watcher_refuses_at_the_path),
+        cmocka_unit_test(quiet_kinds_are_not_shown),
+        cmocka_unit_test(an_empty_string_is_never_quiet),
+        cmocka_unit_test(a_mark_stays_with_a_ready_key),
         cmocka_unit_test(a_complete_object_is_reopened),
         cmocka_unit_test(text_is_replaced_in_place),
     };

@@ -633,6 +633,79 @@ static void options_are_checked(void **unused)
     tw_json_writer_free(wr);
 }
 
+/* Every length that is taken, as a first key and as a later one, in a buffer that has to grow. */
+static void a_ready_key_reads_as_its_text(void **unused)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz_0123456789.ABCD";
+    size_t size;
+
+    (void)unused;
+    for (size = 0; size <= 40; size++) {
+        tw_json_writer *wr = writer_default();
+        tw_json_writer *plain = writer_default();
+        tw_json_key key;
+        const char *expected;
+        const char *got;
+        size_t expected_size;
+        size_t got_size;
+        int i;
+
+        assert_int_equal(tw_json_key_make(&key, text, size), TW_OK);
+        assert_int_equal(tw_json_put_ready_key(wr, &key), TW_E_INVALID);
+        tw_json_writer_reset(wr);
+        tw_json_put_object(wr);
+        tw_json_put_object(plain);
+        for (i = 0; i < 9; i++) {
+            assert_int_equal(tw_json_put_ready_key(wr, &key), TW_OK);
+            tw_json_put_int(wr, i);
+            tw_json_put_key(plain, text, size, -1, 0);
+            tw_json_put_int(plain, i);
+        }
+        got = tw_json_writer_text(wr, &got_size);
+        expected = tw_json_writer_text(plain, &expected_size);
+        assert_int_equal(got_size, expected_size);
+        assert_memory_equal(got, expected, expected_size);
+        assert_int_equal(tw_json_put_ready_key(wr, &key), TW_OK);
+        assert_int_equal(tw_json_put_ready_key(wr, &key), TW_E_INVALID);
+        tw_json_writer_free(wr);
+        tw_json_writer_free(plain);
+    }
+}
+
+static void a_key_that_needs_work_is_not_made_ready(void **unused)
+{
+    static const char *const texts[] = {"a\"b", "a\\b", "a\nb", "\xC3", "\xFFname"};
+    static const char longer[] = "abcdefghijklmnopqrstuvwxyz_0123456789.ABC";
+    tw_json_key key;
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_int_equal(tw_json_key_make(&key, texts[i], strlen(texts[i])),
+                         TW_E_INVALID);
+    assert_int_equal(strlen(longer), 41);
+    assert_int_equal(tw_json_key_make(&key, longer, 41), TW_E_INVALID);
+    assert_int_equal(tw_json_key_make(&key, "Kyōto", 6), TW_OK);
+}
+
+static void a_ready_key_may_be_too_much(void **unused)
+{
+    tw_json_writer_options options = {sizeof options, 10, 0, 41};
+    tw_json_writer *wr;
+    tw_json_key key;
+
+    (void)unused;
+    assert_int_equal(tw_json_writer_new(&wr, &options, NULL), TW_OK);
+    assert_int_equal(tw_json_key_make(&key, "abcdefg", 7), TW_OK);
+    tw_json_put_object(wr);
+    assert_int_equal(tw_json_put_ready_key(wr, &key), TW_E_TOO_LARGE);
+    tw_json_writer_reset(wr);
+    assert_int_equal(tw_json_key_make(&key, "abcdef", 6), TW_OK);
+    tw_json_put_object(wr);
+    assert_int_equal(tw_json_put_ready_key(wr, &key), TW_OK);
+    tw_json_writer_free(wr);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -652,6 +725,9 @@ int main(void)
         cmocka_unit_test(the_path_is_handed_over_as_the_field),
         cmocka_unit_test(a_long_path_is_cut),
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(a_ready_key_reads_as_its_text),
+        cmocka_unit_test(a_key_that_needs_work_is_not_made_ready),
+        cmocka_unit_test(a_ready_key_may_be_too_much),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -655,6 +655,38 @@ static void a_paused_sender_probes_and_recovers(void **state)
     expect(w, 5, 0, 0);
 }
 
+/* A certificate that was refused will be refused again: no reason to ask every second. */
+static void a_refused_certificate_pauses(void **state)
+{
+    world *w = *state;
+    tw_outcome outcome;
+    tw_error *err = NULL;
+    tw_job *job;
+
+    start(w);
+    track(w, 2);
+    job = flush(w);
+    tw__error(&err, TW_E_NETWORK, "ingestion.httpapi: certificate has expired");
+    tw__error_set_retriable(err, 0);
+    memset(&outcome, 0, sizeof outcome);
+    outcome.err = err;
+    outcome.body = "";
+    outcome.head.retry_after_ms = -1;
+    fake_call_end(&w->gate, &outcome);
+    tw_error_free(err);
+    fake_run(&w->gate);
+    assert_int_equal(stats(w).paused, 1);
+    assert_in_range(w->gate.loop.timer->due_ms, fake.now_ms + 30000, fake.now_ms + 60000);
+    assert_true(job->finished);
+    assert_int_equal(tw_error_code(job->err), TW_E_NETWORK);
+    assert_non_null(strstr(tw_error_message(job->err), "certificate has expired"));
+    assert_null(strstr(tw_error_message(job->err), "HTTP 0"));
+    tw_job_unref(job);
+    expect(w, 0, 0, 2);
+    tw__ingest_cancel(w->ing);
+    assert_int_equal(stats(w).expired, 2);
+}
+
 static void a_flush_learns_of_the_pause(void **state)
 {
     world *w = *state;
@@ -669,6 +701,7 @@ static void a_flush_learns_of_the_pause(void **state)
     assert_int_equal(tw_error_code(job->err), TW_E_AUTH);
     assert_int_equal(tw_error_http_status(job->err), 400);
     assert_null(strstr(tw_error_message(job->err), "secret-key"));
+    assert_non_null(strstr(tw_error_message(job->err), "HTTP 400, Invalid API key: "));
     tw_job_unref(job);
     expect(w, 0, 0, 2);
     /* Another one asks once more, at once. */
@@ -701,6 +734,22 @@ static void the_key_is_in_no_reason(void **state)
     assert_string_equal(verdict.reasons[0].text, "Invalid API key");
 }
 
+static void a_key_elsewhere_in_a_reason_is_redacted(void **state)
+{
+    world *w = *state;
+    tw_rejection *rej;
+
+    start(w);
+    track(w, 1);
+    advance(w, 5000);
+    answer(w, 400,
+           "{\"code\":400,\"error\":\"Bad time for k\\\"1 and more\","
+           "\"events_with_invalid_fields\":{\"time\":[0]}}");
+    assert_int_equal(tw__rejection_next(&rej, w->ing), TW_OK);
+    assert_string_equal(tw_rejection_reason(rej), "Bad time for *** and more");
+    tw_rejection_free(rej);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -727,8 +776,10 @@ int main(void)
         test(a_short_count_is_asked_about_once),
         test(a_retry_repeats_the_same_bytes),
         test(a_paused_sender_probes_and_recovers),
+        test(a_refused_certificate_pauses),
         test(a_flush_learns_of_the_pause),
         test(the_key_is_in_no_reason),
+        test(a_key_elsewhere_in_a_reason_is_redacted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,9 +46,8 @@ typedef enum tw_code {
     TW_E_NETWORK = -9,      /* no connection, or it broke */
     TW_E_TIMEOUT = -10,     /* the deadline passed */
     TW_E_PROTOCOL = -11, /* an answer that is not the documented one, a damaged archive */
-    TW_E_QUEUE_FULL =
-        -12,        /* the event queue is at its limit: the event was not accepted */
-    TW_E_JOB = -13, /* a job failed on the server's side */
+    TW_E_QUEUE_FULL = -12, /* the event queue is at its limit: not accepted */
+    TW_E_JOB = -13,        /* a job failed on the server's side */
     TW_E_CANCELED = -14,
     TW_E_CLOSED = -15, /* the client (or its parent) was closed */
     TW_E_FORKED = -16, /* the client was made in the parent process */

@@ -32,7 +32,8 @@ TW_API tw_job *tw_job_ref(tw_job *job);
 TW_API void tw_job_unref(tw_job *job);
 /** Nonzero once result() answers and, for a stream, once its end can be read. */
 TW_API int tw_job_done(const tw_job *job);
-/** The descriptor of the job's queue. */
+/** The descriptor of the job's queue. Of a queue of its own: readable while there are blocks, or
+ * an end, that tw_job_next and tw_job_wait have not told of. */
 TW_API int tw_job_fd(const tw_job *job);
 /** Waits until the job is done or a block is ready: TW_OK, TW_AGAIN (time is up; -1 = no
  * limit), TW_INTERRUPTED. Only for jobs with a queue of their own, or where the caller is the

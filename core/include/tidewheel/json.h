@@ -100,6 +100,17 @@ TW_API void tw_json_writer_free(tw_json_writer *wr);
 /** Forgets the text, keeps memory and limits. */
 TW_API void tw_json_writer_reset(tw_json_writer *wr);
 
+/** A key made ready for being put again and again: checked once, its text as the document
+ * wants it. The contents are the library's; no memory belongs to it, so it may be copied and
+ * forgotten. Putting it may change it: one thread at a time. */
+typedef struct tw_json_key {
+    uint64_t inside[6];
+} tw_json_key;
+
+/** Makes a key ready. TW_OK; TW_E_INVALID where the text is none for which this pays (over 40
+ * bytes, something to be escaped, not UTF-8): tw_json_put_key takes, or refuses, these. */
+TW_API int tw_json_key_make(tw_json_key *key, const char *text, size_t size);
+
 /* Each returns TW_OK or a negative code and then keeps failing with it; the error with path
  * and rule is built on demand by tw_json_writer_error. Structure is checked: a value where a
  * key is due, an end that does not match, a second top-level value are TW_E_INVALID. A key
@@ -112,6 +123,8 @@ TW_API int tw_json_put_array_end(tw_json_writer *wr);
 /** `chars`: code points where the caller knows them, else -1. Text is copied. */
 TW_API int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size,
                            int64_t chars, unsigned flags);
+/** Does what tw_json_put_key does with the text the key was made of. */
+TW_API int tw_json_put_ready_key(tw_json_writer *wr, tw_json_key *key);
 TW_API int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size,
                               int64_t chars, unsigned flags);
 TW_API int tw_json_put_int(tw_json_writer *wr, int64_t value);

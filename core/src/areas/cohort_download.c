@@ -35,6 +35,7 @@ typedef struct download {
     tw_call *call;
     tw_timer wait;     /* until the next poll, or until the file is asked for again */
     tw_timer deadline; /* until the file begins to arrive */
+    int64_t until_ms;
     download_stage stage;
     tw_poll_settings poll;
     char *id; /* of the cohort; NULL when resumed by request id */
@@ -82,7 +83,7 @@ static void download_fail(download *dl, const tw_error *from)
     download_finish(dl, download_error(dl, from));
 }
 
-static void download_finish_stopped(download *dl)
+static void download_finish_stopped(download *dl, tw_stored stored)
 {
     tw_error *err = NULL;
     const char *id = dl->request_id != NULL ? dl->request_id : "";
@@ -100,6 +101,7 @@ static void download_finish_stopped(download *dl)
             "cohort request '%.*s' was not done after %lld ms: it can be resumed by this "
             "id for 7 days",
             SHOWN_ID, id, (long long)dl->poll.timeout_ms);
+    tw__error_set_stored(err, stored);
     download_finish(dl, err);
 }
 
@@ -111,7 +113,7 @@ static void download_stop(download *dl, int code)
     if (dl->call != NULL)
         tw__call_cancel(dl->call);
     else
-        download_finish_stopped(dl);
+        download_finish_stopped(dl, TW_STORED_NO);
 }
 
 /* ---- calls ------------------------------------------------------------------------- */
@@ -245,7 +247,7 @@ static void download_polled(download *dl, const tw_outcome *outcome)
  * us. */
 static void download_poll_failed(download *dl, const tw_error *err)
 {
-    int64_t least = tw_error_retry_after_ms(err);
+    int64_t least = tw__retry_heed(tw_error_retry_after_ms(err));
 
     if (tw_error_retriable(err) && ++dl->failures < POLL_FAILURES)
         download_poll_later(dl, least > 0 ? least : 0);
@@ -284,11 +286,12 @@ static int download_feed(void *ctx, const char *bytes, size_t size, size_t *used
     return tw__cohort_file_feed(dl->file, bytes, size, used);
 }
 
-static int download_open_file(download *dl)
+static int download_open_file(download *dl, const tw_head *head)
 {
-    static const tw_cohort_file_options options = TW_COHORT_FILE_OPTIONS_INIT;
     static const tw_cohort_file_sink sink = {download_emit, download_ready};
+    tw_cohort_file_options options = TW_COHORT_FILE_OPTIONS_INIT;
 
+    options.open_ended = head->open_ended;
     tw__cohort_file_free(dl->file);
     dl->file = NULL;
     tw__intake_clear(&dl->intake);
@@ -318,7 +321,7 @@ static int download_head(void *ctx, const tw_head *head)
         return tw__error(&dl->err, TW_E_PROTOCOL,
                          "the cohort file came with the content encoding \"%.32s\"",
                          head->content_encoding);
-    if (download_open_file(dl) != TW_OK)
+    if (download_open_file(dl, head) != TW_OK)
         return tw__error_nomem(&dl->err);
     dl->streaming = 1;
     tw__timer_disarm(tw__gate_loop(dl->gate), &dl->deadline);
@@ -359,7 +362,7 @@ static int download_may_ask_again(const download *dl, const tw_error *err)
 {
     int code = tw_error_code(err);
 
-    if (dl->pushed || dl->asks >= FILE_ASKS)
+    if (dl->pushed || dl->asks >= FILE_ASKS || tw__monotonic_ms() >= dl->until_ms)
         return 0;
     if (dl->stage == STAGE_STORAGE && tw_error_http_status(err) == 403)
         return 1;
@@ -371,7 +374,9 @@ static void download_file_failed(download *dl, const tw_error *from)
 {
     tw_error *err = NULL;
 
-    if (download_may_ask_again(dl, from)) {
+    /* The deadline was over when the file began, and counts again. */
+    if (download_may_ask_again(dl, from) &&
+        tw__timer_arm(tw__gate_loop(dl->gate), &dl->deadline, dl->until_ms) == TW_OK) {
         dl->stage = STAGE_FILE;
         download_wait(dl, tw__retry_delay(dl->asks + 1, -1));
         return;
@@ -408,8 +413,10 @@ static void download_done(void *ctx, const tw_outcome *outcome)
 
     dl->err = NULL;
     tw__job_count(dl->job, outcome->attempts, 0);
-    if (dl->stop != 0)
-        download_finish_stopped(dl);
+    if (dl->stop !=
+        0) /* a request may have started a job, which counts; the rest only reads */
+        download_finish_stopped(dl, dl->stage == STAGE_REQUEST ? outcome->stored
+                                                               : TW_STORED_NO);
     else if (dl->stage == STAGE_REQUEST && err != NULL)
         download_fail(dl, err);
     else if (dl->stage == STAGE_REQUEST)
@@ -434,8 +441,8 @@ static void download_begin(tw_job *job, void *state)
 
     dl->job = job;
     tw__job_set_phase(job, "requested");
-    if (tw__timer_arm(tw__gate_loop(dl->gate), &dl->deadline,
-                      tw__ms_add(tw__monotonic_ms(), dl->poll.timeout_ms)) != TW_OK) {
+    dl->until_ms = tw__ms_add(tw__monotonic_ms(), dl->poll.timeout_ms);
+    if (tw__timer_arm(tw__gate_loop(dl->gate), &dl->deadline, dl->until_ms) != TW_OK) {
         tw__error_nomem(&err);
         download_finish(dl, err);
     } else if (dl->request_id != NULL) {

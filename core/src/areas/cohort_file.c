@@ -16,6 +16,7 @@ typedef enum file_form { FORM_UNKNOWN, FORM_PLAIN, FORM_GZIP } file_form;
 struct tw_cohort_file {
     tw_cohort_file_sink sink;
     void *ctx;
+    int open_ended;
     file_form form;
     int half_magic; /* one byte came, and it was the first of gzip's two */
     tw_gunzip *gz;
@@ -221,6 +222,9 @@ int tw__cohort_file_finish(tw_cohort_file *cf)
         return file_fail(cf, TW_E_PROTOCOL, "was empty");
     if (cf->form == FORM_GZIP && !tw__gunzip_between(cf->gz))
         return file_fail(cf, TW_E_PROTOCOL, "was cut off");
+    if (cf->form == FORM_PLAIN && cf->open_ended)
+        return file_fail(cf, TW_E_PROTOCOL,
+                         "came without its length, and may have been cut off");
     rc = tw__records_finish(&cf->records);
     if (rc != TW_OK)
         return file_records_failed(cf, rc);
@@ -247,6 +251,7 @@ int tw__cohort_file_new(tw_cohort_file **out, const tw_cohort_file_options *opti
         return TW_E_NOMEM;
     cf->sink = *sink;
     cf->ctx = ctx;
+    cf->open_ended = options->open_ended;
     tw__records_init(&cf->records, options->block_bytes, options->max_record_bytes,
                      file_emit, cf);
     rc = tw__gunzip_new(&cf->gz, options->inflate);

@@ -13,10 +13,11 @@ typedef struct tw_cohort_file_options {
     tw_inflate_kind inflate;
     size_t block_bytes;
     size_t max_record_bytes;
+    int open_ended; /* the transfer cannot tell a cut from the end: gzip has to */
 } tw_cohort_file_options;
-#define TW_COHORT_FILE_OPTIONS_INIT                       \
-    {                                                     \
-        TW_INFLATE_BEST, (size_t)1 << 20, (size_t)8 << 20 \
+#define TW_COHORT_FILE_OPTIONS_INIT                          \
+    {                                                        \
+        TW_INFLATE_BEST, (size_t)1 << 20, (size_t)8 << 20, 0 \
     }
 
 typedef struct tw_cohort_file_sink {

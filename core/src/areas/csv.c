@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "export/lines.h"
 #include "net/job.h"
 
 /* Where a reader stands inside a record. */
@@ -160,26 +161,11 @@ int tw__records_commit(tw_records *rs, size_t size)
 
 static int records_emit(tw_records *rs, size_t size)
 {
-    size_t rest = rs->size - size;
-    char *block = rs->data;
-    char *next = NULL;
-    size_t room = 0;
+    char *block;
+    int rc = tw__block_cut(&block, &rs->data, &rs->size, &rs->room, size, rs->target);
 
-    if (rest != 0) {
-        room = rest < rs->target ? rs->target : rest;
-        next = tw__alloc(room);
-        if (next == NULL)
-            return TW_E_NOMEM;
-        memcpy(next, block + size, rest);
-    }
-    if (size < rs->room / 2) {
-        char *small = tw__realloc(block, size);
-
-        block = small != NULL ? small : block;
-    }
-    rs->data = next;
-    rs->size = rest;
-    rs->room = room;
+    if (rc != TW_OK)
+        return rc;
     rs->end = 0;
     return rs->emit(rs->ctx, block, size);
 }

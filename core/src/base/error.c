@@ -9,6 +9,7 @@
 #include <tidewheel/version.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 enum { MESSAGE_ROOM = 512, FIELD_ROOM = 256 };
 
@@ -50,8 +51,8 @@ static int code_retriable(int code)
            code == TW_E_TIMEOUT || code == TW_E_QUEUE_FULL;
 }
 
-/* A message is one line and may quote what a server or a caller wrote. A cut must not leave
- * half a UTF-8 sequence. */
+/* A message is one line of UTF-8 and may quote any bytes of a server or a caller. A cut must
+ * not leave half a UTF-8 sequence. */
 static void text_settle(char *text, int truncated)
 {
     size_t n = strlen(text);
@@ -68,6 +69,7 @@ static void text_settle(char *text, int truncated)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
             text[i] = ' ';
     }
+    tw__utf8_repair(text);
 }
 
 static int error_set(tw_error **out, int code, const char *field, const char *format,

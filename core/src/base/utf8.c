@@ -84,3 +84,18 @@ size_t tw__utf8_count(const char *text, size_t size)
         count -= ((unsigned char)text[at] & 0xC0) == 0x80;
     return count;
 }
+
+void tw__utf8_repair(char *text)
+{
+    size_t left = strlen(text);
+
+    for (;;) {
+        size_t good = tw__utf8_check(text, left);
+
+        if (good == left)
+            return;
+        text[good] = '?';
+        text += good + 1;
+        left -= good + 1;
+    }
+}

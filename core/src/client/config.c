@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/distance.h"
 #include "base/error.h"
 #include "gate/keys.h"
 #include "net/url.h"
@@ -55,38 +56,6 @@ int tw_config_set_transport(tw_config *cfg, const tw_transport *transport, tw_er
 
 /* ---- names --------------------------------------------------------------------------- */
 
-enum { NAME_MOST = 32 };
-
-/* Edits from one name to the other (Levenshtein). */
-static unsigned name_distance(const char *a, const char *b)
-{
-    unsigned row[NAME_MOST + 1];
-    size_t an = strlen(a);
-    size_t bn = strlen(b);
-    size_t i, j;
-
-    if (an > NAME_MOST || bn > NAME_MOST)
-        return NAME_MOST;
-    for (j = 0; j <= bn; j++)
-        row[j] = (unsigned)j;
-    for (i = 1; i <= an; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = (unsigned)i;
-        for (j = 1; j <= bn; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[bn];
-}
-
 static const char *nearest_name(const char *name)
 {
     const char *best = NULL;
@@ -94,11 +63,12 @@ static const char *nearest_name(const char *name)
     size_t i;
 
     for (i = 0; i < TW_OPT_COUNT; i++) {
-        unsigned distance = name_distance(name, tw__option(i)->name);
+        const char *known = tw__option(i)->name;
+        unsigned distance = tw__distance(name, strlen(name), known, strlen(known));
 
         if (distance < least) {
             least = distance;
-            best = tw__option(i)->name;
+            best = known;
         }
     }
     return best;
@@ -209,7 +179,7 @@ static const char *choice_rule(const tw_option *option, const char *text, size_t
             return NULL;
         at += n + (at[n] == '|');
     }
-    return "it is none of ";
+    return "it has to be one of ";
 }
 
 /* ---- setters -------------------------------------------------------------------------- */

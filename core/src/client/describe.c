@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "gate/endpoints.h"
 #include "net/curl_transport.h"
 
@@ -18,12 +19,23 @@ static void put_key(tw_json_writer *wr, const char *key)
     tw_json_put_key(wr, key, strlen(key), -1, 0);
 }
 
+/* Paths and the environment may hold bytes that are no text. */
 static void put_text(tw_json_writer *wr, const char *text)
 {
-    if (text == NULL || text[0] == '\0')
+    size_t size = text != NULL ? strlen(text) : 0;
+    char *copy = NULL;
+
+    if (size != 0 && tw__utf8_check(text, size) != size) {
+        copy = tw__strdup(text);
+        if (copy != NULL)
+            tw__utf8_repair(copy);
+        text = copy;
+    }
+    if (text == NULL || size == 0)
         tw_json_put_null(wr);
     else
-        tw_json_put_string(wr, text, strlen(text), -1, 0);
+        tw_json_put_string(wr, text, size, -1, 0);
+    tw__free(copy);
 }
 
 /* The API key by its last four characters; it is no secret, but nobody needs the rest. */

@@ -11,6 +11,7 @@
 #include "export/archive.h"
 #include "export/intake.h"
 #include "export/window.h"
+#include "gate/answer.h"
 #include "gate/retry.h"
 
 enum { READY_BLOCKS = 3 };
@@ -122,17 +123,20 @@ static int export_is_empty(const tw_outcome *outcome)
 static tw_error *export_outcome_error(export_job *ex, const tw_outcome *outcome)
 {
     tw_error *err = ex->err;
+    char detail[256];
 
     ex->err = NULL;
     if (err != NULL)
         return err;
     if (outcome->err != NULL)
         return tw__error_copy(outcome->err);
-    if (strncmp(outcome->head.content_type, "application/json", 16) == 0)
+    if (strncmp(outcome->head.content_type, "application/json", 16) == 0) {
+        tw__answer_text(detail, sizeof detail, outcome->body, outcome->body_size);
+        tw__gate_redact(ex->gate, detail);
         tw__error(&err, TW_E_PROTOCOL,
-                  "the export was answered with JSON, not an archive: %.*s",
-                  (int)(outcome->body_size < 200 ? outcome->body_size : 200),
-                  outcome->body);
+                  "the export was answered with JSON, not an archive%s%s",
+                  detail[0] != '\0' ? ": " : "", detail);
+    }
     return err;
 }
 

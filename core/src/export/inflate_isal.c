@@ -57,7 +57,7 @@ static void isal_give_back(isal_box *box, size_t *used)
     }
     box->tail_size = over - *used;
     *used = 0;
-    for (i = 0; i < box->tail_size; i++)
+    for (i = 0; i < box->tail_size && i < sizeof box->tail; i++) /* never more than 8 */
         box->tail[i] = (char)(bits >> (8 * i));
 }
 

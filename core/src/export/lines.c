@@ -44,35 +44,45 @@ static int lines_check(const tw_lines *lines, size_t size)
     return TW_OK;
 }
 
+int tw__block_cut(char **block, char **data, size_t *used, size_t *room, size_t size,
+                  size_t target)
+{
+    size_t rest = *used - size;
+    size_t next_room = 0;
+    char *next = NULL;
+    char *small;
+
+    if (rest != 0) {
+        next_room = rest < target ? target : rest;
+        next = tw__alloc(next_room);
+        if (next == NULL)
+            return TW_E_NOMEM;
+        memcpy(next, *data + size, rest);
+    }
+    *block = *data;
+    /* A short block keeps no long buffer: the consumer may hold on to it. */
+    if (size < *room / 2) {
+        small = tw__realloc(*block, size);
+        *block = small != NULL ? small : *block;
+    }
+    *data = next;
+    *used = rest;
+    *room = next_room;
+    return TW_OK;
+}
+
 /* Hands out the first `size` bytes and keeps the rest as the beginning of the next
  * block. */
 static int lines_emit(tw_lines *lines, size_t size)
 {
-    size_t rest = lines->size - size;
-    char *block = lines->data;
-    char *next = NULL;
-    size_t room = 0;
+    char *block;
     int rc = lines_check(lines, size);
 
+    if (rc == TW_OK)
+        rc = tw__block_cut(&block, &lines->data, &lines->size, &lines->room, size,
+                           lines->target);
     if (rc != TW_OK)
         return rc;
-    if (rest != 0) {
-        room = rest < lines->target ? lines->target : rest;
-        next = tw__alloc(room);
-        if (next == NULL)
-            return TW_E_NOMEM;
-        memcpy(next, block + size, rest);
-    }
-    /* A short block keeps no long buffer: the consumer may hold on to it. */
-    if (size < lines->room / 2) {
-        char *small = tw__realloc(block, size);
-
-        block = small != NULL ? small : block;
-    }
-    lines->data = next;
-    lines->size = rest;
-    lines->room = room;
-    lines->offset += size;
     return lines->emit(lines->ctx, block, size);
 }
 

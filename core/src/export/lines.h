@@ -15,10 +15,15 @@ typedef struct tw_lines {
     size_t room;
     size_t target;   /* size of an ordinary block */
     size_t max_line; /* a longer line is an error; its end does not count */
-    uint64_t offset; /* of data[0] in the whole text */
     tw_lines_emit emit;
     void *ctx;
 } tw_lines;
+
+/* Cuts the first `size` bytes of a buffer off as a block of their own, taken by the caller. What
+ * is left begins a new buffer of at least `target` bytes. TW_OK, or TW_E_NOMEM and nothing has
+ * happened. */
+int tw__block_cut(char **block, char **data, size_t *used, size_t *room, size_t size,
+                  size_t target);
 
 void tw__lines_init(tw_lines *lines, size_t target, size_t max_line, tw_lines_emit emit,
                     void *ctx);

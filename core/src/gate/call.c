@@ -18,9 +18,8 @@
 enum {
     URL_MOST = 64 * 1024,
     ERROR_BODY_MOST = 64 * 1024,
-    STALL_MS = 60 * 1000,
     WAIT_MOST_INGEST_MS = 300 * 1000,
-    WAIT_MOST_MS = 60 * 1000,
+    WAIT_TOLD_MS = 24 * 60 * 60 * 1000, /* what errors repeat of a Retry-After */
     DETAIL_MOST = 400
 };
 
@@ -32,7 +31,8 @@ struct tw_call {
     void *ctx;
     unsigned flags;
     tw_repeat repeat;
-    int64_t timeout_ms;
+    int64_t timeout_ms; /* of one attempt; -1 = none but stall_ms */
+    int64_t stall_ms;
     char *url;
     char *content_type, *content_encoding;
     const void *body;
@@ -106,12 +106,24 @@ static void call_finish(tw_call *call, int code, tw_error *err)
     owner_leave(call);
 }
 
+/* What is on the wire may arrive. An answer that has begun tells more, but what it confirms
+ * counts only when it was read whole. */
+static tw_stored stored_on_wire(const tw_call *call)
+{
+    tw_attempt attempt = {call->head.status, TW_E_CANCELED, 1, 0};
+
+    if (call->head.status != 0)
+        attempt.code = TW_OK;
+    return tw__retry_judge(&attempt, call->repeat).stored == TW_STORED_NO
+               ? TW_STORED_NO
+               : TW_STORED_MAYBE;
+}
+
 void tw__call_cancel(tw_call *call)
 {
     tw_error *err = NULL;
 
-    /* What is on the wire may arrive. */
-    if (call->transfer != NULL && call->head.status == 0 && call->stored == TW_STORED_NO)
+    if (call->transfer != NULL && stored_on_wire(call) > call->stored)
         call->stored = TW_STORED_MAYBE;
     tw__error(&err, TW_E_CANCELED, "%s: the call was cancelled", call->row->name);
     call_finish(call, TW_E_CANCELED, err);
@@ -148,9 +160,10 @@ static int head_keep(tw_call *call, const tw_transfer_head *from)
     }
     call->head.status = from->status;
     call->head.content_length = from->content_length;
+    call->head.open_ended = from->open_ended;
     call->head.retry_after_ms = tw__retry_after(
         from->retry_after,
-        call->row->area == TW_AREA_INGESTION ? WAIT_MOST_INGEST_MS : WAIT_MOST_MS);
+        call->row->area == TW_AREA_INGESTION ? WAIT_MOST_INGEST_MS : WAIT_TOLD_MS);
     call->head.content_type = call->head_text.data + at[0];
     call->head.content_encoding = call->head_text.data + at[1];
     call->head.location = call->head_text.data + at[2];
@@ -301,7 +314,7 @@ static int call_retry(tw_call *call, const tw_verdict *verdict)
     if (!verdict->again || (call->flags & TW_CALL_ONCE) != 0 || call->streaming ||
         call->attempt >= TW_RETRY_ATTEMPTS || !tw__retry_quota_take(&call->gate->quota))
         return 0;
-    wait = tw__retry_delay(call->attempt + 1, call->head.retry_after_ms);
+    wait = tw__retry_delay(call->attempt + 1, tw__retry_heed(call->head.retry_after_ms));
     call->timer.fire = call_again;
     return tw__timer_arm(call->gate->loop, &call->timer,
                          tw__ms_add(tw__monotonic_ms(), wait)) == TW_OK;
@@ -360,7 +373,7 @@ static unsigned transfer_flags(const tw_call *call)
 static int attempt_start(tw_call *call, tw_error **err)
 {
     static const tw_transfer_events events = {call_head, call_data, call_done};
-    static const tw_head no_head = {0, -1, -1, "", "", ""};
+    static const tw_head no_head = {0, -1, -1, "", "", "", 0};
     const char *headers[TW_HEADERS_MOST];
     tw_transfer_request req;
     tw_buf lines;
@@ -378,7 +391,7 @@ static int attempt_start(tw_call *call, tw_error **err)
     req.body_size = call->body_size;
     req.connect_timeout_ms = call->gate->connect_timeout_ms;
     req.timeout_ms = call->timeout_ms;
-    req.stall_ms = call->timeout_ms < 0 ? STALL_MS : -1;
+    req.stall_ms = call->stall_ms;
     req.flags = transfer_flags(call);
     tw__buf_init(&lines, 4096);
     rc = tw__request_headers(headers, &lines, call->gate, call->row, call->flags,
@@ -417,9 +430,13 @@ static int call_fill(tw_call *call, const tw_call_spec *spec, tw_buf *url)
     call->body_size = spec->body_size;
     call->flags = spec->flags;
     call->timeout_ms = attempt_timeout(call->gate, call->row, spec->timeout_ms);
+    /* Without a limit to the whole, silence has the limit that the option says. */
+    call->stall_ms =
+        call->timeout_ms < 0 ? attempt_timeout(call->gate, call->row, 0) : -1;
     call->repeat = (spec->flags & (TW_CALL_FOREIGN | TW_CALL_REPEATABLE)) != 0
                        ? TW_REPEAT_SAFE
-                       : call->row->repeat;
+                   : (spec->flags & TW_CALL_UNSURE) != 0 ? TW_REPEAT_UNSENT
+                                                         : call->row->repeat;
     tw__buf_init(&call->gathered, SIZE_MAX / 2);
     tw__buf_init(&call->head_text, 64 * 1024);
     return TW_OK;

@@ -23,6 +23,7 @@ typedef struct tw_head {
     const char *content_type;     /* "" when absent; borrowed during the callback */
     const char *content_encoding; /* "" when absent */
     const char *location;         /* "" when absent; may hold a signature: never log it */
+    int open_ended; /* only the close of the connection ends the body: a cut looks the same */
 } tw_head;
 
 /* How a call ended: either err is set, or an answer with any documented-as-success status. */
@@ -50,11 +51,15 @@ typedef struct tw_call_sink {
 
 enum {
     TW_CALL_SHOW_REDIRECT = 1, /* a 3xx is handed out as success with head.location */
-    TW_CALL_FOREIGN = 2,   /* absolute `url` outside the API: no credentials at all, https
+    TW_CALL_FOREIGN = 2, /* absolute `url` outside the API: no credentials at all, https
                                   unless the API itself is on loopback, GET only */
-    TW_CALL_ONCE = 4,      /* the caller retries by its own rules (ingestion) */
-    TW_CALL_REPEATABLE = 8 /* this very call may be repeated although its endpoint may not
+    TW_CALL_ONCE = 4,    /* the caller retries by its own rules (ingestion) */
+    TW_CALL_REPEATABLE =
+        8, /* this very call may be repeated although its endpoint may not
                                   (an upload that replaces a cohort) */
+    TW_CALL_UNSURE =
+        16 /* the other way round: the body is not ours, and may lack what makes
+                                  it safe to repeat */
 };
 
 /* Everything is copied except `body`, which is borrowed until done() returned. */

@@ -16,6 +16,7 @@ typedef struct call_job {
     const char *values[VALUES_MOST + 1];
     char *texts; /* all strings, one after the other */
     void *body;
+    int stop; /* TW_E_CANCELED or TW_E_CLOSED once asked to stop */
 } call_job;
 
 static void call_job_release(void *state)
@@ -34,7 +35,12 @@ static void call_job_done(void *ctx, const tw_outcome *outcome)
     tw_error *err = NULL;
 
     tw__job_count(cj->job, outcome->attempts, outcome->body_bytes);
-    if (outcome->err != NULL) {
+    if (cj->stop != 0) {
+        tw__error(&err, cj->stop, "%s: the call was %s",
+                  tw__endpoint(cj->spec.endpoint)->name,
+                  cj->stop == TW_E_CLOSED ? "ended: the client was closed" : "cancelled");
+        tw__error_set_stored(err, outcome->stored);
+    } else if (outcome->err != NULL) {
         err = tw__error_copy(outcome->err);
     } else {
         char *body = tw__strndup(outcome->body, outcome->body_size);
@@ -63,15 +69,12 @@ static void call_job_start(tw_job *job, void *state)
 static void call_job_cancel(tw_job *job, void *state, int code)
 {
     call_job *cj = state;
-    tw_error *err = NULL;
 
-    /* The outcome is the job's own: done() finds it finished. */
-    tw__error(&err, code, "%s: the call was %s", tw__endpoint(cj->spec.endpoint)->name,
-              code == TW_E_CLOSED ? "ended: the client was closed" : "cancelled");
-    tw__error_set_stored(err, cj->call != NULL ? TW_STORED_MAYBE : TW_STORED_NO);
-    tw__job_finish(job, NULL, err);
-    if (cj->call != NULL)
-        tw__call_cancel(cj->call);
+    (void)job;
+    if (cj->call == NULL)
+        return;
+    cj->stop = code;
+    tw__call_cancel(cj->call); /* done() finishes the job */
 }
 
 /* Copies `text` to `*at` and moves on; NULL stays NULL. */

@@ -98,6 +98,11 @@ const char *tw__gate_api_key(const tw_gate *gate)
     return gate->keys->api_key;
 }
 
+void tw__gate_redact(const tw_gate *gate, char *text)
+{
+    tw__keys_redact(gate->keys, text);
+}
+
 int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err)
 {
     const tw_endpoint *row = tw__endpoint(id);

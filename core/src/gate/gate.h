@@ -31,6 +31,9 @@ void tw__gate_free(tw_gate *gate);
  * that tw__call_start would give. @thread any */
 int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err);
 
+/* Takes the keys out of a text that the server wrote. @thread any */
+void tw__gate_redact(const tw_gate *gate, char *text);
+
 /* An ordinary call as a job: its reply is the whole answer. `spec` is copied, the body too.
  * @thread any */
 int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,

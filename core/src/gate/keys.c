@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/redact.h"
+
 /* Basic: RFC 7617; the bytes of "api_key:secret_key", no line breaks. */
 static size_t base64(char *out, const unsigned char *in, size_t size)
 {
@@ -64,19 +66,10 @@ void tw__keys_free(tw_keys *keys)
     munmap(keys, sizeof *keys);
 }
 
-/* The mark is never longer than the key, so that everything happens in place. */
-static void redact(char *text, const char *key, const char *mark)
+static void key_redact(char *text, const char *key, const char *mark)
 {
-    size_t size = strlen(key);
-    size_t mark_size = strlen(mark);
-    char *at;
-
-    if (size < 4 || mark_size > size)
-        return;
-    for (at = strstr(text, key); at != NULL; at = strstr(at + mark_size, key)) {
-        memcpy(at, mark, mark_size);
-        memmove(at + mark_size, at + size, strlen(at + size) + 1);
-    }
+    if (strlen(key) >= 4)
+        tw__redact(text, key, strlen(key), mark);
 }
 
 void tw__keys_redact(const tw_keys *keys, char *text)
@@ -84,9 +77,9 @@ void tw__keys_redact(const tw_keys *keys, char *text)
     char mark[16] = "***";
     size_t size = strlen(keys->api_key);
 
-    redact(text, keys->basic + strlen("Authorization: Basic "), "***");
-    redact(text, keys->secret_key, "***");
+    key_redact(text, keys->basic + strlen("Authorization: Basic "), "***");
+    key_redact(text, keys->secret_key, "***");
     if (size >= 12)
         snprintf(mark, sizeof mark, "...%s", keys->api_key + size - 4);
-    redact(text, keys->api_key, mark);
+    key_redact(text, keys->api_key, mark);
 }

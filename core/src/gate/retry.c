@@ -100,6 +100,11 @@ int64_t tw__retry_delay(int attempt, int64_t retry_after_ms)
     return retry_after_ms > 0 ? tw__ms_add(retry_after_ms, jitter) : jitter;
 }
 
+int64_t tw__retry_heed(int64_t retry_after_ms)
+{
+    return retry_after_ms <= TW_RETRY_HEEDED_MS ? retry_after_ms : -1;
+}
+
 /* Days since 1970-01-01 of a day in the proleptic Gregorian calendar. */
 static int64_t days_from(int64_t year, int month, int day)
 {

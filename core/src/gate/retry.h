@@ -27,11 +27,20 @@ typedef struct tw_verdict {
 /* Pure. @thread any */
 tw_verdict tw__retry_judge(const tw_attempt *attempt, tw_repeat repeat);
 
-enum { TW_RETRY_ATTEMPTS = 3, TW_RETRY_FIRST_MS = 500, TW_RETRY_MOST_MS = 8000 };
+enum {
+    TW_RETRY_ATTEMPTS = 3,
+    TW_RETRY_FIRST_MS = 500,
+    TW_RETRY_MOST_MS = 8000,
+    TW_RETRY_HEEDED_MS = 60 * 1000
+};
 
 /* Wait before attempt number `attempt` (2, 3, ...): full jitter, never less than what the server
  * asked for (-1 = nothing). */
 int64_t tw__retry_delay(int attempt, int64_t retry_after_ms);
+
+/* The part of a Retry-After that a call with somebody waiting obeys: -1, our own back-off alone,
+ * where the server asks for more than a minute. The error repeats what it asked for. */
+int64_t tw__retry_heed(int64_t retry_after_ms);
 
 /* A Retry-After field: seconds or an HTTP date; -1 when absent, negative or garbage, `most_ms`
  * at the most. */

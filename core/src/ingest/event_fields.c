@@ -4,21 +4,18 @@
 
 #include <string.h>
 
+#include "base/distance.h"
+
 #define FIELD_ROW(id, name, type) {name, sizeof(name) - 1, TYPE_##type, FIELD_##id},
-static const tw_event_field fields[] = {EVENT_FIELDS(FIELD_ROW)};
+const tw_event_field tw__event_fields[] = {EVENT_FIELDS(FIELD_ROW)};
 #undef FIELD_ROW
 
-/* fields[first_of[n]] is the first whose name has n bytes or more. A test keeps it
+/* tw__event_fields[first_of[n]] is the first whose name has n bytes or more. A test keeps it
  * right. */
 enum { LONGEST_NAME = 26 };
 static const unsigned char first_of[LONGEST_NAME + 2] = {
     0,  0,  0,  1,  2,  8,  10, 12, 19, 24, 27, 34, 36, 41,
     41, 41, 42, 44, 44, 46, 47, 47, 47, 47, 47, 47, 47, 48};
-
-const tw_event_field *tw__event_field_row(size_t index)
-{
-    return index < FIELD_COUNT ? &fields[index] : NULL;
-}
 
 const tw_event_field *tw__event_field_find(const char *text, size_t size)
 {
@@ -29,8 +26,8 @@ const tw_event_field *tw__event_field_find(const char *text, size_t size)
         return NULL;
     end = first_of[size + 1];
     for (at = first_of[size]; at < end; at++) {
-        if (fields[at].name[0] == text[0] && memcmp(fields[at].name, text, size) == 0)
-            return &fields[at];
+        if (tw__event_fields[at].name[0] == text[0] && memcmp(tw__event_fields[at].name, text, size) == 0)
+            return &tw__event_fields[at];
     }
     return NULL;
 }
@@ -53,32 +50,6 @@ static size_t fold(char *out, const char *text, size_t size)
     return n;
 }
 
-static unsigned edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-    unsigned row[LONGEST_NAME + 2];
-    size_t i;
-    size_t j;
-
-    for (j = 0; j <= b_size; j++)
-        row[j] = (unsigned)j;
-    for (i = 1; i <= a_size; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = (unsigned)i;
-        for (j = 1; j <= b_size; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[b_size];
-}
-
 const char *tw__event_field_near(const char *text, size_t size)
 {
     char given[LONGEST_NAME + 1];
@@ -89,12 +60,12 @@ const char *tw__event_field_near(const char *text, size_t size)
 
     for (i = 0; i < FIELD_COUNT && size <= LONGEST_NAME; i++) {
         char name[LONGEST_NAME + 1];
-        size_t name_size = fold(name, fields[i].name, fields[i].size);
-        unsigned distance = edit_distance(given, given_size, name, name_size);
+        size_t name_size = fold(name, tw__event_fields[i].name, tw__event_fields[i].size);
+        unsigned distance = tw__distance(given, given_size, name, name_size);
 
         if (distance < best && distance * 3 <= name_size) {
             best = distance;
-            nearest = fields[i].name;
+            nearest = tw__event_fields[i].name;
         }
     }
     return nearest;

@@ -93,8 +93,7 @@ typedef struct tw_event_field {
 
 /* NULL for an unknown name. */
 const tw_event_field *tw__event_field_find(const char *text, size_t size);
-/* Row `index`, NULL past the end. */
-const tw_event_field *tw__event_field_row(size_t index);
+extern const tw_event_field tw__event_fields[FIELD_COUNT]; /* by id */
 /* The field that a mistaken name was probably meant to be; NULL where none is near. */
 const char *tw__event_field_near(const char *text, size_t size);
 

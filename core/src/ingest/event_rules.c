@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 _Static_assert(FIELD_COUNT <= 64, "tw_event_rules keeps a bit per field");
 
@@ -24,12 +25,17 @@ static const struct {
 };
 
 /* Ids the server refuses, whatever their case (HTTP V2 API docs, read 2026-11-23). */
-static const char *const banned_ids[] = {
-    "anonymous", "nil",     "none",
-    "null",      "n/a",     "na",
-    "undefined", "unknown", "00000000-0000-0000-0000-000000000000",
-    "{}",        "lmy47d",  "0",
-    "-1"};
+#define BANNED_ID(text) {sizeof(text) - 1, text}
+static const struct {
+    size_t size;
+    const char *text;
+} banned_ids[] = {
+    BANNED_ID("anonymous"), BANNED_ID("nil"),    BANNED_ID("none"),
+    BANNED_ID("null"),      BANNED_ID("n/a"),    BANNED_ID("na"),
+    BANNED_ID("undefined"), BANNED_ID("unknown"), BANNED_ID("{}"),
+    BANNED_ID("lmy47d"),    BANNED_ID("0"),      BANNED_ID("-1"),
+    BANNED_ID("00000000-0000-0000-0000-000000000000")};
+#undef BANNED_ID
 
 enum {
     MAX_GROUP_TYPES = 5,  /* per event; the rest is not tracked */
@@ -40,6 +46,31 @@ enum {
  * tens of thousands of years ahead. The bounds are the years 1973 and 5138. */
 #define TIME_MIN INT64_C(100000000000)
 #define TIME_MAX INT64_C(99999999999999)
+
+/* What is known to be right once the key is known, and how deep the value is looked into: see
+ * `quiet` and `depth` in writer.h. */
+#define KIND(name) (UINT32_C(1) << TW_JSON_##name)
+static const struct {
+    uint32_t quiet;
+    unsigned depth;
+} looks[] = {
+    [TYPE_TEXT] = {KIND(STRING), 1},
+    [TYPE_ID] = {0, 1},
+    [TYPE_EVENT_TYPE] = {0, 1},
+    [TYPE_INSERT_ID] = {KIND(STRING), 1},
+    [TYPE_CURRENCY] = {0, 1},
+    [TYPE_NUMBER] = {KIND(INT) | KIND(REAL), 1},
+    [TYPE_INTEGER] = {KIND(INT), 1},
+    [TYPE_SESSION] = {0, 1},
+    [TYPE_TIME] = {0, 1},
+    [TYPE_BOOL] = {KIND(TRUE) | KIND(FALSE), 1},
+    [TYPE_OBJECT] = {KIND(OBJECT) | KIND(OBJECT_END), 1},
+    [TYPE_USER] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
+    [TYPE_GROUP] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
+    [TYPE_GROUPS] = {KIND(OBJECT) | KIND(OBJECT_END), 3},
+    [TYPE_PLAN] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
+    [TYPE_METADATA] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
+};
 
 static int has(const tw_event_rules *rules, unsigned id)
 {
@@ -77,17 +108,18 @@ static void name_keep(tw_event_properties *props, const char *text, size_t size)
     props->name[size] = '\0';
 }
 
-/* Either all keys of a property object are operations or none is (Identify API docs,
- * read 2026-11-23). Whether operations are due at all is known once event_type is: see
- * finish. */
-static const char *property_key(tw_event_rules *rules, const char *text, size_t size)
+static const char mixed[] = "must not be mixed with the others: property operations and "
+                            "plain properties exclude each other";
+
+static __attribute__((noinline)) const char *
+operation_key(tw_event_rules *rules, const char *text, size_t size)
 {
     tw_event_properties *props = properties_of(rules);
     size_t i;
 
     rules->operation = -1;
-    for (i = 0; size > 3 && text[0] == '$' && i < sizeof operations / sizeof *operations;
-         i++) {
+    rules->watch.quiet[2] = 0;
+    for (i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (strlen(operations[i].name) == size &&
             memcmp(operations[i].name, text, size) == 0) {
             rules->operation = (int)i;
@@ -101,15 +133,26 @@ static const char *property_key(tw_event_rules *rules, const char *text, size_t 
         name_keep(props, text, size);
     } else {
         props->plain = 1;
-        if (size > 0 && text[0] == '$') {
-            props->unknown = 1;
-            name_keep(props, text, size);
-        }
+        props->unknown = 1;
+        name_keep(props, text, size);
     }
-    if (props->operations && props->plain)
-        return "must not be mixed with the others: property operations and plain "
-               "properties exclude each other";
-    return NULL;
+    return props->operations && props->plain ? mixed : NULL;
+}
+
+/* Either all keys of a property object are operations or none is (Identify API docs,
+ * read 2026-11-23). Whether operations are due at all is known once event_type is: see
+ * finish. */
+static const char *property_key(tw_event_rules *rules, const char *text, size_t size)
+{
+    tw_event_properties *props;
+
+    if (size != 0 && text[0] == '$')
+        return operation_key(rules, text, size);
+    props = properties_of(rules);
+    props->plain = 1;
+    rules->operation = -1;
+    rules->watch.quiet[2] = ~UINT32_C(0); /* a plain property is what it is */
+    return props->operations ? mixed : NULL;
 }
 
 static int one_of(const char *const *names, size_t count, const char *text, size_t size)
@@ -149,23 +192,46 @@ static const char *second_key(tw_event_rules *rules, const char *text, size_t si
     }
 }
 
-static const char *rules_key(void *ctx, unsigned depth, const char *text, size_t size)
+static const char *field_key(tw_event_rules *rules, const tw_event_field *field)
 {
-    tw_event_rules *rules = ctx;
-    uint64_t bit;
+    uint64_t bit = UINT64_C(1) << field->id;
 
-    if (depth == 2)
-        return second_key(rules, text, size);
-    if (depth != 1)
-        return NULL;
-    rules->field = tw__event_field_find(text, size);
-    if (rules->field == NULL)
-        return unknown_key(rules, text, size);
-    bit = UINT64_C(1) << rules->field->id;
     if ((rules->keys & bit) != 0)
         return "was given twice";
+    rules->field = field;
     rules->keys |= bit;
+    rules->seen |= bit; /* until it turns out to be null */
+    rules->watch.quiet[1] = looks[field->type].quiet;
+    rules->watch.quiet[2] = 0;
+    rules->watch.depth = looks[field->type].depth;
     return NULL;
+}
+
+static __attribute__((noinline)) const char *
+new_key(tw_event_rules *rules, const char *text, size_t size, unsigned char *mark)
+{
+    const tw_event_field *field = tw__event_field_find(text, size);
+
+    if (field == NULL)
+        return unknown_key(rules, text, size);
+    *mark = (unsigned char)(field->id + 1);
+    return field_key(rules, field);
+}
+
+/* A top-level key. `*mark` remembers the field: its id + 1. */
+static const char *first_key(tw_event_rules *rules, const char *text, size_t size,
+                             unsigned char *mark)
+{
+    return *mark != 0 ? field_key(rules, &tw__event_fields[*mark - 1])
+                      : new_key(rules, text, size, mark);
+}
+
+static const char *rules_key(void *ctx, unsigned depth, const char *text, size_t size,
+                             unsigned char *mark)
+{
+    if (depth == 1)
+        return first_key(ctx, text, size, mark);
+    return depth == 2 ? second_key(ctx, text, size) : NULL;
 }
 
 static char lower(char c)
@@ -181,9 +247,9 @@ static int banned(const char *text, size_t size)
     size_t j;
 
     for (i = 0; i < sizeof banned_ids / sizeof *banned_ids; i++) {
-        const char *id = banned_ids[i];
+        const char *id = banned_ids[i].text;
 
-        if (strlen(id) != size)
+        if (banned_ids[i].size != size)
             continue;
         for (j = 0; j < size && lower(text[j]) == id[j]; j++)
             ;
@@ -200,10 +266,12 @@ static const char *id_value(const tw_event_rules *rules, const tw_json_put *put)
     if (put->size == 0)
         return "must not be empty: leave it out instead";
     /* The ban comes before the length: "0" stays refused whatever min_id_length says. The
-     * longest banned id has 36 bytes. */
-    if (put->size <= 36 && banned(put->string, put->size))
+     * banned ids have up to 9 bytes or 36. */
+    if ((put->size <= 9 || put->size == 36) && banned(put->string, put->size))
         return "is on Amplitude's list of invalid ids";
-    if (put->chars < rules->min_id_length)
+    /* A character has four bytes at most. */
+    if (put->size / 4 < rules->min_id_length &&
+        tw__utf8_count(put->string, put->size) < rules->min_id_length)
         return rules->short_id;
     return NULL;
 }
@@ -268,33 +336,20 @@ static const char *session_value(const tw_json_put *put)
                : "must be the session's start in milliseconds since 1970, or -1";
 }
 
-static const char *object_value(tw_event_rules *rules, const tw_json_put *put,
-                                unsigned depth)
-{
-    if (put->kind != TW_JSON_OBJECT)
-        return "must be an object";
-    rules->watch.depth = depth;
-    return NULL;
-}
-
 static const char *first_value(tw_event_rules *rules, const tw_json_put *put)
 {
     const tw_event_field *field = rules->field;
     tw_json_kind kind = put->kind;
 
-    if (kind ==
-        TW_JSON_NULL) { /* null is absent; only what we add must know where it is */
+    if (kind == TW_JSON_NULL) {
+        /* null is absent; only what we add must know where it is */
+        rules->seen &= ~(UINT64_C(1) << field->id);
         if (field->id == FIELD_INSERT_ID)
             rules->null_insert_id = put->at;
         else if (field->id == FIELD_TIME)
             rules->null_time = put->at;
         return NULL;
     }
-    if (kind == TW_JSON_OBJECT_END || kind == TW_JSON_ARRAY_END) {
-        rules->watch.depth = 1;
-        return NULL;
-    }
-    rules->seen |= UINT64_C(1) << field->id;
     switch ((field_type)field->type) {
     case TYPE_TEXT:
         return kind == TW_JSON_STRING ? NULL : "must be a string";
@@ -320,14 +375,12 @@ static const char *first_value(tw_event_rules *rules, const tw_json_put *put)
         return kind == TW_JSON_TRUE || kind == TW_JSON_FALSE ? NULL
                                                              : "must be true or false";
     case TYPE_OBJECT:
-        return object_value(rules, put, 1);
     case TYPE_GROUPS:
-        return object_value(rules, put, 3);
     case TYPE_USER:
     case TYPE_GROUP:
     case TYPE_PLAN:
     case TYPE_METADATA:
-        return object_value(rules, put, 2);
+        return "must be an object";
     }
     return NULL;
 }
@@ -417,8 +470,17 @@ void tw__event_rules_init(tw_event_rules *rules, unsigned min_id_length)
     rules->min_id_length = min_id_length;
     rules->watch.key = rules_key;
     rules->watch.value = rules_value;
+    rules->watch.quiet[0] = KIND(OBJECT) | KIND(OBJECT_END);
     snprintf(rules->short_id, sizeof rules->short_id, "must have at least %u characters",
              min_id_length);
+}
+
+static void properties_start(tw_event_properties *props)
+{
+    props->operations = 0;
+    props->plain = 0;
+    props->unknown = 0;
+    props->name[0] = '\0';
 }
 
 void tw__event_rules_start(tw_event_rules *rules, tw_json_writer *wr)
@@ -433,8 +495,8 @@ void tw__event_rules_start(tw_event_rules *rules, tw_json_writer *wr)
     rules->group_values = 0;
     rules->null_insert_id = 0;
     rules->null_time = 0;
-    memset(&rules->user, 0, sizeof rules->user);
-    memset(&rules->group, 0, sizeof rules->group);
+    properties_start(&rules->user);
+    properties_start(&rules->group);
     tw__json_writer_watch(wr, &rules->watch, rules);
 }
 

@@ -5,16 +5,32 @@
 #include "ingest/ingest_internal.h"
 #include "net/job.h"
 
-/* @locks needs lock */
-static void flush_unlink(tw_flush *flush)
+/* Nonzero when it was linked: the link's reference is the caller's then. @locks needs lock */
+static int flush_unlink(tw_flush *flush)
 {
     tw_flush **at = &flush->ing->flushes;
 
     while (*at != NULL && *at != flush)
         at = &(*at)->next;
-    if (*at == flush)
-        *at = flush->next;
+    if (*at == NULL)
+        return 0;
+    *at = flush->next;
     flush->next = NULL;
+    return 1;
+}
+
+/* Whoever takes the flush off the list gives the reference back; the I/O thread may be about to
+ * finish it meanwhile. */
+static void flush_leave(tw_flush *flush)
+{
+    tw_ingest *ing = flush->ing;
+    int linked;
+
+    pthread_mutex_lock(&ing->lock);
+    linked = flush_unlink(flush);
+    pthread_mutex_unlock(&ing->lock);
+    if (linked)
+        tw__job_release(flush->job);
 }
 
 static void flush_start(tw_job *job, void *state)
@@ -27,15 +43,11 @@ static void flush_start(tw_job *job, void *state)
 
 static void flush_cancel(tw_job *job, void *state, int code)
 {
-    tw_flush *flush = state;
-    tw_ingest *ing = flush->ing;
     tw_error *err = NULL;
 
     if (tw__job_finished(job))
         return;
-    pthread_mutex_lock(&ing->lock);
-    flush_unlink(flush);
-    pthread_mutex_unlock(&ing->lock);
+    flush_leave(state);
     tw__error(&err, code,
               code == TW_E_CLOSED ? "the client was closed"
                                   : "the flush was canceled; its events are kept");
@@ -67,6 +79,7 @@ int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
     }
     flush->ing = ing;
     flush->job = job;
+    tw__job_retain(job);
     pthread_mutex_lock(&ing->lock);
     flush->mark = ing->next_seq;
     flush->left = ing->waiting;
@@ -75,9 +88,7 @@ int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
     pthread_mutex_unlock(&ing->lock);
     rc = tw__job_submit(job, err);
     if (rc != TW_OK) {
-        pthread_mutex_lock(&ing->lock);
-        flush_unlink(flush);
-        pthread_mutex_unlock(&ing->lock);
+        flush_leave(flush);
         tw_job_unref(job);
         return rc;
     }
@@ -105,28 +116,26 @@ static tw_flush *flush_collect(tw_ingest *ing, int all)
     return done;
 }
 
-void tw__flush_settle(tw_ingest *ing)
+static void flush_finish(tw_flush *flush, const tw_error *err)
 {
-    tw_flush *flush = flush_collect(ing, 0);
-
     while (flush != NULL) {
         tw_flush *next = flush->next;
+        tw_job *job = flush->job;
 
-        tw__job_finish(flush->job, NULL, NULL); /* may free `flush` */
+        tw__job_finish(job, NULL, tw__error_copy(err));
+        tw__job_release(job); /* may free `flush` */
         flush = next;
     }
 }
 
+void tw__flush_settle(tw_ingest *ing)
+{
+    flush_finish(flush_collect(ing, 0), NULL);
+}
+
 void tw__flush_fail(tw_ingest *ing, const tw_error *err)
 {
-    tw_flush *flush = flush_collect(ing, 1);
-
-    while (flush != NULL) {
-        tw_flush *next = flush->next;
-
-        tw__job_finish(flush->job, NULL, tw__error_copy(err));
-        flush = next;
-    }
+    flush_finish(flush_collect(ing, 1), err);
 }
 
 int tw__flush_wants(const tw_ingest *ing, uint64_t seq)

@@ -72,22 +72,34 @@ static uint64_t at_most(uint64_t value, uint64_t limit)
     return value == 0 || value > limit ? limit : value;
 }
 
+#ifdef __linux__
+/* At once: another thread may start a program in between. */
+static int pipe_open(int fds[2])
+{
+    return pipe2(fds, O_CLOEXEC | O_NONBLOCK);
+}
+#else
+static int pipe_open(int fds[2])
+{
+    int i;
+
+    if (pipe(fds) != 0)
+        return -1;
+    for (i = 0; i < 2; i++) {
+        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+        fcntl(fds[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+#endif
+
 static int room_open(tw_ingest *ing, tw_error **err)
 {
-    size_t i;
-
-    if (ing->settings.on_full != TW_FULL_BLOCK)
+    if (ing->settings.on_full != TW_FULL_BLOCK || pipe_open(ing->room_fd) == 0)
         return TW_OK;
-    if (pipe(ing->room_fd) != 0) {
-        ing->room_fd[0] = -1;
-        ing->room_fd[1] = -1;
-        return tw__error(err, TW_E_NOMEM, "no descriptor was left for a pipe");
-    }
-    for (i = 0; i < 2; i++) {
-        fcntl(ing->room_fd[i], F_SETFD, FD_CLOEXEC);
-        fcntl(ing->room_fd[i], F_SETFL, O_NONBLOCK);
-    }
-    return TW_OK;
+    ing->room_fd[0] = -1;
+    ing->room_fd[1] = -1;
+    return tw__error(err, TW_E_NOMEM, "no descriptor was left for a pipe");
 }
 
 void tw__ingest_destroy(tw_ingest *ing)

@@ -19,7 +19,7 @@ typedef struct tw_batch_list {
 typedef struct tw_flush {
     struct tw_flush *next;
     tw_ingest *ing;
-    tw_job *job; /* borrowed while linked: it is not finished then */
+    tw_job *job; /* referenced while linked */
     uint64_t mark;
     uint64_t left;
 } tw_flush;

@@ -2,6 +2,7 @@
 /* What the answer to a batch means for its events. */
 #include "ingest/outcome.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -80,7 +81,8 @@ static unsigned char reason_mark(tw_verdict *verdict, const char *field)
     }
     if (i < TW_REASONS) {
         verdict->reason_count++;
-        strncpy(verdict->reasons[i].field, field, sizeof verdict->reasons[i].field - 1);
+        snprintf(verdict->reasons[i].field, sizeof verdict->reasons[i].field, "%s",
+                 field);
     } else {
         i = TW_REASONS - 1;
         verdict->reasons[i].field[0] = '\0';
@@ -343,6 +345,13 @@ static int broken(const tw_outcome *outcome)
             outcome->head.status < 300);
 }
 
+/* A certificate that was refused is refused again a second later: no server's fault. */
+static int refused_certificate(const tw_outcome *outcome)
+{
+    return outcome->head.status == 0 && tw_error_code(outcome->err) == TW_E_NETWORK &&
+           !tw_error_retriable(outcome->err);
+}
+
 static void judge_status(tw_verdict *verdict, const answer *ans, int status, size_t count)
 {
     if (status >= 200 && status < 300)
@@ -383,7 +392,11 @@ void tw__verdict_read(tw_verdict *verdict, const tw_outcome *outcome, size_t cou
     verdict->status = status;
     verdict->code = TW_OK;
     verdict->wait_ms = 0;
-    if (broken(outcome)) {
+    if (refused_certificate(outcome)) {
+        judge(verdict, TW_VERDICT_PAUSE, outcome->stored);
+        verdict->code = TW_E_NETWORK;
+        snprintf(ans.error, sizeof ans.error, "%s", tw_error_message(outcome->err));
+    } else if (broken(outcome)) {
         judge(verdict, TW_VERDICT_RETRY, outcome->stored);
     } else {
         if (status >= 200 && status < 300 && ans.is_object && ans.code >= 400 &&
@@ -398,8 +411,8 @@ void tw__verdict_read(tw_verdict *verdict, const tw_outcome *outcome, size_t cou
         verdict->wait_ms = hold_time(&ans, is_batch);
     if (asked > verdict->wait_ms)
         verdict->wait_ms = asked;
-    if (verdict->kind == TW_VERDICT_SUSPECT || verdict->kind == TW_VERDICT_TOO_LARGE) {
-        /* Of use when only one event is left. */
+    if (verdict->kind >= TW_VERDICT_SUSPECT) {
+        /* For the one event that is left in the end, and for who hears of a pause. */
         memset(verdict->reasons, 0, sizeof verdict->reasons[0]);
         memcpy(verdict->reasons[0].text, ans.error, sizeof ans.error);
         verdict->reason_count = 1;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "gate/gate.h"
 #include "ingest/ingest_internal.h"
 
 /*
@@ -34,9 +35,12 @@ int tw__sender_init(tw_ingest *ing, tw_error **err)
 static void call_done(void *ctx, const tw_outcome *outcome)
 {
     tw_ingest *ing = ctx;
+    size_t i;
 
     tw__verdict_read(&ing->verdict, outcome, tw__batch_count(ing->sent),
                      ing->settings.use_batch, ing->rd);
+    for (i = 0; i < ing->verdict.reason_count; i++)
+        tw__gate_redact(ing->gate, ing->verdict.reasons[i].text);
     ing->judged = 1;
     tw__loop_post(ing->loop, &ing->task);
 }

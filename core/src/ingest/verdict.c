@@ -202,6 +202,7 @@ static void shrink(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 
 static void pause_sending(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
+    const char *why = verdict->reasons[0].text;
     tw_error *err = NULL;
 
     tw__wait_pause(ing, verdict->wait_ms);
@@ -209,10 +210,14 @@ static void pause_sending(tw_ingest *ing, tw_batch *batch, const tw_verdict *ver
     ing->paused = 1;
     pthread_mutex_unlock(&ing->lock);
     tw__batch_again(ing, batch);
-    tw__error(
-        &err, verdict->code,
-        "ingestion was refused with HTTP %d: sending was paused, the events are kept",
-        verdict->status);
+    if (verdict->status == 0)
+        tw__error(&err, verdict->code, "sending was paused, the events are kept: %s",
+                  why);
+    else
+        tw__error(&err, verdict->code,
+                  "ingestion was refused with HTTP %d%s%s: sending was paused, the "
+                  "events are kept",
+                  verdict->status, *why != '\0' ? ", " : "", why);
     tw__error_set_http(err, verdict->status);
     tw__flush_fail(ing, err);
     tw_error_free(err);

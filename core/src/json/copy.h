@@ -9,20 +9,22 @@
 
 #include "json/scan.h"
 
+#define TW__ALWAYS_INLINE static inline __attribute__((always_inline))
+
 /*
  * A byte needs a closer look when it is to be escaped or, where the text may not be UTF-8, when
  * it is above 0x7F: `deny` is then all ones, else 0. Nothing is read or written past the text;
  * two loads that overlap cover a length in between.
  */
 
-static inline uint64_t tw__word_look(uint64_t word, uint64_t deny)
+TW__ALWAYS_INLINE uint64_t tw__word_look(uint64_t word, uint64_t deny)
 {
     return tw__scan_8(word) | (word & TW__HIGH_BITS & deny);
 }
 
 #ifdef TW__SSE2
 
-static inline unsigned tw__vector_look(__m128i v, uint64_t deny)
+TW__ALWAYS_INLINE unsigned tw__vector_look(__m128i v, uint64_t deny)
 {
     unsigned high;
     unsigned found = tw__scan_16(v, &high);
@@ -30,7 +32,7 @@ static inline unsigned tw__vector_look(__m128i v, uint64_t deny)
     return found | (high & (unsigned)deny);
 }
 
-static inline uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
+TW__ALWAYS_INLINE uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
                                         uint64_t deny)
 {
     __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
@@ -41,8 +43,23 @@ static inline uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size
     return tw__vector_look(_mm_unpacklo_epi64(first, last), deny);
 }
 
+TW__ALWAYS_INLINE uint64_t tw__copy_4_to_7(char *out, const char *text, size_t size,
+                                           uint64_t deny)
+{
+    int32_t first;
+    int32_t last;
+    __m128i v;
+
+    memcpy(&first, text, 4);
+    memcpy(&last, text + size - 4, 4);
+    memcpy(out, &first, 4);
+    memcpy(out + size - 4, &last, 4);
+    v = _mm_unpacklo_epi32(_mm_cvtsi32_si128(first), _mm_cvtsi32_si128(last));
+    return tw__vector_look(_mm_unpacklo_epi64(v, v), deny);
+}
+
 /* Sixteen bytes. */
-static inline uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
+TW__ALWAYS_INLINE uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
 {
     __m128i v = tw__scan_load(text);
 
@@ -52,7 +69,7 @@ static inline uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
 
 #else
 
-static inline uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
+TW__ALWAYS_INLINE uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
                                         uint64_t deny)
 {
     uint64_t first;
@@ -65,45 +82,48 @@ static inline uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size
     return tw__word_look(first, deny) | tw__word_look(last, deny);
 }
 
-static inline uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
+TW__ALWAYS_INLINE uint64_t tw__copy_4_to_7(char *out, const char *text, size_t size,
+                                           uint64_t deny)
+{
+    uint32_t first;
+    uint32_t last;
+
+    memcpy(&first, text, 4);
+    memcpy(&last, text + size - 4, 4);
+    memcpy(out, &first, 4);
+    memcpy(out + size - 4, &last, 4);
+    return tw__word_look((uint64_t)last << 32 | first, deny);
+}
+
+TW__ALWAYS_INLINE uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
 {
     return tw__copy_8_to_16(out, text, 16, deny);
 }
 
 #endif
 
-static inline uint64_t tw__copy_to_7(char *out, const char *text, size_t size,
-                                     uint64_t deny)
+/* One to three bytes. */
+TW__ALWAYS_INLINE uint64_t tw__copy_to_3(char *out, const char *text, size_t size,
+                                         uint64_t deny)
 {
-    uint64_t word = UINT64_C(0x2020202020202020);
+    char first = text[0];
+    char middle = text[size / 2];
+    char last = text[size - 1];
 
-    if (size >= 4) {
-        uint32_t first;
-        uint32_t last;
-
-        memcpy(&first, text, 4);
-        memcpy(&last, text + size - 4, 4);
-        memcpy(out, &first, 4);
-        memcpy(out + size - 4, &last, 4);
-        word = (uint64_t)last << 32 | first;
-    } else if (size != 0) {
-        char first = text[0];
-        char middle = text[size / 2];
-        char last = text[size - 1];
-
-        out[0] = first;
-        out[size / 2] = middle;
-        out[size - 1] = last;
-        word = word << 24 | (uint64_t)(unsigned char)first << 16 |
-               (uint64_t)(unsigned char)middle << 8 | (unsigned char)last;
-    }
-    return tw__word_look(word, deny);
+    out[0] = first;
+    out[size / 2] = middle;
+    out[size - 1] = last;
+    return (uint64_t)(tw__scan_special((unsigned char)first) |
+                      tw__scan_special((unsigned char)middle) |
+                      tw__scan_special((unsigned char)last)) |
+           (((unsigned char)first | (unsigned char)middle | (unsigned char)last) & 0x80 &
+            deny);
 }
 
 enum { TW__COPY_SHORT = 32 };
 
 /* At most TW__COPY_SHORT bytes; nonzero when one of them needs a closer look. */
-static inline uint64_t tw__copy_short(char *out, const char *text, size_t size,
+TW__ALWAYS_INLINE uint64_t tw__copy_short(char *out, const char *text, size_t size,
                                       uint64_t deny)
 {
     if (size > 16)
@@ -111,11 +131,13 @@ static inline uint64_t tw__copy_short(char *out, const char *text, size_t size,
                tw__copy_16(out + size - 16, text + size - 16, deny);
     if (size >= 8)
         return tw__copy_8_to_16(out, text, size, deny);
-    return tw__copy_to_7(out, text, size, deny);
+    if (size >= 4)
+        return tw__copy_4_to_7(out, text, size, deny);
+    return size != 0 ? tw__copy_to_3(out, text, size, deny) : 0;
 }
 
 /* Any length. Returns how many bytes are sure to need no closer look. */
-static inline size_t tw__copy_plain(char *out, const char *text, size_t size,
+TW__ALWAYS_INLINE size_t tw__copy_plain(char *out, const char *text, size_t size,
                                     uint64_t deny)
 {
     size_t at = 0;

@@ -7,42 +7,77 @@
 #include "json/powers.h"
 #include "json/wide.h"
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
-
-/* Writes `value` so that it ends before `end`; returns its first character. */
-static char *digits_before(char *end, uint64_t value)
+/* The eight digits of a value below 10^8 as bytes 0 to 9, the first one lowest: halves, then
+ * quarters, then digits are divided side by side in one word. */
+static inline uint64_t digits_8(uint64_t value)
 {
-    while (value >= 100) {
-        end -= 2;
-        memcpy(end, pairs + value % 100 * 2, 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        end -= 2;
-        memcpy(end, pairs + value * 2, 2);
-    } else {
-        *--end = (char)('0' + value);
-    }
-    return end;
+    uint64_t word = value / 10000 | (value % 10000) << 32;
+    uint64_t upper = (word * 10486 >> 20) & UINT64_C(0x7F0000007F); /* / 100 */
+
+    word = upper | (word - upper * 100) << 16;
+    upper = (word * 103 >> 10) & UINT64_C(0x000F000F000F000F); /* / 10 */
+    return upper | (word - upper * 10) << 8;
 }
 
+static inline void store_8(char *out, uint64_t word)
+{
+    word |= UINT64_C(0x3030303030303030);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(out, &word, sizeof word);
+}
+
+/* Digits of a value below 10^8. Told by branches, which are foreseen: where the next text goes
+ * must not wait for these digits to be ready. */
+static inline unsigned length_8(uint64_t value)
+{
+    if (value < 10000) {
+        if (value < 100)
+            return value < 10 ? 1 : 2;
+        return value < 1000 ? 3 : 4;
+    }
+    if (value < 1000000)
+        return value < 100000 ? 5 : 6;
+    return value < 10000000 ? 7 : 8;
+}
+
+/* Below 10^8, without zeros in front. Writes 8 bytes whatever the length. */
+static inline char *digits_put_short(char *out, uint64_t value)
+{
+    unsigned length = length_8(value);
+
+    store_8(out, digits_8(value) >> (8 - length) * 8);
+    return out + length;
+}
+
+enum { DIGITS_ROOM = 24 }; /* of 20 digits, the first 8 bytes being 4 digits */
+
+/* May write DIGITS_ROOM bytes. */
 static char *digits_put(char *out, uint64_t value)
 {
-    char text[20];
-    const char *first;
-    size_t size;
+    uint64_t upper;
 
-    if (value < 10) {
-        *out = (char)('0' + value);
+    if (value < 100) {
+        unsigned tens = (unsigned)value * 103 >> 10;
+
+        *out = (char)('0' + tens);
+        out += value >= 10;
+        *out = (char)('0' + value - tens * 10);
         return out + 1;
     }
-    first = digits_before(text + sizeof text, value);
-    size = (size_t)(text + sizeof text - first);
-    memcpy(out, first, size);
-    return out + size;
+    if (value < 100000000)
+        return digits_put_short(out, value);
+    upper = value / 100000000;
+    if (upper < 100000000) {
+        out = digits_put_short(out, upper);
+    } else {
+        out = digits_put_short(out, upper / 100000000);
+        store_8(out, digits_8(upper % 100000000));
+        out += 8;
+    }
+    store_8(out, digits_8(value % 100000000));
+    return out + 8;
 }
 
 char *tw__number_int(char *out, int64_t value)
@@ -148,6 +183,8 @@ static decimal shortest(uint64_t mantissa, int exponent, int narrow)
 
 static void drop_zeros(decimal *dec)
 {
+    if (dec->digits % 10 != 0)
+        return;
     if (dec->digits % 100000000 == 0) {
         dec->digits /= 100000000;
         dec->exponent += 8;
@@ -166,6 +203,14 @@ static void drop_zeros(decimal *dec)
     }
 }
 
+/* Whether a product of a whole number's decimal form may be that number, half a place off. */
+static inline int near_whole(double scaled)
+{
+    double off = scaled - (double)(int64_t)(scaled + 0.5);
+
+    return off * off <= scaled * scaled * 1e-31;
+}
+
 /*
  * Prices and the like: a value below 10^9 with up to six decimals. n / 10^k is one correctly
  * rounded operation on exact numbers, so the text n * 10^-k reads back as the value; with at most
@@ -176,15 +221,14 @@ static int few_decimals(decimal *out, double value)
     static const double powers[] = {1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
     int k;
 
-    if (!(value >= 1e-3 && value < 1e9))
+    /* Six decimals or fewer are a whole number of millionths; a quick no for all else. */
+    if (!(value >= 1e-3 && value < 1e9) || !near_whole(value * 1e6))
         return 0;
     for (k = 0; k < 6; k++) {
         double scaled = value * powers[k];
         int64_t n = (int64_t)(scaled + 0.5);
-        double off = scaled - (double)n;
 
-        /* The product may be off by half a place; the division is the proof. */
-        if (off * off <= scaled * scaled * 1e-31 && (double)n / powers[k] == value) {
+        if (near_whole(scaled) && (double)n / powers[k] == value) { /* the proof */
             out->digits = (uint64_t)n;
             out->exponent = -1 - k;
             return 1;
@@ -209,37 +253,33 @@ static char *put_exponent(char *out, int exponent)
 
 static char *decimal_put(char *out, const decimal *dec)
 {
-    char text[20];
-    const char *first = digits_before(text + sizeof text, dec->digits);
-    int size = (int)(text + sizeof text - first);
+    char text[48] = {0}; /* 17 digits at most, and what fixed copies read after them */
+    int size = (int)(digits_put(text, dec->digits) - text);
     int point = size + dec->exponent; /* digits before the decimal point */
 
     if (point < -3 || point > 16) {
-        *out++ = *first;
+        *out++ = text[0];
         if (size > 1) {
             *out++ = '.';
-            memcpy(out, first + 1, (size_t)size - 1);
+            memcpy(out, text + 1, 16);
             out += size - 1;
         }
         return put_exponent(out, point - 1);
     }
     if (point <= 0) {
-        *out++ = '0';
-        *out++ = '.';
-        out = put_zeros(out, -point);
-        memcpy(out, first, (size_t)size);
+        memcpy(out, "0.000", 5);
+        out += 2 - point;
+        memcpy(out, text, 17);
         return out + size;
     }
+    memcpy(out, text, 16);
     if (point >= size) {
-        memcpy(out, first, (size_t)size);
         out = put_zeros(out + size, point - size);
-        *out++ = '.';
-        *out++ = '0';
-        return out;
+        memcpy(out, ".0", 2);
+        return out + 2;
     }
-    memcpy(out, first, (size_t)point);
     out[point] = '.';
-    memcpy(out + point + 1, first + point, (size_t)(size - point));
+    memcpy(out + point + 1, text + point, 16);
     return out + size + 1;
 }
 

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Longest text either writer makes: "-1.2345678901234567e-308" is 24 characters. */
-enum { TW__NUMBER_ROOM = 32 };
+/* Longest text either writer makes: "-1.2345678901234567e-308" is 24 characters; and the bytes
+ * after its end that they may use. */
+enum { TW__NUMBER_ROOM = 48 };
 
 /* Both write at `out` (TW__NUMBER_ROOM bytes), without a NUL, and return the end. @thread any */
 char *tw__number_int(char *out, int64_t value);

@@ -20,7 +20,7 @@
 
 enum {
     DEEPEST = 10000,
-    SLACK = 48, /* more than the comma, quotes, colon and number or escape of one put */
+    SLACK = 64, /* more than the comma, quotes, colon and number, escape or ready key of one put */
     RULE_ROOM = 200, /* of a rule a binding found */
     PATH_ROOM = 256
 };
@@ -189,11 +189,10 @@ static NEVER_INLINE int put_grow(tw_json_writer *wr, size_t size)
     return rc == TW_OK ? rc : writer_fail_room(wr, rc);
 }
 
-/* Room for `size` bytes and SLACK more. */
+/* Room for `size` bytes and SLACK more; no text in memory is so long that the sum overflows. */
 static ALWAYS_INLINE int has_room(const tw_json_writer *wr, size_t size)
 {
-    return wr->buf.room - wr->buf.size >= SLACK &&
-           wr->buf.room - wr->buf.size - SLACK >= size;
+    return wr->buf.room - wr->buf.size >= size + SLACK;
 }
 
 static ALWAYS_INLINE int put_reserve(tw_json_writer *wr, size_t size)
@@ -217,6 +216,13 @@ static ALWAYS_INLINE char *value_begin(tw_json_writer *wr, size_t size)
     return p + (wr->state == MORE);
 }
 
+/* Whether the watcher wants to see a value of this kind here. */
+static ALWAYS_INLINE int is_shown(const tw_json_writer *wr, tw_json_kind kind)
+{
+    return wr->depth < wr->watched && (wr->depth >= TW__QUIET_DEPTHS ||
+                                       (wr->watch->quiet[wr->depth] >> kind & 1) == 0);
+}
+
 /* Asks the watcher about a value that is already in the text; takes it back when refused. */
 static int value_ask(tw_json_writer *wr, tw_json_put *put, size_t before)
 {
@@ -225,7 +231,6 @@ static int value_ask(tw_json_writer *wr, tw_json_put *put, size_t before)
     put->depth = wr->depth;
     put->end = wr->buf.size;
     rule = wr->watch->value(wr->watch_ctx, put);
-    wr->watched = wr->watch->depth + 1;
     wr->watched = wr->watch->depth + 1; /* the watcher may want to see more, or less */
     if (rule == NULL)
         return TW_OK;
@@ -263,7 +268,7 @@ static ALWAYS_INLINE int value_end(tw_json_writer *wr, const char *p, tw_json_ki
 
     if (size > wr->max_bytes)
         return writer_fail_room(wr, TW_E_TOO_LARGE);
-    if (wr->depth < wr->watched)
+    if (is_shown(wr, kind))
         return scalar_show(wr, p, kind, integer, real);
     wr->buf.size = size;
     wr->state = wr->after[wr->depth];
@@ -316,7 +321,7 @@ static ALWAYS_INLINE int container_end(tw_json_writer *wr, char bracket,
     wr->buf.data[wr->buf.size] = bracket;
     wr->buf.size++;
     wr->depth--;
-    if (wr->depth < wr->watched) {
+    if (is_shown(wr, kind)) {
         rc = container_show(wr, kind);
         if (rc != TW_OK)
             return rc;
@@ -368,13 +373,20 @@ static char *escape_put(char *out, unsigned char c)
     return out + 5;
 }
 
+/* tw__copy_plain for where speed is not all. */
+static NEVER_INLINE size_t copy_plain(char *out, const char *text, size_t size,
+                                      uint64_t deny)
+{
+    return tw__copy_plain(out, text, size, deny);
+}
+
 /* Writes any text, without its quotes; there is room for `size` bytes. Returns its end, NULL on
  * failure. */
 static char *text_put(tw_json_writer *wr, char *out, const char *text, size_t size,
                       unsigned flags)
 {
     size_t at =
-        tw__copy_plain(out, text, size, (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1);
+        copy_plain(out, text, size, (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1);
     size_t made;
     size_t run;
     int rc;
@@ -387,7 +399,7 @@ static char *text_put(tw_json_writer *wr, char *out, const char *text, size_t si
     }
     while (at < size) {
         if (!tw__scan_special((unsigned char)text[at])) {
-            run = tw__copy_plain(out, text + at, size - at, 0);
+            run = copy_plain(out, text + at, size - at, 0);
             at += run;
             out += run;
             while (at < size && !tw__scan_special((unsigned char)text[at]))
@@ -406,28 +418,44 @@ static char *text_put(tw_json_writer *wr, char *out, const char *text, size_t si
     return out;
 }
 
+/* Asks the watcher about the key that was put last. A rule of it speaks of its value's path. */
+static NEVER_INLINE int key_show(tw_json_writer *wr, const char *text, size_t size,
+                                 unsigned char *mark)
+{
+    const char *rule = wr->watch->key(wr->watch_ctx, wr->depth, text, size, mark);
+
+    wr->watched = wr->watch->depth + 1;
+    return rule == NULL ? TW_OK : writer_fail(wr, TW_E_VALIDATION, rule, 0);
+}
+
 /* Takes a key whose text ends at `p` into the document. */
-static ALWAYS_INLINE int key_end(tw_json_writer *wr, char *p)
+static ALWAYS_INLINE int key_end(tw_json_writer *wr, char *p, const char *text,
+                                 size_t size)
 {
     size_t total = (size_t)(p + 2 - wr->buf.data);
+    unsigned char mark = 0;
 
     memcpy(p, "\":", 2);
     if (total > wr->max_bytes)
         return writer_fail_room(wr, TW_E_TOO_LARGE);
     wr->buf.size = total;
     wr->state = VALUE;
-    return TW_OK;
+    return wr->depth < wr->watched ? key_show(wr, text, size, &mark) : TW_OK;
+}
+
+static ALWAYS_INLINE int key_is_due(const tw_json_writer *wr)
+{
+    return wr->state == NEXT_KEY || wr->state == FIRST_KEY;
 }
 
 /* Any key, whatever it needs. */
 static NEVER_INLINE int key_slow(tw_json_writer *wr, const char *text, size_t size,
                                  unsigned flags)
 {
-    const char *rule = NULL;
     char *p;
     int rc;
 
-    if (wr->state != FIRST_KEY && wr->state != NEXT_KEY)
+    if (!key_is_due(wr))
         return put_misplaced(wr);
     rc = put_reserve(wr, size);
     if (rc != TW_OK)
@@ -437,16 +465,31 @@ static NEVER_INLINE int key_slow(tw_json_writer *wr, const char *text, size_t si
     p += wr->state == NEXT_KEY;
     *p = '"';
     p = text_put(wr, p + 1, text, size, flags);
-    if (p == NULL)
-        return wr->code;
-    rc = key_end(wr, p);
-    if (rc == TW_OK && wr->depth < wr->watched) {
-        rule = wr->watch->key(wr->watch_ctx, wr->depth, text, size);
-        wr->watched = wr->watch->depth + 1;
-    }
-    if (rule != NULL) /* a rule of the key speaks of its value's path */
-        return writer_fail(wr, TW_E_VALIDATION, rule, 0);
-    return rc;
+    return p != NULL ? key_end(wr, p, text, size) : wr->code;
+}
+
+static NEVER_INLINE int string_show(tw_json_writer *wr, const char *p, const char *text,
+                                    size_t size)
+{
+    tw_json_put put = {.kind = TW_JSON_STRING, .string = text, .size = size};
+
+    return value_show(wr, p, &put);
+}
+
+/* Takes a string whose text ends at `p`, its closing quote due, into the document. */
+static ALWAYS_INLINE int string_end(tw_json_writer *wr, char *p, const char *text,
+                                    size_t size)
+{
+    size_t total = (size_t)(p + 1 - wr->buf.data);
+
+    *p = '"';
+    if (total > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    if (wr->depth < wr->watched && (size == 0 || is_shown(wr, TW_JSON_STRING)))
+        return string_show(wr, p + 1, text, size);
+    wr->buf.size = total;
+    wr->state = wr->after[wr->depth];
+    return TW_OK;
 }
 
 /* A string so long that it may break a limit. */
@@ -467,7 +510,6 @@ static NEVER_INLINE int string_check(tw_json_writer *wr, const char *text, size_
 static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t size,
                                     int64_t chars, unsigned flags)
 {
-    tw_json_put put;
     char *p;
     int rc;
 
@@ -481,27 +523,11 @@ static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t
         return wr->code;
     *p = '"';
     p = text_put(wr, p + 1, text, size, flags);
-    if (p == NULL)
-        return wr->code;
-    *p++ = '"';
-    if (wr->depth >= wr->watched)
-        return value_end(wr, p, TW_JSON_STRING, 0, 0);
-    if ((size_t)(p - wr->buf.data) > wr->max_bytes)
-        return writer_fail_room(wr, TW_E_TOO_LARGE);
-    put = (tw_json_put){.kind = TW_JSON_STRING, .string = text, .size = size};
-    put.chars = chars < 0 ? tw__utf8_count(text, size) : (size_t)chars;
-    return value_show(wr, p, &put);
+    return p != NULL ? string_end(wr, p, text, size) : wr->code;
 }
 
-/* Nonzero where a text is short, there is room for it, and nobody looks on. */
-static ALWAYS_INLINE int text_is_quick(const tw_json_writer *wr, size_t size)
-{
-    return size <= TW__COPY_SHORT && wr->depth >= wr->watched &&
-           wr->buf.room - wr->buf.size >= TW__COPY_SHORT + SLACK;
-}
-
-/* Common keys and strings are short and plain: these two write them without a call. All else
- * is left to the slow ones, which begin again: nothing counts before the size is set. */
+/* Common keys and strings are short and plain: these write them without a call. All else is left
+ * to the slow ones, which begin again: nothing counts before the size is set. */
 int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
                     unsigned flags)
 {
@@ -509,7 +535,7 @@ int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t c
     char *p;
 
     (void)chars; /* no limit on keys is documented */
-    if (!text_is_quick(wr, size) || (wr->state != FIRST_KEY && wr->state != NEXT_KEY))
+    if (size > TW__COPY_SHORT || !has_room(wr, TW__COPY_SHORT) || !key_is_due(wr))
         return key_slow(wr, text, size, flags);
     p = wr->buf.data + wr->buf.size;
     *p = ',';
@@ -517,30 +543,91 @@ int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t c
     *p++ = '"';
     if (tw__copy_short(p, text, size, deny) != 0)
         return key_slow(wr, text, size, flags);
-    return key_end(wr, p + size);
+    return key_end(wr, p + size, text, size);
 }
 
-int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
-                       unsigned flags)
+static ALWAYS_INLINE int string_quick(tw_json_writer *wr, const char *text, size_t size,
+                                      int64_t chars, unsigned flags)
 {
     uint64_t deny = (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1;
     char *p;
 
-    if (!text_is_quick(wr, size) || wr->state > VALUE || size > wr->quick_size)
+    if (wr->state > VALUE || size > wr->quick_size || !has_room(wr, size))
         return string_slow(wr, text, size, chars, flags);
     p = wr->buf.data + wr->buf.size;
     *p = ',';
     p += wr->state == MORE;
     *p++ = '"';
-    if (tw__copy_short(p, text, size, deny) != 0)
+    if (tw__copy_plain(p, text, size, deny) != size)
         return string_slow(wr, text, size, chars, flags);
-    p[size] = '"';
-    size = (size_t)(p + size + 1 - wr->buf.data);
-    if (size > wr->max_bytes)
-        return writer_fail_room(wr, TW_E_TOO_LARGE);
-    wr->buf.size = size;
-    wr->state = wr->after[wr->depth];
+    return string_end(wr, p + size, text, size);
+}
+
+static NEVER_INLINE int string_unchecked(tw_json_writer *wr, const char *text,
+                                         size_t size, int64_t chars)
+{
+    return string_quick(wr, text, size, chars, 0);
+}
+
+/* Compiled twice: where the text is known to be UTF-8 its upper half needs no look. */
+int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size, int64_t chars,
+                       unsigned flags)
+{
+    if ((flags & TW_JSON_VALID_UTF8) == 0)
+        return string_unchecked(wr, text, size, chars);
+    return string_quick(wr, text, size, chars, TW_JSON_VALID_UTF8);
+}
+
+/* ---- keys made ready ------------------------------------------------------------------- */
+
+enum { READY_MAX = 40, READY_FRAME = 4 /* the comma, the quotes, the colon */ };
+
+/* What is inside a tw_json_key. */
+typedef struct ready {
+    unsigned char size; /* of text */
+    unsigned char mark; /* the watcher's */
+    char text[46];      /* ,"key": and then whatever */
+} ready;
+
+_Static_assert(sizeof(ready) == sizeof(tw_json_key), "tw_json_key has the wrong size");
+_Static_assert((int)SLACK > (int)TW__NUMBER_ROOM, "a number needs more room");
+_Static_assert(SLACK >= READY_MAX + READY_FRAME, "a ready key needs more room");
+
+int tw_json_key_make(tw_json_key *key, const char *text, size_t size)
+{
+    ready made = {.size = (unsigned char)(size + READY_FRAME), .text = ",\""};
+
+    if (size > READY_MAX || copy_plain(made.text + 2, text, size, 0) != size ||
+        tw__utf8_check(text, size) != size)
+        return TW_E_INVALID;
+    memcpy(made.text + 2 + size, "\":", 2);
+    memcpy(key, &made, sizeof made);
     return TW_OK;
+}
+
+int tw_json_put_ready_key(tw_json_writer *wr, tw_json_key *key)
+{
+    ready *made = (ready *)key;
+    unsigned first = wr->state == FIRST_KEY; /* no comma then */
+    size_t total = wr->buf.size + made->size - first;
+    char *p;
+
+    if (!has_room(wr, 0) || !key_is_due(wr))
+        return key_slow(wr, made->text + 2, made->size - (size_t)READY_FRAME,
+                        TW_JSON_VALID_UTF8);
+    if (total > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    p = wr->buf.data + wr->buf.size;
+    /* Fixed sizes are copied without a call. */
+    memcpy(p, made->text + first, 32);
+    if (made->size > 32)
+        memcpy(p + 32, made->text + first + 32, READY_MAX + READY_FRAME - 32);
+    wr->buf.size = total;
+    wr->state = VALUE;
+    return wr->depth < wr->watched ? key_show(wr, made->text + 2,
+                                              made->size - (size_t)READY_FRAME,
+                                              &made->mark)
+                                   : TW_OK;
 }
 
 /* ---- scalars --------------------------------------------------------------------------- */

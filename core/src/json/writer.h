@@ -15,9 +15,8 @@ typedef struct tw_json_put {
                            still that of the opening bracket */
     size_t end;     /* one past its last byte; with OBJECT and ARRAY at + 1 */
     const char
-        *string;  /* STRING: as given, not escaped; borrowed until the callback returns */
-    size_t size;  /* STRING: bytes of `string` */
-    size_t chars; /* STRING: code points */
+        *string;     /* STRING: as given, not escaped; borrowed until the callback returns */
+    size_t size;     /* STRING: bytes of `string` */
     int64_t integer; /* INT */
     double real;     /* REAL */
 } tw_json_put;
@@ -32,12 +31,23 @@ typedef struct tw_json_put {
  * their values. At *_END the container is closed and `depth` is what it was at its opening.
  * Callbacks must not call the writer, but for reading its text, which ends with the value shown.
  * They may change `depth`, which counts at once: raised at an OBJECT, its contents are shown.
- * The value callback may change `depth`, which is read again after it.
+ *
+ * `quiet` saves calls: a bit (1 << kind) for each kind of value at that depth which is known to be
+ * right, the STRING bit speaking of strings that are not empty. It too may be changed by the
+ * callbacks at any time.
+ *
+ * `mark` is a byte for the key callback to remember what it found out about the text: the same
+ * byte comes with the same text at whatever depth, 0 at first, or one that is forgotten. Ready keys
+ * go from writer to writer, so it has one meaning in all watches.
  */
+enum { TW__QUIET_DEPTHS = 4 };
+
 typedef struct tw_json_watch {
     unsigned depth;
-    const char *(*key)(void *ctx, unsigned depth, const char *text, size_t size);
+    const char *(*key)(void *ctx, unsigned depth, const char *text, size_t size,
+                       unsigned char *mark);
     const char *(*value)(void *ctx, const tw_json_put *put);
+    uint32_t quiet[TW__QUIET_DEPTHS];
 } tw_json_watch;
 
 /* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/redact.h"
 #include "net/address.h"
 #include "net/head.h"
 
@@ -65,18 +66,47 @@ struct transport {
 
 /* libcurl counts, but before 7.84 two threads must not do so at once. */
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t global_once = PTHREAD_ONCE_INIT;
+
+static void fork_prepare(void)
+{
+    pthread_mutex_lock(&global_lock);
+}
+
+static void fork_over(void)
+{
+    pthread_mutex_unlock(&global_lock);
+}
+
+/* A fork waits until no thread is inside: the child would find the lock held, or libcurl half
+ * made, for ever. */
+static void fork_hook(void)
+{
+    pthread_atfork(fork_prepare, fork_over, fork_over);
+}
+
+static void global_enter(void)
+{
+    pthread_once(&global_once, fork_hook);
+    pthread_mutex_lock(&global_lock);
+}
+
+static void global_leave(void)
+{
+    pthread_mutex_unlock(&global_lock);
+}
 
 static int global_init(tw_error **err)
 {
     const curl_version_info_data *info;
     CURLcode rc;
 
-    pthread_mutex_lock(&global_lock);
+    global_enter();
     rc = curl_global_init(CURL_GLOBAL_DEFAULT);
     info = curl_version_info(CURLVERSION_NOW);
     if (rc == CURLE_OK && info->version_num < OLDEST_VERSION)
         curl_global_cleanup();
-    pthread_mutex_unlock(&global_lock);
+    global_leave();
     if (rc != CURLE_OK)
         return tw__error(err, TW_E_NETWORK, "libcurl could not be initialised: %s",
                          curl_easy_strerror(rc));
@@ -88,18 +118,18 @@ static int global_init(tw_error **err)
 
 static void global_cleanup(void)
 {
-    pthread_mutex_lock(&global_lock);
+    global_enter();
     curl_global_cleanup();
-    pthread_mutex_unlock(&global_lock);
+    global_leave();
 }
 
 const char *tw__curl_version(void)
 {
     const char *text;
 
-    pthread_mutex_lock(&global_lock);
+    global_enter();
     text = curl_version();
-    pthread_mutex_unlock(&global_lock);
+    global_leave();
     return text;
 }
 
@@ -107,9 +137,9 @@ const char *tw__curl_ca_file(void)
 {
     const curl_version_info_data *info;
 
-    pthread_mutex_lock(&global_lock);
+    global_enter();
     info = curl_version_info(CURLVERSION_NOW);
-    pthread_mutex_unlock(&global_lock);
+    global_leave();
     return info->age >= CURLVERSION_SEVENTH ? info->cainfo : NULL;
 }
 
@@ -126,7 +156,7 @@ static size_t transfer_stop(transfer *tr, int code, const char *why)
 
 static int head_deliver(transfer *tr, int status)
 {
-    tw_transfer_head head = {sizeof head, 0, 0, "", "", "", ""};
+    tw_transfer_head head = {sizeof head, 0, 0, "", "", "", "", 0};
     int rc;
 
     head.status = status;
@@ -136,6 +166,7 @@ static int head_deliver(transfer *tr, int status)
     head.content_encoding = tr->fields.content_encoding;
     if (tr->fields.location != NULL)
         head.location = tr->fields.location;
+    head.open_ended = head.content_length < 0 && !tr->fields.chunked;
     tr->head_done = 1;
     rc = tr->events.head(tr->ctx, &head);
     if (rc < 0)
@@ -170,7 +201,8 @@ static size_t on_header(char *line, size_t unit, size_t count, void *arg)
     curl_easy_getinfo(tr->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200)
         return size; /* 1xx: the real one follows */
-    if (tr->fields.conflict)
+    /* Both say where the body ends, and one of them is wrong (RFC 9112, 6.3). */
+    if (tr->fields.conflict || (tr->fields.chunked && tr->fields.content_length >= 0))
         return transfer_stop(tr, TW_E_PROTOCOL,
                              "the answer's Content-Length made no sense");
     return head_deliver(tr, (int)status) < 0 || tr->canceled ? 0 : size;
@@ -483,6 +515,17 @@ static const struct {
     {CURLE_BAD_CONTENT_ENCODING, TW_E_PROTOCOL, 0},
 };
 
+/* libcurl quotes a proxy that it cannot use with all that its URL holds. */
+static void proxy_hide(char *text, const char *proxy)
+{
+    const char *scheme = strstr(proxy, "://");
+    const char *from = scheme != NULL ? scheme + 3 : proxy;
+    const char *at = strrchr(from, '@');
+
+    if (at != NULL)
+        tw__redact(text, from, (size_t)(at - from), "***");
+}
+
 static void end_fill(tw_transfer_end *end, char *text, size_t room, const transfer *tr,
                      CURLcode result)
 {
@@ -517,6 +560,7 @@ static void end_fill(tw_transfer_end *end, char *text, size_t room, const transf
     }
     snprintf(text, room, "%s",
              tr->detail[0] != '\0' ? tr->detail : curl_easy_strerror(result));
+    proxy_hide(text, tr->owner->settings->proxy);
     end->message = text;
 }
 

@@ -60,6 +60,8 @@ int tw__head_take(tw_head_fields *fields, const char *line, size_t size)
         size--;
     if (field_is(line, name_size, "content-length"))
         length_keep(fields, value, size);
+    else if (field_is(line, name_size, "transfer-encoding"))
+        fields->chunked = size >= 7 && strncasecmp(value + size - 7, "chunked", 7) == 0;
     else if (field_is(line, name_size, "retry-after"))
         field_keep(fields->retry_after, sizeof fields->retry_after, value, size);
     else if (field_is(line, name_size, "content-type"))

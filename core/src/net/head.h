@@ -14,7 +14,8 @@ typedef struct tw_head_fields {
     char content_type[256];
     char content_encoding[64];
     char *location; /* NULL when absent */
-    int conflict;   /* a length that is no number, or two different ones */
+    int chunked;
+    int conflict; /* a length that is no number, or two different ones */
 } tw_head_fields;
 
 /* Zero-initialised or used before; frees. */

@@ -363,6 +363,23 @@ static int job_has_news(tw_job *job)
     return news;
 }
 
+/* A queue of the job's own has nobody who takes entries off: the consumer looked at the job, and
+ * `known` says that it learned of the end. What it has not seen keeps the descriptor readable;
+ * the look comes last, so that news that come in between count. */
+static void news_settle(tw_job *job, int known)
+{
+    int unseen;
+
+    if (!job->own_queue)
+        return;
+    tw__queue_forget(job->queue, job);
+    pthread_mutex_lock(&job->lock);
+    unseen = job->first != NULL || (job->finished && !known);
+    pthread_mutex_unlock(&job->lock);
+    if (unseen)
+        tw__queue_notify(job->queue, job);
+}
+
 int tw_job_wait(tw_job *job, int64_t timeout_ms)
 {
     int64_t until =
@@ -380,8 +397,7 @@ int tw_job_wait(tw_job *job, int64_t timeout_ms)
             break;
         rc = tw__queue_poll(job->queue, timeout_ms < 0 ? -1 : left > 0 ? left : 0);
     }
-    if (job->own_queue && rc == TW_OK)
-        tw__queue_forget(job->queue, job);
+    news_settle(job, rc == TW_OK);
     tw__queue_renew(job->queue);
     return rc;
 }
@@ -463,8 +479,10 @@ int tw_job_next(tw_block **out, tw_job *job, tw_error **err)
         *out = block;
         return TW_OK;
     }
-    if (!finished)
+    if (!finished) {
+        news_settle(job, 0);
         return TW_AGAIN;
+    }
     rc = tw_job_result(&rsp, job, err);
     return rc == TW_OK ? TW_DONE : rc;
 }

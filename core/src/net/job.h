@@ -24,6 +24,10 @@ typedef struct tw_job_kind {
  * finish). `state` is taken on success. `queue` may be NULL. @thread any */
 int tw__job_new(tw_job **out, tw_loop *loop, tw_queue *queue, const tw_job_kind *kind,
                 void *state, tw_error **err);
+/* A reference besides those, for who may look at the job after it was finished. It does not
+ * keep it going. @thread any */
+void tw__job_retain(tw_job *job);
+void tw__job_release(tw_job *job);
 /* Posts kind->start to the I/O thread. On failure the job is finished with the error. */
 int tw__job_submit(tw_job *job, tw_error **err);
 

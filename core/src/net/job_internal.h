@@ -52,10 +52,7 @@ struct tw_job {
     tw_job *list_next, **list_at;
 };
 
-void tw__job_retain(tw_job *job);
-void tw__job_release(tw_job *job);
-
-/* @thread worker */
+/* @thread any */
 void tw__queue_notify(tw_queue *queue, tw_job *job);
 tw_queue *tw__queue_ref(tw_queue *queue);
 void tw__queue_unref(tw_queue *queue);

@@ -13,6 +13,7 @@ void worked_begin(worked_gate *wg)
     tw_gate_settings gate;
 
     fake_time_begin();
+    wg->open_ended = 0;
     script_init(&wg->sc);
     memset(&settings, 0, sizeof settings);
     settings.size = sizeof settings;
@@ -77,12 +78,13 @@ int worked_head(worked_gate *wg, int index, int status, const char *type,
                 const char *encoding)
 {
     script_request *rq = &wg->sc.requests[index];
-    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", ""};
+    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0};
 
     if (index >= wg->sc.count || !rq->live)
         abort();
     head.status = status;
     head.content_type = type;
     head.content_encoding = encoding;
+    head.open_ended = wg->open_ended;
     return rq->events.head(rq->ctx, &head);
 }

@@ -10,6 +10,7 @@ typedef struct worked_gate {
     script sc;
     tw_loop *loop;
     tw_gate *gate;
+    int open_ended; /* the heads of worked_head tell no length */
 } worked_gate;
 
 /* Also puts the fake time in place. */

@@ -38,6 +38,7 @@ typedef struct tw_transfer_head {
     const char *content_type;
     const char *content_encoding;
     const char *location;
+    int open_ended; /* neither length nor chunks: only the close ends the body, a cut too */
 } tw_transfer_head;
 
 /** How a transfer ended. */
