@@ -103,3 +103,29 @@ int lx_opt_callback(lua_State *L, int arg)
     luaL_checktype(L, arg, LUA_TFUNCTION);
     return 1;
 }
+
+int lx_push_fields(lua_State *L, int arg)
+{
+    int list;
+    int set;
+    int n;
+    int i;
+
+    get_field(L, arg, "fields");
+    list = lua_gettop(L);
+    if (lua_isnil(L, list))
+        return 0;
+    luaL_argcheck(L, lua_istable(L, list), arg, "option 'fields' is not a list of names");
+    n = (int)lua_rawlen(L, list);
+    lua_createtable(L, 0, n);
+    set = lua_gettop(L);
+    for (i = 1; i <= n; i++) {
+        lua_rawgeti(L, list, i);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg,
+                      "option 'fields' is not a list of names");
+        lua_pushboolean(L, 1);
+        lua_rawset(L, set);
+    }
+    luaL_argcheck(L, n > 0, arg, "option 'fields' is empty");
+    return set;
+}

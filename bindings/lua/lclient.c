@@ -143,12 +143,14 @@ int lx_push_stats(lua_State *L, const lx_client *c)
         rc = tw_client_stats(any_client(c), &stats);
     if (rc != TW_OK)
         return lx_fail_text(L, rc, "the client was made in the parent process");
-    lua_createtable(L, 0, sizeof rows / sizeof *rows);
+    lua_createtable(L, 0, sizeof rows / sizeof *rows + 1);
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!lx_pushinteger(L, (int64_t)*rows[i].value))
             lua_pushnumber(L, (lua_Number)*rows[i].value);
         lua_setfield(L, -2, rows[i].name);
     }
+    lua_pushboolean(L, stats.paused != 0);
+    lua_setfield(L, -2, "paused");
     return 1;
 }
 

@@ -16,10 +16,144 @@ lx_client *lx_cohorts_client(lua_State *L, int arg)
     return lx_check_client(L, -1);
 }
 
-/* cohorts:list_start([{sync_info=…} [, callback]]) -> job. */
+/* ---- answers ----------------------------------------------------------------------- */
+
+/* result[to] = body[from], the result on top; null is nil. */
+static void copy_member(lua_State *L, int body, const char *from, const char *to)
+{
+    lua_getfield(L, body, from);
+    if (lua_islightuserdata(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+    lua_setfield(L, -2, to);
+}
+
+/* An id, which may have come as a number. */
+static void copy_id(lua_State *L, int body, const char *from, const char *to)
+{
+    copy_member(L, body, from, to);
+    lua_getfield(L, -1, to);
+    lua_tolstring(L, -1, NULL);
+    lua_setfield(L, -2, to);
+}
+
+static int push_cohorts(lua_State *L, int body)
+{
+    int rows;
+    int n;
+    int i;
+
+    lua_getfield(L, body, "cohorts");
+    rows = lua_gettop(L);
+    if (!lua_istable(L, rows))
+        return lx_fail_text(L, TW_E_PROTOCOL, "the answer had no list of cohorts");
+    n = (int)lua_rawlen(L, rows);
+    lua_createtable(L, n, 0);
+    for (i = 1; i <= n; i++) {
+        lua_rawgeti(L, rows, i);
+        if (!lua_istable(L, -1))
+            return lx_fail_text(L, TW_E_PROTOCOL,
+                                "the list of cohorts was not as documented");
+        lua_createtable(L, 0, 6);
+        copy_id(L, lua_gettop(L) - 1, "id", "id");
+        copy_member(L, lua_gettop(L) - 1, "name", "name");
+        copy_member(L, lua_gettop(L) - 1, "size", "size");
+        copy_member(L, lua_gettop(L) - 1, "published", "published");
+        copy_member(L, lua_gettop(L) - 1, "lastComputed", "last_computed");
+        lua_insert(L, -2);
+        lua_setfield(L, -2, "data");
+        lua_rawseti(L, rows + 1, i);
+    }
+    return 1;
+}
+
+static int push_upload(lua_State *L, int body)
+{
+    const char *id;
+    int metadata;
+
+    lua_getfield(L, body, "metadata");
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+    }
+    metadata = lua_gettop(L);
+    /* Both spellings are documented (Behavioral Cohorts API docs, read 2026-11-23). */
+    lua_getfield(L, body, "cohortId");
+    id = lua_isnil(L, -1) ? "cohort_id" : "cohortId";
+    lua_createtable(L, 0, 5);
+    copy_id(L, body, id, "cohort_id");
+    copy_member(L, metadata, "matched", "matched");
+    copy_member(L, metadata, "totals", "total");
+    copy_member(L, metadata, "invalid_ids_sample", "invalid_ids_sample");
+    lua_pushvalue(L, body);
+    lua_setfield(L, -2, "data");
+    return 1;
+}
+
+/* The ids of all results of a membership update as one list; nil where they are not as
+ * documented. */
+static void push_skipped(lua_State *L, int body)
+{
+    int results;
+    int list;
+    int count = 0;
+    int i;
+    int k;
+
+    lua_getfield(L, body, "memberships_result");
+    results = lua_gettop(L);
+    lua_newtable(L);
+    list = results + 1;
+    for (i = 1; lua_istable(L, results) && i <= (int)lua_rawlen(L, results); i++) {
+        lua_rawgeti(L, results, i);
+        if (lua_istable(L, -1))
+            lua_getfield(L, -1, "skipped_ids");
+        for (k = 1; lua_istable(L, -1) && k <= (int)lua_rawlen(L, -1); k++) {
+            lua_rawgeti(L, -1, k);
+            lua_rawseti(L, list, ++count);
+        }
+        lua_settop(L, list);
+    }
+    if (!lua_istable(L, results))
+        lua_pushnil(L);
+}
+
+static int push_update(lua_State *L, int body, lx_result kind)
+{
+    int skipped;
+
+    push_skipped(L, body);
+    skipped = lua_gettop(L);
+    if (!lua_istable(L, skipped))
+        return lx_fail_text(L, TW_E_PROTOCOL, "the answer was not as documented");
+    lua_createtable(L, 0, 3);
+    copy_id(L, body, "cohort_id", "cohort_id");
+    lua_newtable(L);
+    lua_setfield(L, -2, kind == LX_RESULT_ADD ? "skipped_remove" : "skipped_add");
+    lua_pushvalue(L, skipped);
+    lua_setfield(L, -2, kind == LX_RESULT_ADD ? "skipped_add" : "skipped_remove");
+    return 1;
+}
+
+int lx_push_cohort_answer(lua_State *L, lx_result kind)
+{
+    int body = lua_gettop(L);
+
+    if (kind == LX_RESULT_COHORTS)
+        return push_cohorts(L, body);
+    if (kind == LX_RESULT_UPLOAD)
+        return push_upload(L, body);
+    return push_update(L, body, kind);
+}
+
+/* ---- list -------------------------------------------------------------------------- */
+
+/* cohorts:list_start([{include_sync_info=…} [, callback]]) -> job. */
 static int cohorts_list_start(lua_State *L)
 {
-    static const char *const names[] = {"sync_info", NULL};
+    static const char *const names[] = {"include_sync_info", NULL};
     int callback = lx_opt_callback(L, 3) ? 3 : 0;
     tw_error *err = NULL;
     tw_queue *queue;
@@ -31,7 +165,7 @@ static int cohorts_list_start(lua_State *L)
     lua_settop(L, 3);
     if (!lua_isnil(L, 2)) {
         lx_check_names(L, 2, names);
-        sync = lx_opt_flag(L, 2, "sync_info", 0);
+        sync = lx_opt_flag(L, 2, "include_sync_info", 0);
     }
     c = lx_cohorts_client(L, 1);
     if (c->cl == NULL)
@@ -92,12 +226,11 @@ static int64_t check_seconds(lua_State *L, int arg, const char *name)
     return ms > 0 ? ms : 0;
 }
 
-/* cohorts:download(id [, {props=…, request_id=…, poll_first=…, timeout=…}]) -> job:
+/* cohorts:download(id [, {props=…, request_id=…, timeout=…}]) -> job:
  * read it with its ids() or rows(). */
 static int cohorts_download(lua_State *L)
 {
-    static const char *const names[] = {"props", "request_id", "poll_first", "timeout",
-                                        NULL};
+    static const char *const names[] = {"props", "request_id", "timeout", NULL};
     tw_cohort_download_options options = TW_COHORT_DOWNLOAD_OPTIONS_INIT;
     const char *keys[MAX_PROPS + 1];
     const char *id = luaL_checkstring(L, 2);
@@ -111,7 +244,6 @@ static int cohorts_download(lua_State *L)
         lx_check_names(L, 3, names);
         check_props(L, 3, &options, keys);
         options.request_id = lx_opt_text(L, 3, "request_id");
-        options.poll_first_ms = check_seconds(L, 3, "poll_first");
         options.timeout_ms = check_seconds(L, 3, "timeout");
     }
     c = lx_cohorts_client(L, 1);
@@ -219,9 +351,11 @@ static void check_upload(lua_State *L, tw_cohort_upload_options *options)
     options->app_id = lx_opt_whole(L, 2, "app_id", 0, 1, LX_EXACT);
     options->owner = lx_opt_text(L, 2, "owner");
     options->id_type = lx_opt_text(L, 2, "id_type");
+    if (options->id_type == NULL)
+        options->id_type = "BY_USER_ID";
     options->group = lx_opt_text(L, 2, "group");
     options->existing_cohort_id = lx_opt_text(L, 2, "existing_cohort_id");
-    options->published = lx_opt_flag(L, 2, "published", 0);
+    options->published = lx_opt_flag(L, 2, "published", 1);
     options->skip_save = lx_opt_flag(L, 2, "skip_save", 0);
     options->skip_invalid_ids = lx_opt_flag(L, 2, "skip_invalid_ids", 1);
 }
@@ -256,7 +390,8 @@ static int cohorts_upload_start(lua_State *L)
     return lx_job_started(L, j, rc, err);
 }
 
-/* cohorts:update_start(id, {add=… or remove=…, id_type=…} [, callback]) -> job. */
+/* cohorts:update_start(id, {add=… or remove=…, id_type=…} [, callback]) -> job: one
+ * request is either; the façade's update() takes both. */
 static int cohorts_update_start(lua_State *L)
 {
     static const char *const names[] = {"add", "remove", "id_type", "skip_invalid_ids",
@@ -290,11 +425,11 @@ static int cohorts_update_start(lua_State *L)
     box = push_ids(L, 3, remove ? "remove" : "add", &rc, &err);
     if (rc != TW_OK)
         return lx_fail(L, rc, err);
-    j = lx_newjob(L, -2, LX_RESULT_JSON, callback);
+    j = lx_newjob(L, -2, remove ? LX_RESULT_REMOVE : LX_RESULT_ADD, callback);
     rc = c->cl != NULL ? lx_job_queue(&queue, j, &err) : TW_E_CLOSED;
     if (rc == TW_OK)
         rc = tw_cohort_update_start(
-            &j->job, c->cl, id, id_type != NULL ? id_type : "BY_ID",
+            &j->job, c->cl, id, id_type != NULL ? id_type : "BY_NAME",
             remove ? "REMOVE" : "ADD", skip, box->resource, queue, &err);
     if (rc == TW_OK)
         box->resource = NULL;

@@ -22,21 +22,52 @@ static const event_name operations[] = {{"clear_all", "$clearAll"},
                                         {"remove", "$remove"}};
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
-/* Where a kind of event differs from a plain one. */
+enum { LEADING_MOST = 10 };
+
+/* Where a kind of event differs from a plain one. Its leading fields are written first
+ * and in this order, the others behind them: the order of the Python module, so that both
+ * send the same bytes. */
 typedef struct event_kind {
-    const char *type;       /* event_type, fixed; NULL: the caller's */
+    const char *type;       /* event_type where the caller gives none */
     const char *properties; /* what holds the operations */
-    int (*skip)(const char *name, size_t size);
+    lx_skip skip;           /* the leading fields and what becomes something else */
+    event_name leading[LEADING_MOST + 1];
 } event_kind;
 
 typedef struct event_call {
     const event_kind *kind;
-    int ops; /* stack index of the first operation's value */
+    int leading; /* stack index of the first leading field's value */
+    int ops;     /* of the first operation's */
 } event_call;
 
 static int is_name(const char *name, size_t size, const char *wanted)
 {
     return strlen(wanted) == size && memcmp(name, wanted, size) == 0;
+}
+
+static int is_leading(const event_kind *kind, const char *name, size_t size)
+{
+    const event_name *field = kind->leading;
+
+    while (field->given != NULL && !is_name(name, size, field->given))
+        field++;
+    return field->given != NULL;
+}
+
+static int encode_leading(lua_State *L, lx_encoder *en, const event_call *call)
+{
+    const event_name *field = call->kind->leading;
+    int rc = TW_OK;
+    int i;
+
+    for (i = 0; rc == TW_OK && field[i].given != NULL; i++) {
+        if (lua_isnil(L, call->leading + i))
+            continue;
+        rc = lx_encode_key(en, field[i].wanted);
+        if (rc == TW_OK)
+            rc = lx_encode(L, en, call->leading + i);
+    }
+    return rc;
 }
 
 static int encode_event(lua_State *L, lx_encoder *en, void *ctx)
@@ -47,7 +78,21 @@ static int encode_event(lua_State *L, lx_encoder *en, void *ctx)
 
 /* ---- property operations ----------------------------------------------------------- */
 
-static int skip_operations(const char *name, size_t size)
+static int skip_identify(const char *name, size_t size);
+static int skip_group(const char *name, size_t size);
+
+static const event_kind identify_kind = {
+    "$identify",
+    "user_properties",
+    skip_identify,
+    {{"user_id", "user_id"}, {"device_id", "device_id"}, {"groups", "groups"}}};
+static const event_kind group_kind = {
+    "$groupidentify",
+    "group_properties",
+    skip_group,
+    {{"user_id", "user_id"}, {"device_id", "device_id"}}};
+
+static int is_operation(const char *name, size_t size)
 {
     size_t i;
 
@@ -58,14 +103,16 @@ static int skip_operations(const char *name, size_t size)
     return 0;
 }
 
-static int skip_group(const char *name, size_t size)
+static int skip_identify(const char *name, size_t size)
 {
-    return skip_operations(name, size) || is_name(name, size, "group_type") ||
-           is_name(name, size, "group_value");
+    return is_leading(&identify_kind, name, size) || is_operation(name, size);
 }
 
-static const event_kind identify_kind = {"$identify", "user_properties", skip_operations};
-static const event_kind group_kind = {"$groupidentify", "group_properties", skip_group};
+static int skip_group(const char *name, size_t size)
+{
+    return is_leading(&group_kind, name, size) || is_operation(name, size) ||
+           is_name(name, size, "group_type") || is_name(name, size, "group_value");
+}
 
 /* unset={"a", "b"}: the values of the map it becomes mean nothing. */
 static int encode_unset(lua_State *L, lx_encoder *en, int index)
@@ -178,6 +225,8 @@ static int encode_identify(lua_State *L, lx_encoder *en, void *ctx)
     if (rc == TW_OK)
         rc = lx_encode_text(en, "event_type", call->kind->type);
     if (rc == TW_OK)
+        rc = encode_leading(L, en, call);
+    if (rc == TW_OK)
         rc = lx_encode_members(L, en, 2, call->kind->skip);
     if (rc == TW_OK && call->kind == &group_kind)
         rc = encode_group(L, en, call->ops + OPERATIONS, call->ops + OPERATIONS + 1);
@@ -188,31 +237,37 @@ static int encode_identify(lua_State *L, lx_encoder *en, void *ctx)
 
 /* ---- revenue ----------------------------------------------------------------------- */
 
-static int skip_revenue(const char *name, size_t size)
-{
-    return is_name(name, size, "event_type") || is_name(name, size, "product_id") ||
-           is_name(name, size, "revenue_type");
-}
-
-static const event_kind revenue_kind = {"revenue_amount", NULL, skip_revenue};
+static int skip_revenue(const char *name, size_t size);
 
 /* The documented fields of a revenue event; two of them have names unlike all others'. */
+static const event_kind revenue_kind = {"revenue_amount",
+                                        NULL,
+                                        skip_revenue,
+                                        {{"event_type", "event_type"},
+                                         {"user_id", "user_id"},
+                                         {"device_id", "device_id"},
+                                         {"price", "price"},
+                                         {"quantity", "quantity"},
+                                         {"revenue", "revenue"},
+                                         {"product_id", "productId"},
+                                         {"revenue_type", "revenueType"},
+                                         {"currency", "currency"},
+                                         {"event_properties", "event_properties"}}};
+
+static int skip_revenue(const char *name, size_t size)
+{
+    return is_leading(&revenue_kind, name, size);
+}
+
 static int encode_revenue(lua_State *L, lx_encoder *en, void *ctx)
 {
-    static const char *const wanted[] = {"event_type", "productId", "revenueType"};
     const event_call *call = ctx;
     int rc = tw_json_put_object(en->wr);
-    int i;
 
-    for (i = 0; rc == TW_OK && i < 3; i++) {
-        if (!lua_isnil(L, call->ops + i)) {
-            rc = lx_encode_key(en, wanted[i]);
-            if (rc == TW_OK)
-                rc = lx_encode(L, en, call->ops + i);
-        } else if (i == 0) {
-            rc = lx_encode_text(en, wanted[i], call->kind->type);
-        }
-    }
+    if (rc == TW_OK && lua_isnil(L, call->leading))
+        rc = lx_encode_text(en, "event_type", call->kind->type);
+    if (rc == TW_OK)
+        rc = encode_leading(L, en, call);
     if (rc == TW_OK)
         rc = lx_encode_members(L, en, 2, call->kind->skip);
     return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
@@ -305,22 +360,23 @@ static int client_track(lua_State *L)
     return c != NULL ? send_event(L, c, &run) : lx_fail_closed(L);
 }
 
-static int send_identify(lua_State *L, const event_kind *kind)
+static int push_leading(lua_State *L, const event_kind *kind)
 {
-    lx_client *c = check_event(L);
-    event_call call = {kind, 3};
-    lx_encoding run = {.body = encode_identify, .ctx = &call};
+    int count = 0;
+
+    for (; kind->leading[count].given != NULL; count++)
+        push_field(L, kind->leading[count].given);
+    return count;
+}
+
+/* Misuse: what would stand in the event twice, or instead of something else. */
+static void check_identify(lua_State *L, const event_call *call)
+{
+    const event_kind *kind = call->kind;
     int i;
 
-    if (c == NULL)
-        return lx_fail_closed(L);
-    luaL_checkstack(L, OPERATIONS + 4, NULL);
-    for (i = 0; i < OPERATIONS; i++)
-        push_field(L, operations[i].given);
-    push_field(L, "group_type");
-    push_field(L, "group_value");
-    for (i = 0; i < OPERATIONS && lua_isnil(L, call.ops + i); i++)
-        ;
+    for (i = 0; i < OPERATIONS && lua_isnil(L, call->ops + i); i++)
+        continue;
     push_field(L, kind->properties);
     luaL_argcheck(
         L, i == OPERATIONS || lua_isnil(L, -1), 2,
@@ -328,6 +384,28 @@ static int send_identify(lua_State *L, const event_kind *kind)
                         kind->properties, operations[i < OPERATIONS ? i : 0].given));
     push_field(L, "event_type");
     luaL_argcheck(L, lua_isnil(L, -1), 2, "there is no option 'event_type'");
+    if (kind != &group_kind || lua_isnil(L, call->ops + OPERATIONS))
+        return;
+    push_field(L, "groups");
+    luaL_argcheck(L, lua_isnil(L, -1), 2, "'groups' and 'group_type' exclude each other");
+}
+
+static int send_identify(lua_State *L, const event_kind *kind)
+{
+    lx_client *c = check_event(L);
+    event_call call = {.kind = kind, .leading = 3};
+    lx_encoding run = {.body = encode_identify, .ctx = &call};
+    int i;
+
+    if (c == NULL)
+        return lx_fail_closed(L);
+    luaL_checkstack(L, LEADING_MOST + OPERATIONS + 10, NULL);
+    call.ops = call.leading + push_leading(L, kind);
+    for (i = 0; i < OPERATIONS; i++)
+        push_field(L, operations[i].given);
+    push_field(L, "group_type");
+    push_field(L, "group_value");
+    check_identify(L, &call);
     lua_settop(L, call.ops + OPERATIONS + 1);
     return send_event(L, c, &run);
 }
@@ -351,14 +429,12 @@ static int client_group_identify(lua_State *L)
 static int client_revenue(lua_State *L)
 {
     lx_client *c = check_event(L);
-    event_call call = {&revenue_kind, 3};
+    event_call call = {.kind = &revenue_kind, .leading = 3};
     lx_encoding run = {.body = encode_revenue, .ctx = &call};
 
     if (c == NULL)
         return lx_fail_closed(L);
-    push_field(L, "event_type");
-    push_field(L, "product_id");
-    push_field(L, "revenue_type");
+    push_leading(L, &revenue_kind);
     return send_event(L, c, &run);
 }
 

@@ -4,34 +4,6 @@
 
 #include "lx.h"
 
-/* The list of names at `name` as a set {name = true}, pushed; 0 where absent. */
-static int push_fields(lua_State *L, int arg)
-{
-    int list;
-    int set;
-    int n;
-    int i;
-
-    lua_pushliteral(L, "fields");
-    lua_rawget(L, arg);
-    list = lua_gettop(L);
-    if (lua_isnil(L, list))
-        return 0;
-    luaL_argcheck(L, lua_istable(L, list), arg, "option 'fields' is not a list of names");
-    n = (int)lua_rawlen(L, list);
-    lua_createtable(L, 0, n);
-    set = lua_gettop(L);
-    for (i = 1; i <= n; i++) {
-        lua_rawgeti(L, list, i);
-        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg,
-                      "option 'fields' is not a list of names");
-        lua_pushboolean(L, 1);
-        lua_rawset(L, set);
-    }
-    luaL_argcheck(L, n > 0, arg, "option 'fields' is empty");
-    return set;
-}
-
 static const char *check_hour(lua_State *L, const char *name)
 {
     const char *hour = lx_opt_text(L, 2, name);
@@ -68,7 +40,7 @@ static int client_export(lua_State *L)
     options.block_bytes = (size_t)lx_opt_whole(L, 2, "block_bytes", 0, 1, 1 << 30);
     options.ready_blocks = (unsigned)lx_opt_whole(L, 2, "ready_blocks", 0, 1, 1000);
     options.max_line_bytes = (size_t)lx_opt_whole(L, 2, "max_line_bytes", 0, 1, 1 << 30);
-    fields = push_fields(L, 2);
+    fields = lx_push_fields(L, 2);
     s = lx_newstream(L, lx_opt_flag(L, 2, "raw", 0) ? LX_ITEMS_LINES : LX_ITEMS_EVENTS);
     lx_getanchor(L, -1);
     lx_newdecoder(L,

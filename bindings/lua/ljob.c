@@ -116,22 +116,6 @@ int lx_job_started(lua_State *L, lx_job *j, int code, tw_error *err)
 
 /* ---- results ----------------------------------------------------------------------- */
 
-/* Both spellings are documented (Behavioral Cohorts API docs, read 2026-11-23). */
-static void settle_cohort_id(lua_State *L)
-{
-    lua_pushliteral(L, "cohort_id");
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushliteral(L, "cohortId");
-        lua_rawget(L, -3);
-        lua_rawset(L, -3);
-    } else {
-        lua_pop(L, 2);
-    }
-}
-
 static int push_body(lua_State *L, const lx_job *j, const tw_reply *rsp)
 {
     tw_error *err = NULL;
@@ -145,15 +129,7 @@ static int push_body(lua_State *L, const lx_job *j, const tw_reply *rsp)
         return lx_fail(L, rc, err);
     if (!lua_istable(L, -1))
         return lx_fail_text(L, TW_E_PROTOCOL, "the answer was not a JSON object");
-    if (j->result == LX_RESULT_UPLOAD)
-        settle_cohort_id(L);
-    if (j->result != LX_RESULT_COHORTS)
-        return 1;
-    lua_pushliteral(L, "cohorts");
-    lua_rawget(L, -2);
-    return lua_istable(L, -1)
-               ? 1
-               : lx_fail_text(L, TW_E_PROTOCOL, "the answer had no list of cohorts");
+    return lx_push_cohort_answer(L, j->result);
 }
 
 static int push_outcome(lua_State *L, lx_job *j)
@@ -259,7 +235,7 @@ static int job_cancel(lua_State *L)
     return 0;
 }
 
-/* job:progress() -> {phase=…, requests=…, bytes_received=…, id=…}. */
+/* job:progress() -> {phase=…, requests=…, bytes_received=…, request_id=…}. */
 static int job_progress(lua_State *L)
 {
     lx_job *j = check_job(L);
@@ -277,7 +253,7 @@ static int job_progress(lua_State *L)
     lua_setfield(L, -2, "bytes_received");
     if (progress.id[0] != '\0') {
         lua_pushstring(L, progress.id);
-        lua_setfield(L, -2, "id");
+        lua_setfield(L, -2, "request_id");
     }
     return 1;
 }

@@ -89,6 +89,33 @@ static int json_decode(lua_State *L)
     return rc == TW_OK ? 1 : lx_fail(L, rc, err);
 }
 
+static int decode_some(lua_State *L)
+{
+    tw_error *err = NULL;
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    int rc;
+
+    lua_pushvalue(L, lua_upvalueindex(2));
+    rc = lx_decode(L, lua_gettop(L), text, size, &err);
+    return rc == TW_OK ? 1 : lx_fail(L, rc, err);
+}
+
+/* json.decoder{fields=…, drop_null=…} -> a function as json.decode that builds less. */
+static int json_decoder(lua_State *L)
+{
+    static const char *const names[] = {"fields", "drop_null", NULL};
+    int fields;
+
+    lua_settop(L, 1);
+    lx_check_names(L, 1, names);
+    fields = lx_push_fields(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lx_newdecoder(L, (size_t)1 << 30, fields, lx_opt_flag(L, 1, "drop_null", 0));
+    lua_pushcclosure(L, decode_some, 2);
+    return 1;
+}
+
 static int mark_table(lua_State *L, const char *name)
 {
     if (lua_isnoneornil(L, 1)) {
@@ -126,11 +153,10 @@ static int json_object(lua_State *L)
 /* Expects the env and below it the module's table, and leaves them. */
 int lx_open_json(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"json_encode", json_encode},
-                                         {"json_decode", json_decode},
-                                         {"array", json_array},
-                                         {"object", json_object},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"json_encode", json_encode},   {"json_decode", json_decode},
+        {"json_decoder", json_decoder}, {"array", json_array},
+        {"object", json_object},        {NULL, NULL}};
     lx_env *env = lua_touserdata(L, -1);
 
     luaL_newmetatable(L, LX_ARRAY);

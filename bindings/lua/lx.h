@@ -106,6 +106,8 @@ int lx_opt_flag(lua_State *L, int arg, const char *name, int standard);
 /* A whole number within [min, max] or `standard` where absent. */
 int64_t lx_opt_whole(lua_State *L, int arg, const char *name, int64_t standard,
                      int64_t min, int64_t max);
+/* Option `fields`, a list of names, as a set {name = true}, pushed; 0 where absent. */
+int lx_push_fields(lua_State *L, int arg);
 /* Raises unless the value at `arg` is a function or absent; nonzero for a function. */
 int lx_opt_callback(lua_State *L, int arg);
 
@@ -171,6 +173,17 @@ int lx_open_decoder(lua_State *L);
 
 /* ---- clients, jobs, streams -------------------------------------------------------- */
 
+/* What a job's reply is turned into. */
+typedef enum lx_result {
+    LX_RESULT_STATS,   /* the client's numbers */
+    LX_RESULT_COHORTS, /* these four: see lx_push_cohort_answer */
+    LX_RESULT_UPLOAD,
+    LX_RESULT_ADD,
+    LX_RESULT_REMOVE,
+    LX_RESULT_RAW,   /* status and body */
+    LX_RESULT_STREAM /* read by ids() or rows() */
+} lx_result;
+
 typedef struct lx_job lx_job;
 
 typedef struct lx_client {
@@ -187,6 +200,8 @@ enum { LX_CLIENT_COHORTS = 1, LX_CLIENT_DEFAULT, LX_CLIENT_PENDING };
 lx_client *lx_check_client(lua_State *L, int arg);
 /* The client that the cohorts object at `arg` belongs to, which it also pushes. */
 lx_client *lx_cohorts_client(lua_State *L, int arg);
+/* Pushes what is made of the decoded body on top; 1, or 2 for nil and the error. */
+int lx_push_cohort_answer(lua_State *L, lx_result kind);
 /* Pushes the numbers, or nil and the error; returns how many values that is. */
 int lx_push_stats(lua_State *L, const lx_client *c);
 int lx_fail_closed(lua_State *L);
@@ -194,16 +209,6 @@ int lx_open_client(lua_State *L);
 int lx_open_cohorts(lua_State *L);
 extern const luaL_Reg lx_event_methods[];
 extern const luaL_Reg lx_export_methods[];
-
-/* What a job's reply is turned into. */
-typedef enum lx_result {
-    LX_RESULT_STATS,   /* the client's numbers */
-    LX_RESULT_JSON,    /* the decoded body */
-    LX_RESULT_COHORTS, /* the list inside of it */
-    LX_RESULT_UPLOAD,  /* the body, its id under one name */
-    LX_RESULT_RAW,     /* status and body */
-    LX_RESULT_STREAM   /* read by ids() or rows() */
-} lx_result;
 
 struct lx_job {
     tw_job *job; /* NULL: closed */

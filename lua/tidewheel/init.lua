@@ -2,7 +2,7 @@
 -- The module: what C gives, and on top of it what is said best in Lua.
 local core = require "tidewheel.core"
 
-local error, ipairs, pairs, tostring, type = error, ipairs, pairs, tostring, type
+local error, ipairs, pairs, type = error, ipairs, pairs, type
 local byte, format, gsub = string.byte, string.format, string.gsub
 local concat, sort = table.concat, table.sort
 
@@ -44,8 +44,28 @@ function cohorts:upload(options)
   return finish(self:upload_start(options))
 end
 
+-- Adding comes first; each is a request of its own.
 function cohorts:update(id, options)
-  return finish(self:update_start(id, options))
+  if type(options) ~= "table" or options.add == nil or options.remove == nil then
+    return finish(self:update_start(id, options))
+  end
+  local one = {}
+  for name, value in pairs(options) do
+    one[name] = value
+  end
+  one.remove = nil
+  local added, err = finish(self:update_start(id, one))
+  if not added then
+    return nil, err
+  end
+  one.add, one.remove = nil, options.remove
+  local removed
+  removed, err = finish(self:update_start(id, one))
+  if not removed then
+    return nil, err
+  end
+  removed.skipped_add = added.skipped_add
+  return removed
 end
 
 local function escape(text)
@@ -56,8 +76,14 @@ end
 
 local function query_value(name, value)
   local kind = type(value)
-  if kind == "number" or kind == "boolean" or kind == "string" then
-    return escape(name) .. "=" .. escape(tostring(value))
+  if kind == "string" then
+    return escape(name) .. "=" .. escape(value)
+  elseif kind == "number" or kind == "boolean" then
+    -- As in JSON: tostring() rounds, and says 1e+15 for an integer of Lua 5.1.
+    local text = core.json_encode(value)
+    if text then
+      return escape(name) .. "=" .. escape(text)
+    end
   end
   return error("query parameter '" .. name .. "' is a " .. kind, 4)
 end
@@ -110,7 +136,11 @@ return {
   null = core.null,
   array = core.array,
   object = core.object,
-  json = { encode = core.json_encode, decode = core.json_decode },
+  json = {
+    encode = core.json_encode,
+    decode = core.json_decode,
+    decoder = core.json_decoder,
+  },
   clock = core.clock,
   version = core.version,
 }

@@ -95,6 +95,67 @@ describe("json.encode", function()
     end)
   end)
 
+  it("writes members in the byte order of their names, however many there are", function()
+    assert.equal('{"":1,"A":2,"a":{"b":1,"c":2},"a\\u0000":3,"a b":4,"aa":5,"long name 1":6,' ..
+      '"long name 10":7,"long name 2":8,"\195\169":9}', encode {
+        ["\195\169"] = 9, ["long name 2"] = 8, ["long name 10"] = 7, ["long name 1"] = 6,
+        aa = 5, ["a b"] = 4, ["a\0"] = 3, a = { c = 2, b = 1 }, A = 2, [""] = 1,
+      })
+    -- Around where the sort changes, the stack's slots end, and LuaJIT has no stack at all.
+    for _, n in ipairs { 39, 40, 41, 42, 127, 128, 255, 256, 257, 258, 5000 } do
+      local names, map = {}, {}
+      for i = 1, n do
+        names[i] = "name" .. (i * 7919) % 10007
+        map[names[i]] = { b = i, a = tw.array() }
+      end
+      table.sort(names)
+      for i, name in ipairs(names) do
+        names[i] = ('"%s":{"a":[],"b":%d}'):format(name, map[name].b)
+      end
+      assert.equal("{" .. table.concat(names, ",") .. "}", encode(map))
+      map[1] = true
+      assert.is_nil(encode(map))
+    end
+    -- Tables within each other share the slots.
+    local nested, text = "leaf", '"leaf"'
+    for _ = 1, 30 do
+      local map = { m = nested }
+      for i = 10, 60 do
+        map["k" .. i] = i
+      end
+      nested = map
+    end
+    local parts = {}
+    for i = 10, 60 do
+      parts[#parts + 1] = ('"k%d":%d'):format(i, i)
+    end
+    for _ = 1, 30 do
+      text = "{" .. table.concat(parts, ",") .. ',"m":' .. text .. "}"
+    end
+    assert.equal(text, encode(nested))
+  end)
+
+  it("writes what was there when a hook changes the table", function()
+    for _, n in ipairs { 5, 600 } do
+      local map = {}
+      for i = 1, n do
+        map[("key%d with a name that is long enough to be no short string"):format(i)] = print
+      end
+      local text = assert(encode(map, function()
+        for name in pairs(map) do
+          map[name] = nil
+        end
+        collectgarbage()
+        assert(encode({ b = print, a = print }, function() return 1 end) == '{"a":1,"b":1}')
+        return "x"
+      end))
+      assert.equal(n, select(2, text:gsub('":"x"', "")))
+      assert.has_error(function()
+        encode({ a = { b = print } }, function() error("mine", 0) end)
+      end, "mine")
+    end
+  end)
+
   it("looks at tables raw", function()
     local called = false
     local function trap()
@@ -265,6 +326,19 @@ describe("json.decode", function()
     end
     collectgarbage("setpause", pause)
     collectgarbage("setstepmul", step)
+  end)
+end)
+
+describe("json.decoder", function()
+  it("builds the fields that are wanted alone", function()
+    local pick = tw.json.decoder { fields = { "a", "n" } }
+    assert.same({ a = { b = 1 }, n = tw.null }, pick '{"b":[1,{"a":2}],"a":{"b":1},"n":null,"c":1}')
+    assert.same({ b = 1 }, tw.json.decoder { drop_null = true } '{"a":null,"b":1}')
+    local value, err = pick '{"b":[1,}'
+    assert.is_nil(value)
+    assert.equal("protocol", err.code)
+    assert.has_error(function() tw.json.decoder { fields = {} } end)
+    assert.has_error(function() tw.json.decoder { colour = "blue" } end)
   end)
 end)
 

@@ -20,6 +20,13 @@ local values = { ["<app_id>"] = tonumber(app_id) }
 
 local function fill(arguments)
   for name, value in pairs(arguments) do
+    if type(value) == "table" and value.prefix then
+      local ids = {}
+      for i = value.first, value.last do
+        ids[#ids + 1] = ("%s%d"):format(value.prefix, i)
+      end
+      value = ids
+    end
     arguments[name] = values[value] or value
   end
   return arguments
@@ -33,7 +40,7 @@ end
 
 run["cohorts.upload"] = function(arguments)
   local reply, err = client.cohorts:upload(arguments)
-  values["<cohort_id>"] = reply and reply.cohort_id
+  values["<cohort_id>"] = reply and reply.cohort_id or values["<cohort_id>"]
   return reply, err
 end
 
@@ -43,15 +50,22 @@ end
 
 run["cohorts.download"] = function(arguments, id)
   local job, err = client.cohorts:download(id, arguments)
-  for _ in (job and job:rows() or function() end) do
+  if not job then
+    return nil, err
   end
-  return job, err
+  local count = 0
+  for _ in job:rows() do
+    count = count + 1
+  end
+  return count
 end
 
 run["export"] = function(arguments)
+  local count = 0
   for _ in client:export(arguments) do
+    count = count + 1
   end
-  return true
+  return count
 end
 
 run["raw"] = function(arguments, endpoint)

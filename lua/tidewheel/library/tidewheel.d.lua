@@ -29,6 +29,8 @@
 ---Numbers keep their type where Lua has two: 1 is `1` and 1.0 is `1.0`. In Lua 5.1 and LuaJIT a
 ---whole number up to 2^53 is an integer; LuaJIT's boxed int64_t and uint64_t are exact.
 ---
+---Members are written in the byte order of their names, so that a value is always the same text.
+---
 ---Decoded, an integer that Lua's numbers cannot hold exactly (beyond 2^53 in Lua 5.1 and LuaJIT,
 ---beyond 64 bits in Lua 5.4) is the string of its digits.
 ---@alias tidewheel.Value string|number|boolean|table|tidewheel.Null
@@ -84,6 +86,15 @@ function json.encode(value, default) end
 ---@return tidewheel.Error? err
 function json.decode(text) end
 
+---@class tidewheel.Decoder
+---@field fields? string[] only these top-level fields are built
+---@field drop_null? boolean leaves fields out that are null
+
+---Makes a function as `decode` that builds less, for the lines of a raw export say.
+---@param options tidewheel.Decoder
+---@return fun(text: string): tidewheel.Value?, tidewheel.Error?
+function json.decoder(options) end
+
 ---A client of one project. On Lua 5.4 it can be a `<close>` variable, which closes it as `close`
 ---does. A client that is collected sends nothing any more.
 ---@class tidewheel.Client
@@ -97,7 +108,7 @@ local Client = {}
 ---@return tidewheel.Error? err
 function Client:track(event) end
 
----@class tidewheel.Identify
+---@class tidewheel.Operations
 ---@field user_id? string
 ---@field device_id? string
 ---@field set? table<string, tidewheel.Value>
@@ -111,15 +122,18 @@ function Client:track(event) end
 ---@field remove? table<string, tidewheel.Value>
 ---@field clear_all? boolean
 
+---@class tidewheel.Identify: tidewheel.Operations
+---@field groups? table<string, string|string[]>
+
 ---Changes properties of a user, as an event of type `$identify`. Other fields are those of events.
 ---@param identify tidewheel.Identify
 ---@return true? ok
 ---@return tidewheel.Error? err
 function Client:identify(identify) end
 
----@class tidewheel.GroupIdentify: tidewheel.Identify
----@field group_type? string
----@field group_value? string|string[]
+---@class tidewheel.GroupIdentify: tidewheel.Operations
+---@field group_type string
+---@field group_value string|string[]
 
 ---Changes properties of a group, as an event of type `$groupidentify`.
 ---@param identify tidewheel.GroupIdentify
@@ -158,9 +172,10 @@ function Client:revenue(revenue) end
 ---@field refused integer
 ---@field requests integer
 ---@field retries integer
+---@field paused boolean sending waits: the server refused the key, the address or the network; the events are kept
 
 ---Sends what was accepted so far and waits until each of these events has its final state.
----@param timeout? number seconds, 30 if absent
+---@param timeout? number seconds, default 30
 ---@return tidewheel.Stats? stats
 ---@return tidewheel.Error? err
 function Client:flush(timeout) end
@@ -198,7 +213,7 @@ function Client:describe() end
 
 ---Stops taking events in, sends what is queued, cancels everything else. Closing again does
 ---nothing.
----@param timeout? number seconds, 10 if absent
+---@param timeout? number seconds, default 10
 ---@return tidewheel.Stats? stats
 ---@return tidewheel.Error? err not every event has a certain end
 ---@return tidewheel.Stats? last in that case the numbers
@@ -262,15 +277,24 @@ function Client:update(budget) end
 local Cohorts = {}
 
 ---@class tidewheel.CohortList
----@field sync_info? boolean
+---@field include_sync_info? boolean what is synced to where as well, in `data`
+
+---A cohort as the list shows it.
+---@class tidewheel.Cohort
+---@field id string
+---@field name string
+---@field size? integer when it was last computed
+---@field published boolean
+---@field last_computed? integer seconds since 1970
+---@field data table the whole documented row
 
 ---@param options? tidewheel.CohortList
----@return table[]? cohorts the documented rows
+---@return tidewheel.Cohort[]? cohorts
 ---@return tidewheel.Error? err
 function Cohorts:list(options) end
 
 ---@param options? tidewheel.CohortList
----@param callback? fun(cohorts: table[]?, err: tidewheel.Error?)
+---@param callback? fun(cohorts: tidewheel.Cohort[]?, err: tidewheel.Error?)
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
 function Cohorts:list_start(options, callback) end
@@ -278,7 +302,6 @@ function Cohorts:list_start(options, callback) end
 ---@class tidewheel.CohortDownload
 ---@field props? boolean|string[] user properties: all, or these
 ---@field request_id? string goes on with an earlier request
----@field poll_first? number seconds before the first poll
 ---@field timeout? number seconds for the whole job
 
 ---Requests the members of a cohort and waits for the file in the background. Read it with the
@@ -293,43 +316,57 @@ function Cohorts:download(id, options) end
 ---@field name string
 ---@field app_id integer
 ---@field owner string login e-mail
----@field id_type "BY_AMP_ID"|"BY_USER_ID"
+---@field id_type? "BY_AMP_ID"|"BY_USER_ID" default "BY_USER_ID"
 ---@field ids (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream
----@field published? boolean
+---@field published? boolean default true
 ---@field group? string
 ---@field existing_cohort_id? string replaces the members of this cohort
 ---@field skip_save? boolean
 ---@field skip_invalid_ids? boolean default true
 
----Makes a cohort, or replaces the members of one. The reply is the documented one; its
----`cohort_id` is there whichever of the two documented spellings was sent.
+---The answer to an upload.
+---@class tidewheel.CohortUploaded
+---@field cohort_id? string nil where nothing was saved
+---@field matched? integer ids the project knows
+---@field total? integer ids received by the server
+---@field invalid_ids_sample? string[] some of those it does not know
+---@field data table the whole documented answer
+
+---Makes a cohort, or replaces the members of one.
 ---@param options tidewheel.CohortUpload
----@return table? reply
+---@return tidewheel.CohortUploaded? reply
 ---@return tidewheel.Error? err
 function Cohorts:upload(options) end
 
 ---@param options tidewheel.CohortUpload
----@param callback? fun(reply: table?, err: tidewheel.Error?)
+---@param callback? fun(reply: tidewheel.CohortUploaded?, err: tidewheel.Error?)
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
 function Cohorts:upload_start(options, callback) end
 
 ---@class tidewheel.CohortUpdate
----@field add? (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream either this
----@field remove? (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream or this
----@field id_type? "BY_ID"|"BY_NAME" default "BY_ID"
+---@field add? (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream
+---@field remove? (string|integer)[]|(fun(): string|integer|nil)|tidewheel.Stream
+---@field id_type? "BY_ID"|"BY_NAME" default "BY_NAME"
 ---@field skip_invalid_ids? boolean default true
 
----Adds members to a cohort or removes them.
+---The answer to an update.
+---@class tidewheel.CohortUpdated
+---@field cohort_id string
+---@field skipped_add string[] ids to add that the project does not know
+---@field skipped_remove string[] ids to remove that it does not know
+
+---Adds members to a cohort and removes others; adding comes first.
 ---@param id string
 ---@param options tidewheel.CohortUpdate
----@return table? reply
+---@return tidewheel.CohortUpdated? reply
 ---@return tidewheel.Error? err
 function Cohorts:update(id, options) end
 
+---One request, so either `add` or `remove`.
 ---@param id string
 ---@param options tidewheel.CohortUpdate
----@param callback? fun(reply: table?, err: tidewheel.Error?)
+---@param callback? fun(reply: tidewheel.CohortUpdated?, err: tidewheel.Error?)
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
 function Cohorts:update_start(id, options, callback) end
@@ -365,7 +402,7 @@ function Job:cancel() end
 ---@field phase "waiting"|"requested"|"polling"|"streaming"|"done"
 ---@field requests integer
 ---@field bytes_received integer
----@field id? string the server's id of the request
+---@field request_id? string the server's id of the request
 
 ---@return tidewheel.Progress? progress
 ---@return tidewheel.Error? err
