@@ -22,7 +22,8 @@ NULLS = [
 
 
 def sent(count: int, seed: int = 7) -> list[dict[str, Any]]:
-    """Events as an application builds them: ids, time, 8 event and 3 user properties."""
+    """Events as an application builds them, some 520 bytes: ids, time, device, 8 event and 3 user
+    properties."""
     rng = random.Random(seed)
     base = 1767225600000
     return [
@@ -31,6 +32,12 @@ def sent(count: int, seed: int = 7) -> list[dict[str, Any]]:
             "user_id": f"player-{rng.randrange(100_000):06d}",
             "time": base + i,
             "insert_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "device_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "session_id": base - rng.randrange(3_600_000),
+            "platform": rng.choice(["iOS", "Android"]),
+            "os_version": "19.2",
+            "app_version": "2.4.1",
+            "country": "Chile",
             "event_properties": {
                 "level": rng.randrange(100),
                 "score": rng.random() * 1000,

@@ -26,8 +26,8 @@ COHORT = "ten or more purchases"
 
 
 def progress(items: Iterable, total: int, label: str) -> Iterator:
-    """Passes the items on and draws a bar while it does."""
-    step = max(total // 40, 1)
+    """Passes the items on and draws a bar while it does, once where nobody watches."""
+    step = max(total // 40, 1) if sys.stderr.isatty() else total
     for done, item in enumerate(items, 1):
         yield item
         if done % step == 0 or done == total:

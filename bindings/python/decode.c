@@ -513,3 +513,12 @@ PyObject *twpy_decode(twpy_decoder *dec, const char *text, size_t size, int64_t 
     Py_XDECREF(value);
     return PyErr_Occurred() ? NULL : reader_failed(dec, index);
 }
+
+PyObject *twpy_decode_one(twpy_state *state, const char *text, size_t size)
+{
+    twpy_decoder *dec = twpy_decoder_new(state, size + 1, NULL);
+    PyObject *value = dec != NULL ? twpy_decode(dec, text, size, -1) : NULL;
+
+    twpy_decoder_free(dec);
+    return value;
+}

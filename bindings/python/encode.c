@@ -19,7 +19,15 @@ enum {
     HOOK_DEPTH = 48
 }; /* a little more than the writer takes: it names the path */
 
-static int put_value(tw_json_writer *wr, PyObject *value, int *foreign);
+/* One walk. `size` and `overflow` are where Python's functions leave what they return by reference:
+ * a local variable for it would put a stack guard into every small function here. */
+typedef struct walk {
+    tw_json_writer *wr;
+    twpy_key *keys; /* TWPY_KEYS slots, or NULL */
+    Py_ssize_t size;
+    int overflow;
+    int foreign;
+} walk;
 
 static int refuse_type(tw_json_writer *wr, const char *before, PyObject *value,
                        const char *after)
@@ -35,21 +43,17 @@ static int refuse_type(tw_json_writer *wr, const char *before, PyObject *value,
     return tw_json_writer_refuse(wr, rule);
 }
 
-/* The text of a str in UTF-8, borrowed from it; NULL where it cannot be encoded. The number of
- * characters is asked for only where it may matter: short texts are short in characters. */
-static inline const char *text_of(PyObject *text, Py_ssize_t *size, Py_ssize_t *chars)
+/* The text of a str in UTF-8, borrowed from it, and its size in w->size; NULL where it cannot be
+ * encoded. */
+static inline const char *text_of(walk *w, PyObject *text)
 {
-    const char *utf8;
-
 #ifndef Py_LIMITED_API
     if (PyUnicode_IS_COMPACT_ASCII(text)) {
-        *size = *chars = PyUnicode_GET_LENGTH(text);
+        w->size = PyUnicode_GET_LENGTH(text);
         return PyUnicode_DATA(text);
     }
 #endif
-    utf8 = PyUnicode_AsUTF8AndSize(text, size);
-    *chars = utf8 != NULL && *size > LONG_TEXT ? PyUnicode_GetLength(text) : -1;
-    return utf8;
+    return PyUnicode_AsUTF8AndSize(text, &w->size);
 }
 
 static int refuse_text(tw_json_writer *wr)
@@ -60,137 +64,219 @@ static int refuse_text(tw_json_writer *wr)
     return tw_json_writer_refuse(wr, "the text held a lone surrogate");
 }
 
-static inline int put_text(tw_json_writer *wr, PyObject *value)
-{
-    Py_ssize_t size;
-    Py_ssize_t chars;
-    const char *text = text_of(value, &size, &chars);
+/* ---- keys ---------------------------------------------------------------------------- */
 
-    if (text == NULL)
-        return refuse_text(wr);
-    return tw_json_put_string(wr, text, (size_t)size, chars, TW_JSON_VALID_UTF8);
+/*
+ * An application's keys are literals, the same objects each time, so a key is looked up by its
+ * address: what is found needs neither checks nor escapes. A slot owns its key, or the address
+ * might come to mean another one. A key enters when it was the last to miss here once before, so
+ * that keys made for one event only (parsed JSON) cost no more than the look.
+ */
+
+static inline twpy_key *key_slot(walk *w, PyObject *key)
+{
+    uint64_t mixed = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
+
+    return &w->keys[mixed >> 54];
 }
 
-static int put_int(tw_json_writer *wr, PyObject *value)
-{
-    int overflow;
-    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+_Static_assert(TWPY_KEYS == 1 << (64 - 54), "key_slot takes the wrong number of bits");
 
-    if (overflow != 0)
-        return tw_json_writer_refuse(wr, "the integer was beyond 64 bits");
-    if (number == -1 && PyErr_Occurred())
-        return TW_E_INVALID;
-    return tw_json_put_int(wr, number);
+static void key_enter(walk *w, PyObject *key, const char *text)
+{
+    twpy_key *slot = key_slot(w, key);
+    PyObject *old = slot->text;
+
+    if (slot->missed != key) {
+        slot->missed = key;
+        return;
+    }
+    if (tw_json_key_make(&slot->ready, text, (size_t)w->size) == TW_OK) {
+        slot->text = Py_NewRef(key);
+        Py_XDECREF(old); /* a str: runs no code */
+    }
 }
 
-static inline int put_key(tw_json_writer *wr, PyObject *key)
+static int put_new_key(walk *w, PyObject *key)
 {
-    Py_ssize_t size;
-    Py_ssize_t chars;
     const char *text;
 
-    if (Py_TYPE(key) != &PyUnicode_Type && !PyUnicode_Check(key))
-        return refuse_type(wr, "a key was of type ", key, "; keys must be str");
-    text = text_of(key, &size, &chars);
+    if (!PyUnicode_Check(key))
+        return refuse_type(w->wr, "a key was of type ", key, "; keys must be str");
+    text = text_of(w, key);
     if (text == NULL)
-        return refuse_text(wr);
-    return tw_json_put_key(wr, text, (size_t)size, chars, TW_JSON_VALID_UTF8);
+        return refuse_text(w->wr);
+    if (w->keys != NULL && Py_TYPE(key) == &PyUnicode_Type)
+        key_enter(w, key, text);
+    return tw_json_put_key(w->wr, text, (size_t)w->size, -1, TW_JSON_VALID_UTF8);
+}
+
+static inline int put_key(walk *w, PyObject *key)
+{
+    twpy_key *slot;
+
+    if (w->keys != NULL) {
+        slot = key_slot(w, key);
+        if (slot->text == key)
+            return tw_json_put_ready_key(w->wr, &slot->ready);
+    }
+    return put_new_key(w, key);
+}
+
+/* ---- values -------------------------------------------------------------------------- */
+
+static int put_text(walk *w, PyObject *value)
+{
+    const char *text = text_of(w, value);
+    Py_ssize_t chars = -1;
+
+    if (text == NULL)
+        return refuse_text(w->wr);
+    if (w->size > LONG_TEXT) /* no other can have too many */
+        chars = PyUnicode_GetLength(value);
+    return tw_json_put_string(w->wr, text, (size_t)w->size, chars, TW_JSON_VALID_UTF8);
+}
+
+static int put_int(walk *w, PyObject *value)
+{
+    long long number = PyLong_AsLongLongAndOverflow(value, &w->overflow);
+
+    if (number == -1) {
+        if (w->overflow != 0)
+            return tw_json_writer_refuse(w->wr, "the integer was beyond 64 bits");
+        if (PyErr_Occurred())
+            return TW_E_INVALID;
+    }
+    return tw_json_put_int(w->wr, number);
+}
+
+static int put_rest(walk *w, PyObject *value);
+
+static inline int put_value(walk *w, PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+
+    if (type == &PyUnicode_Type)
+        return put_text(w, value);
+    if (type == &PyLong_Type)
+        return put_int(w, value);
+    return put_rest(w, value);
 }
 
 /* The values of a dict that was made a while ago lie all over the memory: each is fetched while
  * the one before it is written. */
-static int put_dict(tw_json_writer *wr, PyObject *dict, int *foreign)
+static int put_dict(walk *w, PyObject *dict)
 {
     Py_ssize_t at = 0;
     PyObject *key;
     PyObject *value;
     PyObject *next_key = NULL;
     PyObject *next_value = NULL;
-    int rc = tw_json_put_object(wr);
+    int rc = tw_json_put_object(w->wr);
     int more = PyDict_Next(dict, &at, &key, &value);
 
     while (rc == TW_OK && more) {
         more = PyDict_Next(dict, &at, &next_key, &next_value);
         if (more)
             __builtin_prefetch(next_value);
-        rc = put_key(wr, key);
+        rc = put_key(w, key);
         if (rc == TW_OK)
-            rc = put_value(wr, value, foreign);
+            rc = put_value(w, value);
         key = next_key;
         value = next_value;
     }
-    return rc == TW_OK ? tw_json_put_object_end(wr) : rc;
+    return rc == TW_OK ? tw_json_put_object_end(w->wr) : rc;
 }
 
-static int put_list(tw_json_writer *wr, PyObject *list, int *foreign)
+static int put_list(walk *w, PyObject *list)
 {
+    Py_ssize_t size = PyList_Size(list);
     Py_ssize_t i;
-    int rc = tw_json_put_array(wr);
+    int rc = tw_json_put_array(w->wr);
 
-    for (i = 0; rc == TW_OK && i < PyList_Size(list); i++)
-        rc = put_value(wr, PyList_GetItem(list, i), foreign);
-    return rc == TW_OK ? tw_json_put_array_end(wr) : rc;
+    for (i = 0; rc == TW_OK && i < size; i++)
+        rc = put_value(w, PyList_GetItem(list, i));
+    return rc == TW_OK ? tw_json_put_array_end(w->wr) : rc;
 }
 
-static int put_tuple(tw_json_writer *wr, PyObject *tuple, int *foreign)
+static int put_tuple(walk *w, PyObject *tuple)
 {
+    Py_ssize_t size = PyTuple_Size(tuple);
     Py_ssize_t i;
-    int rc = tw_json_put_array(wr);
+    int rc = tw_json_put_array(w->wr);
 
-    for (i = 0; rc == TW_OK && i < PyTuple_Size(tuple); i++)
-        rc = put_value(wr, PyTuple_GetItem(tuple, i), foreign);
-    return rc == TW_OK ? tw_json_put_array_end(wr) : rc;
+    for (i = 0; rc == TW_OK && i < size; i++)
+        rc = put_value(w, PyTuple_GetItem(tuple, i));
+    return rc == TW_OK ? tw_json_put_array_end(w->wr) : rc;
 }
 
 /* Subclasses count as the built-in type they are made of (IntEnum, numpy.float64, OrderedDict,
  * named tuples): their storage is read, none of their methods called. */
-static int put_other(tw_json_writer *wr, PyObject *value, int *foreign)
+static int put_other(walk *w, PyObject *value)
 {
     if (PyUnicode_Check(value))
-        return put_text(wr, value);
+        return put_text(w, value);
     if (PyLong_Check(value))
-        return put_int(wr, value);
+        return put_int(w, value);
     if (PyFloat_Check(value))
-        return tw_json_put_real(wr, PyFloat_AsDouble(value));
+        return tw_json_put_real(w->wr, PyFloat_AsDouble(value));
     if (PyDict_Check(value))
-        return put_dict(wr, value, foreign);
+        return put_dict(w, value);
     if (PyList_Check(value))
-        return put_list(wr, value, foreign);
+        return put_list(w, value);
     if (PyTuple_Check(value))
-        return put_tuple(wr, value, foreign);
-    *foreign = 1;
-    return refuse_type(wr, "the value was of type ", value, ", which JSON does not have");
+        return put_tuple(w, value);
+    w->foreign = 1;
+    return refuse_type(w->wr, "the value was of type ", value,
+                       ", which JSON does not have");
 }
 
-static int put_value(tw_json_writer *wr, PyObject *value, int *foreign)
+/* All but text and whole numbers, which are the most. */
+static int put_rest(walk *w, PyObject *value)
 {
     PyTypeObject *type = Py_TYPE(value);
 
-    if (type == &PyUnicode_Type)
-        return put_text(wr, value);
-    if (type == &PyLong_Type)
-        return put_int(wr, value);
     if (type == &PyFloat_Type)
-        return tw_json_put_real(wr, PyFloat_AsDouble(value));
+        return tw_json_put_real(w->wr, PyFloat_AsDouble(value));
+    if (type == &PyBool_Type)
+        return tw_json_put_bool(w->wr, value == Py_True);
     if (value == Py_None)
-        return tw_json_put_null(wr);
-    if (value == Py_True)
-        return tw_json_put_bool(wr, 1);
-    if (value == Py_False)
-        return tw_json_put_bool(wr, 0);
+        return tw_json_put_null(w->wr);
     if (type == &PyDict_Type)
-        return put_dict(wr, value, foreign);
+        return put_dict(w, value);
     if (type == &PyList_Type)
-        return put_list(wr, value, foreign);
+        return put_list(w, value);
     if (type == &PyTuple_Type)
-        return put_tuple(wr, value, foreign);
-    return put_other(wr, value, foreign);
+        return put_tuple(w, value);
+    return put_other(w, value);
 }
 
-int twpy_encode(tw_json_writer *wr, PyObject *value, int *foreign)
+#ifndef Py_GIL_DISABLED
+/* A slot to a cache line. Without memory it goes without. */
+static void keys_make(twpy_state *state)
 {
-    *foreign = 0;
-    return put_value(wr, value, foreign);
+    const uintptr_t line = 64;
+
+    state->keys_memory = PyMem_Calloc(1, TWPY_KEYS * sizeof *state->keys + line - 1);
+    if (state->keys_memory != NULL)
+        state->keys =
+            (twpy_key *)(((uintptr_t)state->keys_memory + line - 1) & ~(line - 1));
+}
+#endif
+
+int twpy_encode(twpy_state *state, tw_json_writer *wr, PyObject *value, int *foreign)
+{
+    walk w = {.wr = wr};
+    int rc;
+
+#ifndef Py_GIL_DISABLED /* without the lock the cache would have to be one per thread */
+    if (state->keys == NULL)
+        keys_make(state);
+    w.keys = state->keys;
+#endif
+    rc = put_value(&w, value);
+    *foreign = w.foreign;
+    return rc;
 }
 
 /* ---- the hook ------------------------------------------------------------------------ */

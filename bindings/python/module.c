@@ -12,15 +12,11 @@ PyDoc_STRVAR(
 static PyObject *core_loads(PyObject *module, PyObject *text)
 {
     Py_buffer view;
-    twpy_decoder *decoder;
-    PyObject *value = NULL;
+    PyObject *value;
 
     if (PyObject_GetBuffer(text, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    decoder = twpy_decoder_new(PyModule_GetState(module), (size_t)view.len + 1, NULL);
-    if (decoder != NULL)
-        value = twpy_decode(decoder, view.buf, (size_t)view.len, -1);
-    twpy_decoder_free(decoder);
+    value = twpy_decode_one(PyModule_GetState(module), view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
     return value;
 }
@@ -209,6 +205,8 @@ static int module_clear(PyObject *module)
         Py_CLEAR(state->texts[i].text);
         Py_CLEAR(state->values[i].text);
     }
+    for (i = 0; state->keys != NULL && i < TWPY_KEYS; i++)
+        Py_CLEAR(state->keys[i].text);
     return 0;
 }
 
@@ -220,6 +218,8 @@ static void module_free(void *module)
     PyMem_Free(state->texts);
     PyMem_Free(state->values);
     state->texts = state->values = NULL;
+    PyMem_Free(state->keys_memory);
+    state->keys_memory = state->keys = NULL;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -15,6 +15,7 @@ enum {
     TWPY_TEXTS = 4096,   /* slots of the key cache; a power of two */
     TWPY_TEXT_MAX = 64,  /* longest cached key in bytes */
     TWPY_VALUE_MAX = 24, /* longest cached value */
+    TWPY_KEYS = 1024,    /* slots of the cache of keys written; a power of two */
     TWPY_MAX_DEPTH = 64  /* deepest nesting read in an answer */
 };
 
@@ -26,6 +27,13 @@ typedef struct twpy_text {
     uint32_t size;
 } twpy_text;
 
+/* A key written before: found by its object, whose text never changes. */
+typedef struct twpy_key {
+    PyObject *text;     /* exactly a str; NULL in an empty slot */
+    const void *missed; /* the key that was not found here last; only ever compared */
+    tw_json_key ready;
+} twpy_key;
+
 typedef struct twpy_state {
     PyTypeObject *client_type;
     PyTypeObject *queue_type;
@@ -35,6 +43,8 @@ typedef struct twpy_state {
     PyObject *errors[TWPY_CODES]; /* exception class of code -i, NULL for 0 */
     twpy_text *texts;             /* keys read before; made at first use */
     twpy_text *values;            /* short string values, of the same size */
+    twpy_key *keys;               /* keys written before; made at first use */
+    void *keys_memory;            /* where they lie */
 } twpy_state;
 
 /* Types are final, so the type of an instance is always the one the module made. */
@@ -56,7 +66,7 @@ PyObject *twpy_raise_text(twpy_state *state, int code, const char *message);
 /* Writes one value. TW_OK, or the writer's code; TW_E_INVALID with an exception set when
  * Python failed. `*foreign` becomes 1 where a value of no JSON type stopped it. Runs no code
  * of the user's. */
-int twpy_encode(tw_json_writer *wr, PyObject *value, int *foreign);
+int twpy_encode(twpy_state *state, tw_json_writer *wr, PyObject *value, int *foreign);
 /* A copy of `value` in which `hook` replaced everything that is of no JSON type. */
 PyObject *twpy_plain(PyObject *value, PyObject *hook);
 
@@ -70,6 +80,8 @@ void twpy_decoder_free(twpy_decoder *dec);
 /* One document to one value; NULL with an exception set. `index` (-1: none) is the line's
  * number for the error. */
 PyObject *twpy_decode(twpy_decoder *dec, const char *text, size_t size, int64_t index);
+/* The same for a document on its own. */
+PyObject *twpy_decode_one(twpy_state *state, const char *text, size_t size);
 
 /* ---- jobs (type_job.c) --------------------------------------------------------------- */
 

@@ -138,7 +138,7 @@ static tw_event *event_write(twpy_client *self, PyObject *event, int *foreign)
         twpy_raise(state, rc, err);
         return NULL;
     }
-    rc = twpy_encode(tw_event_writer(ev), event, foreign);
+    rc = twpy_encode(state, tw_event_writer(ev), event, foreign);
     if (rc == TW_OK)
         return ev;
     if (self->hook == NULL)
@@ -271,7 +271,7 @@ PyDoc_STRVAR(
     stats_doc,
     "stats($self, /)\n--\n\n"
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
-    "dropped, waiting, waiting_bytes, refused, requests, retries).");
+    "dropped, waiting, waiting_bytes, refused, requests, retries, paused).");
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
@@ -282,12 +282,45 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
     return Py_BuildValue(
-        "(KKKKKKKKKKK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKN)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
         (unsigned long long)stats.waiting_bytes, (unsigned long long)stats.refused,
-        (unsigned long long)stats.requests, (unsigned long long)stats.retries);
+        (unsigned long long)stats.requests, (unsigned long long)stats.retries,
+        PyBool_FromLong(stats.paused != 0));
+}
+
+PyDoc_STRVAR(
+    rejection_doc,
+    "rejection($self, /)\n--\n\n"
+    "The oldest rejection not yet taken, as (event, reason, field or None, HTTP\n"
+    "status), or None.");
+
+static PyObject *client_rejection(PyObject *op, PyObject *unused)
+{
+    tw_rejection *rejection = NULL;
+    tw_error *err = NULL;
+    PyObject *event;
+    PyObject *result;
+    const char *text;
+    size_t size;
+    int rc = tw_rejection_next(&rejection, twpy_client_core(op), &err);
+
+    (void)unused;
+    if (rc == TW_AGAIN)
+        Py_RETURN_NONE;
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, err);
+    text = tw_rejection_event(rejection, &size);
+    event = twpy_decode_one(twpy_state_of(op), text, size);
+    result = event == NULL
+                 ? NULL
+                 : Py_BuildValue("(Nszi)", event, tw_rejection_reason(rejection),
+                                 tw_rejection_field(rejection),
+                                 tw_rejection_status(rejection));
+    tw_rejection_free(rejection);
+    return result;
 }
 
 PyDoc_STRVAR(close_doc,
@@ -415,6 +448,7 @@ static PyMethodDef methods[] = {
     {"track", client_track, METH_O, track_doc},
     {"encode_event", client_encode, METH_O, encode_doc},
     {"stats", client_stats, METH_NOARGS, stats_doc},
+    {"rejection", client_rejection, METH_NOARGS, rejection_doc},
     {"close", client_close, METH_O, close_doc},
     {"describe", client_describe, METH_NOARGS, describe_doc},
     TWPY_CLIENT_STARTERS,

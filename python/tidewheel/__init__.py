@@ -46,7 +46,7 @@ from .errors import (
 )
 from .export import AsyncExport, Export
 from .jobs import AsyncJob
-from .results import Progress, Report, Response, Stats
+from .results import Progress, Rejection, Report, Response, Stats
 
 if TYPE_CHECKING:
     from .async_client import AsyncClient as AsyncClient
@@ -81,6 +81,7 @@ __all__ = [
     "ProtocolError",
     "QueueFullError",
     "RateLimitError",
+    "Rejection",
     "Report",
     "Response",
     "ServerError",

@@ -8,14 +8,14 @@ import importlib.util
 import json
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from . import _core, events
 from .errors import TidewheelError
 from .jobs import Reply
-from .results import Response, Stats
+from .results import Rejection, Response, Stats
 
 __all__ = ["BaseClient"]
 
@@ -227,6 +227,14 @@ class BaseClient:
     def stats(self) -> Stats:
         """Where the events are: accepted = stored + rejected + ... + waiting, always."""
         return Stats(*self._core.stats())
+
+    def rejections(self) -> Iterator[Rejection]:
+        """Take what the server refused for good, oldest first; works after close() as well.
+
+        The newest 1,000 are kept, up to 4 MB; stats() counts them all.
+        """
+        while (rejection := self._core.rejection()) is not None:
+            yield Rejection(*rejection)
 
     def describe(self) -> dict[str, Any]:
         """What is configured, with the versions of the libraries; secrets are redacted."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import _core
 
-__all__ = ["Progress", "Report", "Response", "Stats"]
+__all__ = ["Progress", "Rejection", "Report", "Response", "Stats"]
 
 
 class Stats(NamedTuple):
@@ -27,6 +27,8 @@ class Stats(NamedTuple):
         refused: Not accepted, for the queue was full or the event invalid; outside the sum.
         requests: Ingestion requests made.
         retries: Those that repeated another.
+        paused: Whether sending waits because the server refused the key, the address or the
+            network; the events are kept, and now and then it is tried again.
     """
 
     accepted: int
@@ -40,6 +42,23 @@ class Stats(NamedTuple):
     refused: int
     requests: int
     retries: int
+    paused: bool
+
+
+class Rejection(NamedTuple):
+    """An event the server refused for good.
+
+    Attributes:
+        event: The event as it was sent.
+        reason: What the server wrote, "" where it wrote nothing.
+        field: The field it named, None where it named none.
+        http_status: Status of the refusal.
+    """
+
+    event: dict[str, Any]
+    reason: str
+    field: str | None
+    http_status: int
 
 
 class Report(NamedTuple):

@@ -39,6 +39,7 @@ static int put_text(tw_json_writer *wr, input *in, int key)
 {
     size_t size = (size_t)take(in, 1);
     char *copy; /* of its very size, so that a read past it is seen */
+    tw_json_key ready;
     int64_t chars = -1;
     unsigned flags = 0;
     int rc;
@@ -53,8 +54,12 @@ static int put_text(tw_json_writer *wr, input *in, int key)
         chars = (int64_t)tw__utf8_count(copy, size);
         flags = TW_JSON_VALID_UTF8;
     }
-    rc = key ? tw_json_put_key(wr, copy, size, chars, flags)
-             : tw_json_put_string(wr, copy, size, chars, flags);
+    if (!key)
+        rc = tw_json_put_string(wr, copy, size, chars, flags);
+    else if (size % 4 < 2 && tw_json_key_make(&ready, copy, size) == TW_OK)
+        rc = tw_json_put_ready_key(wr, &ready);
+    else
+        rc = tw_json_put_key(wr, copy, size, chars, flags);
     free(copy);
     return rc;
 }
@@ -92,9 +97,11 @@ static int put_next(tw_json_writer *wr, input *in)
     }
 }
 
-static const char *see_key(void *ctx, unsigned depth, const char *text, size_t size)
+static const char *see_key(void *ctx, unsigned depth, const char *text, size_t size,
+                           unsigned char *mark)
 {
     (void)ctx;
+    (*mark)++;
     CHECK(depth >= 1 && depth <= 2);
     return size == 3 && memcmp(text, "bad", 3) == 0 ? "was refused" : NULL;
 }
@@ -127,7 +134,7 @@ static void check_text(const tw_json_writer *wr)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const tw_json_watch watch = {2, see_key, see_value};
+    static const tw_json_watch watch = {2, see_key, see_value, {0}};
     tw_json_writer_options options = {sizeof options, 4096, 100, 8};
     input in = {data, size};
     tw_json_writer *wr;

@@ -18,7 +18,7 @@ HEADER = Path(__file__).resolve().parents[2] / "core/include/tidewheel/common.h"
 
 
 def test_each_code_of_the_enum_has_a_class_of_its_own() -> None:
-    names = re.findall(r"^    TW_E_(\w+) = -\d+", HEADER.read_text(), re.MULTILINE)
+    names = re.findall(r"^    TW_E_(\w+) =\s+-\d+", HEADER.read_text(), re.MULTILINE)
     classes = _core.error_classes()
     assert len(names) == len(classes) >= 17
     assert None not in classes.values()

@@ -180,6 +180,20 @@ def test_what_the_server_rejects_is_counted(server: Server, client: tidewheel.Cl
     report = client.flush()
     assert (report.stored, report.rejected) == (2, 1)
     assert report.complete
+    (rejection,) = client.rejections()
+    assert rejection.event["event_properties"] == {"n": 1}
+    assert rejection.event["insert_id"]
+    assert rejection[1:] == ("Invalid", "time", 400)
+    assert list(client.rejections()) == []
+
+
+def test_a_refused_key_pauses_and_keeps(server: Server, client: tidewheel.Client) -> None:
+    server.answer = lambda _: json_answer({"code": 400, "error": "Invalid API key: x"}, 400)
+    client.track(event())
+    with pytest.raises(tidewheel.AuthError, match="Invalid API key"):
+        client.flush()
+    assert client.stats().paused
+    assert client.stats().waiting == 1
 
 
 def test_a_flush_that_runs_out_of_time_reports(server: Server, client: tidewheel.Client) -> None:

@@ -36,7 +36,7 @@ def test_examples_are_short() -> None:
 
 def test_python_example() -> None:
     printed = output_of([sys.executable, "-W", "error", "-c", example("python")])
-    assert printed == "purchase user-ada {'price': 29.9}\n"
+    assert printed == "buy user-ada {'price': 9.5}\n"
 
 
 @pytest.mark.parametrize(("interpreter", "abi"), [("lua5.4", "5.4"), ("luajit", "5.1")])
@@ -48,7 +48,7 @@ def test_lua_example(interpreter: str, abi: str, tmp_path: Path) -> None:
         LUA_PATH=f"{ROOT}/lua/?.lua;{ROOT}/lua/?/init.lua;;",
         LUA_CPATH=f"{ROOT}/build/release/lua/{abi}/?.so;;",
     )
-    assert printed == "purchase\tuser-ada\t29.9\n"
+    assert printed == "buy\tuser-ada\t9.5\n"
 
 
 def test_readme_names_exactly_two_commands() -> None:

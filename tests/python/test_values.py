@@ -305,3 +305,60 @@ def test_the_hook_is_not_called_for_what_json_has(make_client: MakeClient) -> No
 def test_the_hook_must_be_callable() -> None:
     with pytest.raises(TypeError, match="default"):
         tidewheel.Client("0123456789abcdef", default=1)  # type: ignore[arg-type]
+
+
+# ---- keys: the binding remembers the ones it has written by their address ----
+
+
+def raw(client: tidewheel.Client, properties: dict[Any, Any]) -> Any:
+    whole = {"event_type": "e", "user_id": "user-1", "event_properties": properties}
+    return json.loads(client._core.encode_event(whole))["event_properties"]
+
+
+def test_keys_stay_right_when_they_come_again(client: tidewheel.Client) -> None:
+    names = [f"key {i}" + "x" * (i % 60) for i in range(3000)]  # more than are remembered
+    names += ['a "quote"', "tab\t", "back\\slash", "ключ", "キー" * 12, ""]
+    for _ in range(4):
+        for start in range(0, len(names), 50):
+            part = {name: i for i, name in enumerate(names[start : start + 50])}
+            assert raw(client, part) == part
+
+
+def test_keys_made_for_one_event_are_not_mixed_up(client: tidewheel.Client) -> None:
+    for i in range(5000):  # the allocator hands the same addresses out again
+        properties = json.loads(f'{{"name{i}": {i}, "other{i % 7}": null}}')
+        assert raw(client, properties) == properties
+
+
+class Name(str):
+    """A str with more to it."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("user code ran")
+
+
+def test_a_key_of_a_subclass_counts_by_its_text(client: tidewheel.Client) -> None:
+    key = Name("sub")
+    for _ in range(4):
+        assert raw(client, {key: 1}) == {"sub": 1}
+
+
+@pytest.mark.parametrize(
+    ("bad", "path", "rule"),
+    [
+        ({"user_propertys": {}}, "user_propertys", "did you mean user_properties?"),
+        ({"own": 1}, "own", "event_properties"),
+        ({"user_properties": {"$add": {"n": "x"}}}, "user_properties.$add.n", "number"),
+        ({"user_properties": {"$set": {}, "plain": 1}}, "user_properties.plain", "mixed"),
+        ({"time": 17}, "time", "milliseconds"),
+        ({"platform": 1}, "platform", "string"),
+    ],
+)
+def test_a_rule_holds_however_often_the_key_came(
+    client: tidewheel.Client, bad: dict[str, Any], path: str, rule: str
+) -> None:
+    for _ in range(5):
+        with pytest.raises(tidewheel.ValidationError, match=re.escape(rule)) as caught:
+            client.track({"event_type": "e", "user_id": "user-1", **bad})
+        assert caught.value.field == path
+        client._core.encode_event({"event_type": "e", "user_id": "user-1", "platform": "ok"})

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Python and Lua have the same names, arguments, defaults and results where they can."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tidewheel
+from tidewheel.client import CLOSE_SECONDS
+
+ROOT = Path(__file__).resolve().parents[2]
+ANNOTATIONS = (ROOT / "lua" / "tidewheel" / "library" / "tidewheel.d.lua").read_text()
+
+# What only one language has, and why. An entry that is no longer true fails as well.
+LUA_ONLY = {
+    "Client": {
+        "fd": "AsyncClient does this with its loop",
+        "update": "AsyncClient does this with its loop",
+        "rejection": "rejections() is the iterator over these",
+    },
+    "Export": {
+        "drop_null": "in Lua null is a value of its own, in the way of `if event.city then`",
+        "block_bytes": "for tuning",
+        "ready_blocks": "for tuning",
+        "max_line_bytes": "for tuning",
+    },
+}
+RENAMED = {"stop": "end"}  # `end` is a keyword of Lua
+
+
+def lua_class(name: str) -> dict[str, tuple[bool, str]]:
+    """Field name to (optional, comment) of a class of the annotations, inherited ones too."""
+    found = re.search(
+        rf"^---@class tidewheel\.{name}(?:: tidewheel\.(\w+))?\n((?:---@field .*\n)*)",
+        ANNOTATIONS,
+        re.M,
+    )
+    assert found, f"the annotations have no class {name}"
+    fields = lua_class(found[1]) if found[1] else {}
+    for field, optional, rest in re.findall(r"---@field (\w+)(\??) (.*)", found[2]):
+        fields[RENAMED.get(field, field)] = (bool(optional), rest)
+    return fields
+
+
+def lua_methods(name: str) -> set[str]:
+    return set(re.findall(rf"^function {name}:(\w+)\(", ANNOTATIONS, re.M))
+
+
+def public(cls: type) -> set[str]:
+    return {name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")}
+
+
+def without(names: set[str], section: str) -> set[str]:
+    """The names that both languages must have."""
+    only = set(LUA_ONLY.get(section, {}))
+    assert only <= names, f"{only - names} is not there any more"
+    return names - only
+
+
+def test_methods() -> None:
+    for lua, python in (("Client", tidewheel.Client), ("Cohorts", tidewheel.Cohorts)):
+        names = {name for name in lua_methods(lua) if not name.endswith("_start")}
+        assert without(names, lua) == public(python)
+    # What is begun without waiting in Lua is awaited in Python.
+    started = {name.removesuffix("_start") for name in lua_methods("Client") if "_start" in name}
+    assert started <= public(tidewheel.AsyncClient)
+    started = {name.removesuffix("_start") for name in lua_methods("Cohorts") if "_start" in name}
+    assert started <= public(tidewheel.AsyncCohorts)
+
+
+CALLS = {
+    "Identify": tidewheel.Client.identify,
+    "GroupIdentify": tidewheel.Client.group_identify,
+    "Revenue": tidewheel.Client.revenue,
+    "Export": tidewheel.Client.export,
+    "Raw": tidewheel.Client.raw,
+    "CohortList": tidewheel.Cohorts.list,
+    "CohortDownload": tidewheel.Cohorts.download,
+    "CohortUpload": tidewheel.Cohorts.upload,
+    "CohortUpdate": tidewheel.Cohorts.update,
+}
+POSITIONAL_IN_BOTH = {"self", "endpoint", "cohort_id"}
+
+
+@pytest.mark.parametrize("section", CALLS)
+def test_options(section: str) -> None:
+    fields = lua_class(section)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(CALLS[section]).parameters.items()
+        if name not in POSITIONAL_IN_BOTH and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    assert without(set(fields), section) == set(parameters)
+    for name, parameter in parameters.items():
+        optional, comment = fields[name]
+        assert optional == (parameter.default is not parameter.empty), name
+        told = re.search(r'default (".*?"|true|false|[0-9.]+)', comment)
+        nothing: tuple[Any, ...] = (None, False, (), parameter.empty)
+        if told:
+            assert json.loads(told[1]) == parameter.default, name
+        else:
+            assert parameter.default in nothing, f"{name}: the default is not told in Lua"
+
+
+def test_timeouts() -> None:
+    for name, seconds in (
+        ("flush", inspect.signature(tidewheel.Client.flush).parameters["timeout"].default),
+        ("close", CLOSE_SECONDS),
+    ):
+        told = re.search(
+            r"---@param timeout\? number seconds, default (\d+)\n(?:---.*\n)*"
+            rf"function Client:{name}\(",
+            ANNOTATIONS,
+        )
+        assert told, name
+        assert float(told[1]) == seconds
+
+
+@pytest.mark.parametrize(
+    ("lua", "python"),
+    [
+        ("Cohort", tidewheel.Cohort),
+        ("CohortUploaded", tidewheel.CohortUpload),
+        ("CohortUpdated", tidewheel.CohortUpdate),
+        ("Stats", tidewheel.Stats),
+        ("Rejection", tidewheel.Rejection),
+        ("Progress", tidewheel.Progress),
+        ("RawReply", tidewheel.Response),
+    ],
+)
+def test_results(lua: str, python: Any) -> None:
+    assert tuple(lua_class(lua)) == python._fields
+
+
+def test_errors() -> None:
+    error = tidewheel.TidewheelError("text", code="validation")
+    for name in lua_class("Error"):
+        assert hasattr(error, name) or name == "message", name
