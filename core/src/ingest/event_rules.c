@@ -25,16 +25,26 @@ static const struct {
 };
 
 /* Ids the server refuses, whatever their case (HTTP V2 API docs, read 2026-11-23). */
-#define BANNED_ID(text) {sizeof(text) - 1, text}
+#define BANNED_ID(text)        \
+    {                          \
+        sizeof(text) - 1, text \
+    }
 static const struct {
     size_t size;
     const char *text;
-} banned_ids[] = {
-    BANNED_ID("anonymous"), BANNED_ID("nil"),    BANNED_ID("none"),
-    BANNED_ID("null"),      BANNED_ID("n/a"),    BANNED_ID("na"),
-    BANNED_ID("undefined"), BANNED_ID("unknown"), BANNED_ID("{}"),
-    BANNED_ID("lmy47d"),    BANNED_ID("0"),      BANNED_ID("-1"),
-    BANNED_ID("00000000-0000-0000-0000-000000000000")};
+} banned_ids[] = {BANNED_ID("anonymous"),
+                  BANNED_ID("nil"),
+                  BANNED_ID("none"),
+                  BANNED_ID("null"),
+                  BANNED_ID("n/a"),
+                  BANNED_ID("na"),
+                  BANNED_ID("undefined"),
+                  BANNED_ID("unknown"),
+                  BANNED_ID("{}"),
+                  BANNED_ID("lmy47d"),
+                  BANNED_ID("0"),
+                  BANNED_ID("-1"),
+                  BANNED_ID("00000000-0000-0000-0000-000000000000")};
 #undef BANNED_ID
 
 enum {
@@ -111,8 +121,8 @@ static void name_keep(tw_event_properties *props, const char *text, size_t size)
 static const char mixed[] = "must not be mixed with the others: property operations and "
                             "plain properties exclude each other";
 
-static __attribute__((noinline)) const char *
-operation_key(tw_event_rules *rules, const char *text, size_t size)
+static __attribute__((noinline)) const char *operation_key(tw_event_rules *rules,
+                                                           const char *text, size_t size)
 {
     tw_event_properties *props = properties_of(rules);
     size_t i;

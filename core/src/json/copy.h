@@ -33,7 +33,7 @@ TW__ALWAYS_INLINE unsigned tw__vector_look(__m128i v, uint64_t deny)
 }
 
 TW__ALWAYS_INLINE uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
-                                        uint64_t deny)
+                                            uint64_t deny)
 {
     __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
     __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + size - 8));
@@ -70,7 +70,7 @@ TW__ALWAYS_INLINE uint64_t tw__copy_16(char *out, const char *text, uint64_t den
 #else
 
 TW__ALWAYS_INLINE uint64_t tw__copy_8_to_16(char *out, const char *text, size_t size,
-                                        uint64_t deny)
+                                            uint64_t deny)
 {
     uint64_t first;
     uint64_t last;
@@ -124,7 +124,7 @@ enum { TW__COPY_SHORT = 32 };
 
 /* At most TW__COPY_SHORT bytes; nonzero when one of them needs a closer look. */
 TW__ALWAYS_INLINE uint64_t tw__copy_short(char *out, const char *text, size_t size,
-                                      uint64_t deny)
+                                          uint64_t deny)
 {
     if (size > 16)
         return tw__copy_16(out, text, deny) |
@@ -138,7 +138,7 @@ TW__ALWAYS_INLINE uint64_t tw__copy_short(char *out, const char *text, size_t si
 
 /* Any length. Returns how many bytes are sure to need no closer look. */
 TW__ALWAYS_INLINE size_t tw__copy_plain(char *out, const char *text, size_t size,
-                                    uint64_t deny)
+                                        uint64_t deny)
 {
     size_t at = 0;
 

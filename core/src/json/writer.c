@@ -20,7 +20,8 @@
 
 enum {
     DEEPEST = 10000,
-    SLACK = 64, /* more than the comma, quotes, colon and number, escape or ready key of one put */
+    SLACK =
+        64, /* more than the comma, quotes, colon and number, escape or ready key of one put */
     RULE_ROOM = 200, /* of a rule a binding found */
     PATH_ROOM = 256
 };
@@ -385,8 +386,7 @@ static NEVER_INLINE size_t copy_plain(char *out, const char *text, size_t size,
 static char *text_put(tw_json_writer *wr, char *out, const char *text, size_t size,
                       unsigned flags)
 {
-    size_t at =
-        copy_plain(out, text, size, (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1);
+    size_t at = copy_plain(out, text, size, (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1);
     size_t made;
     size_t run;
     int rc;
@@ -624,10 +624,10 @@ int tw_json_put_ready_key(tw_json_writer *wr, tw_json_key *key)
         memcpy(p + 32, made->text + first + 32, READY_MAX + READY_FRAME - 32);
     wr->buf.size = total;
     wr->state = VALUE;
-    return wr->depth < wr->watched ? key_show(wr, made->text + 2,
-                                              made->size - (size_t)READY_FRAME,
-                                              &made->mark)
-                                   : TW_OK;
+    return wr->depth < wr->watched
+               ? key_show(wr, made->text + 2, made->size - (size_t)READY_FRAME,
+                          &made->mark)
+               : TW_OK;
 }
 
 /* ---- scalars --------------------------------------------------------------------------- */

@@ -15,8 +15,8 @@ typedef struct tw_json_put {
                            still that of the opening bracket */
     size_t end;     /* one past its last byte; with OBJECT and ARRAY at + 1 */
     const char
-        *string;     /* STRING: as given, not escaped; borrowed until the callback returns */
-    size_t size;     /* STRING: bytes of `string` */
+        *string; /* STRING: as given, not escaped; borrowed until the callback returns */
+    size_t size; /* STRING: bytes of `string` */
     int64_t integer; /* INT */
     double real;     /* REAL */
 } tw_json_put;
