@@ -26,7 +26,9 @@ const tw_event_field *tw__event_field_find(const char *text, size_t size)
         return NULL;
     end = first_of[size + 1];
     for (at = first_of[size]; at < end; at++) {
-        if (tw__event_fields[at].name[0] == text[0] && memcmp(tw__event_fields[at].name, text, size) == 0)
+        const char *name = tw__event_fields[at].name;
+
+        if (name[0] == text[0] && memcmp(name, text, size) == 0)
             return &tw__event_fields[at];
     }
     return NULL;
