@@ -69,6 +69,22 @@ static void a_dead_kept_connection_is_replaced(void **state)
     end();
 }
 
+/* The answer to the repetition says nothing of the first sending, which may have been stored. */
+static void a_repetition_of_libcurl_is_counted(void **state)
+{
+    seen sn;
+
+    (void)state;
+    begin(answer_first_only);
+    exchange(&sn, "/x", 0);
+    assert_int_equal(sn.sent, 1);
+    forget(&sn);
+    exchange(&sn, "/x", 0);
+    assert_int_equal(sn.sent, 2);
+    forget(&sn);
+    end();
+}
+
 static http_then drop_posts(const http_request *req)
 {
     return strncmp(req->head, "POST", 4) == 0 ? HTTP_CLOSE
@@ -410,6 +426,7 @@ int main(void)
         cmocka_unit_test(connections_are_kept),
         cmocka_unit_test(fresh_connections_are_used_once),
         cmocka_unit_test(a_dead_kept_connection_is_replaced),
+        cmocka_unit_test(a_repetition_of_libcurl_is_counted),
         cmocka_unit_test(a_fresh_request_is_seen_once),
         cmocka_unit_test(large_posts_go_out_at_once_and_whole),
         cmocka_unit_test(methods_and_paths_are_sent_as_they_are),

@@ -687,6 +687,20 @@ static void a_refused_certificate_pauses(void **state)
     assert_int_equal(stats(w).expired, 2);
 }
 
+/* Refused as not stored, but libcurl had sent it once before: at the end it is not "never sent". */
+static void a_refusal_of_a_repetition_leaves_a_doubt(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 1);
+    tw_job_unref(flush(w));
+    reply(w, 503, TW_E_SERVER, TW_STORED_MAYBE, -1, "");
+    tw__ingest_cancel(w->ing);
+    assert_int_equal(stats(w).uncertain, 1);
+    assert_int_equal(stats(w).expired, 0);
+}
+
 static void a_flush_learns_of_the_pause(void **state)
 {
     world *w = *state;
@@ -778,6 +792,7 @@ int main(void)
         test(a_paused_sender_probes_and_recovers),
         test(a_refused_certificate_pauses),
         test(a_flush_learns_of_the_pause),
+        test(a_refusal_of_a_repetition_leaves_a_doubt),
         test(the_key_is_in_no_reason),
         test(a_key_elsewhere_in_a_reason_is_redacted),
     };

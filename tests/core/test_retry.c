@@ -99,6 +99,19 @@ static void every_status_keeps_the_promise(void **state)
     }
 }
 
+/* An answer speaks of the last sending only; what the one before it did is not known. */
+static void an_answer_to_a_repetition_is_not_the_whole_story(void **state)
+{
+    tw_attempt once = {503, TW_OK, 1, 0};
+    tw_attempt twice = {503, TW_OK, 2, 0};
+    tw_attempt good = {200, TW_OK, 2, 0};
+
+    (void)state;
+    assert_int_equal(tw__retry_judge(&once, TW_REPEAT_SAFE).stored, TW_STORED_NO);
+    assert_int_equal(tw__retry_judge(&twice, TW_REPEAT_SAFE).stored, TW_STORED_MAYBE);
+    assert_int_equal(tw__retry_judge(&good, TW_REPEAT_SAFE).stored, TW_STORED_YES);
+}
+
 static void delay_is_full_jitter(void **state)
 {
     static const int64_t most[] = {500, 1000, 2000, 4000, 8000, 8000};
@@ -193,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_says_what_a_reader_expects),
         cmocka_unit_test(every_status_keeps_the_promise),
+        cmocka_unit_test(an_answer_to_a_repetition_is_not_the_whole_story),
         cmocka_unit_test(delay_is_full_jitter),
         cmocka_unit_test(retry_after_is_read_and_clamped),
         cmocka_unit_test(quota_ends_retries_in_an_outage),

@@ -45,6 +45,7 @@ struct tw_call {
     tw_timer timer; /* until the next attempt */
     int attempt;
     tw_stored stored; /* what earlier attempts may have done */
+    int sent;         /* in this attempt, once there is a head */
     int streaming;
     int clipped; /* more came than is kept */
     size_t gather_most;
@@ -112,6 +113,8 @@ static tw_stored stored_on_wire(const tw_call *call)
 {
     tw_attempt attempt = {call->head.status, TW_E_CANCELED, 1, 0};
 
+    if (call->sent > 1)
+        attempt.sent = call->sent;
     if (call->head.status != 0)
         attempt.code = TW_OK;
     return tw__retry_judge(&attempt, call->repeat).stored == TW_STORED_NO
@@ -175,6 +178,7 @@ static int call_head(void *ctx, const tw_transfer_head *from)
     tw_call *call = ctx;
     int rc = head_keep(call, from);
 
+    call->sent = from->sent;
     if (rc != TW_OK)
         return rc;
     call->gather_most = (size_t)call->row->max_answer;

@@ -76,6 +76,9 @@ tw_verdict tw__retry_judge(const tw_attempt *attempt, tw_repeat repeat)
                 again = losses[i].again;
         }
     }
+    /* The answer speaks of the last sending only. */
+    if (attempt->sent > 1 && verdict.stored == TW_STORED_NO)
+        verdict.stored = TW_STORED_MAYBE;
     if (attempt->permanent)
         again = NEVER;
     verdict.retriable = code_retriable(verdict.code) && !attempt->permanent;

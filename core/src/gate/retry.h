@@ -13,7 +13,7 @@
 typedef struct tw_attempt {
     int status;    /* 0 without an answer */
     int code;      /* the transport's code; TW_OK when the answer was read whole */
-    int sent;      /* a byte may have left */
+    int sent;      /* how often it may have left */
     int permanent; /* the transport says that trying again soon cannot help */
 } tw_attempt;
 

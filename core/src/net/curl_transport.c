@@ -19,7 +19,7 @@
 #include "net/head.h"
 
 enum {
-    OLDEST_VERSION = 0x074D00, /* 7.77.0: certificates as a blob */
+    OLDEST_VERSION = 0x075000, /* 7.80.0: a call before each sending */
     IDLE_HANDLES = 8,
     RECEIVE_BYTES = 128 * 1024,
     UPLOAD_LEAST = 64 * 1024,
@@ -39,6 +39,7 @@ typedef struct transfer {
     void *ctx;
     unsigned flags;
     int direct; /* no proxy between us and the host */
+    int sent;   /* how often */
     int added;
     int canceled;
     int paused;
@@ -111,7 +112,7 @@ static int global_init(tw_error **err)
         return tw__error(err, TW_E_NETWORK, "libcurl could not be initialised: %s",
                          curl_easy_strerror(rc));
     if (info->version_num < OLDEST_VERSION)
-        return tw__error(err, TW_E_CONFIG, "libcurl %s is too old; 7.77.0 is needed",
+        return tw__error(err, TW_E_CONFIG, "libcurl %s is too old; 7.80.0 is needed",
                          info->version);
     return TW_OK;
 }
@@ -156,7 +157,7 @@ static size_t transfer_stop(transfer *tr, int code, const char *why)
 
 static int head_deliver(transfer *tr, int status)
 {
-    tw_transfer_head head = {sizeof head, 0, 0, "", "", "", "", 0};
+    tw_transfer_head head = {sizeof head, 0, 0, "", "", "", "", 0, 0};
     int rc;
 
     head.status = status;
@@ -167,6 +168,7 @@ static int head_deliver(transfer *tr, int status)
     if (tr->fields.location != NULL)
         head.location = tr->fields.location;
     head.open_ended = head.content_length < 0 && !tr->fields.chunked;
+    head.sent = tr->sent;
     tr->head_done = 1;
     rc = tr->events.head(tr->ctx, &head);
     if (rc < 0)
@@ -294,6 +296,20 @@ static CURLcode set_security(transfer *tr, const tw_transport_settings *settings
     return CURLE_OK;
 }
 
+/* A connection is there and the request goes out. Its answer may be that to a repetition, of which
+ * libcurl says nothing. */
+static int on_send(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+    transfer *tr = ctx;
+
+    (void)to;
+    (void)from;
+    (void)to_port;
+    (void)from_port;
+    tr->sent++;
+    return CURL_PREREQFUNC_OK;
+}
+
 static long stall_seconds(int64_t ms)
 {
     int64_t seconds = (ms + 999) / 1000;
@@ -336,6 +352,8 @@ static CURLcode set_transfer(transfer *tr, const tw_transfer_request *req)
     SET(CURLOPT_WRITEDATA, tr);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
     SET(CURLOPT_OPENSOCKETDATA, tr);
+    SET(CURLOPT_PREREQFUNCTION, on_send);
+    SET(CURLOPT_PREREQDATA, tr);
     SET(CURLOPT_PRIVATE, tr);
     return CURLE_OK;
 }
@@ -529,12 +547,10 @@ static void proxy_hide(char *text, const char *proxy)
 static void end_fill(tw_transfer_end *end, char *text, size_t room, const transfer *tr,
                      CURLcode result)
 {
-    long sent = 0;
     size_t i;
 
-    curl_easy_getinfo(tr->easy, CURLINFO_REQUEST_SIZE, &sent);
     end->size = sizeof *end;
-    end->sent = sent > 0;
+    end->sent = tr->sent;
     end->permanent = 0;
     end->message = "";
     end->code = TW_OK;

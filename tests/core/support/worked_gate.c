@@ -78,7 +78,7 @@ int worked_head(worked_gate *wg, int index, int status, const char *type,
                 const char *encoding)
 {
     script_request *rq = &wg->sc.requests[index];
-    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0};
+    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0, 1};
 
     if (index >= wg->sc.count || !rq->live)
         abort();

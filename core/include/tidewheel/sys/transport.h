@@ -39,13 +39,15 @@ typedef struct tw_transfer_head {
     const char *content_encoding;
     const char *location;
     int open_ended; /* neither length nor chunks: only the close ends the body, a cut too */
+    int sent;       /* as in tw_transfer_end, so far */
 } tw_transfer_head;
 
 /** How a transfer ended. */
 typedef struct tw_transfer_end {
     size_t size;
-    int code;      /* TW_OK when the whole answer was read */
-    int sent;      /* nonzero when a byte of the request may have left */
+    int code; /* TW_OK when the whole answer was read */
+    int sent; /* how often the request may have left: libcurl repeats it by itself when
+                      a kept connection turns out to be dead */
     int permanent; /* nonzero when trying again soon cannot help (certificate refused) */
     const char *message; /* what happened, no secret in it; "" on success */
 } tw_transfer_end;
