@@ -97,7 +97,7 @@ static void key_enter(walk *w, PyObject *key, const char *text)
     }
 }
 
-static int put_new_key(walk *w, PyObject *key)
+static __attribute__((noinline)) int put_new_key(walk *w, PyObject *key)
 {
     const char *text;
 
@@ -134,6 +134,7 @@ static int put_text(walk *w, PyObject *value)
         return refuse_text(w->wr);
     if (w->size > LONG_TEXT) /* no other can have too many */
         chars = PyUnicode_GetLength(value);
+    /* The only call, so that compiling as one puts the function here. */
     return tw_json_put_string(w->wr, text, (size_t)w->size, chars, TW_JSON_VALID_UTF8);
 }
 

@@ -499,6 +499,37 @@ static void min_id_length_is_the_clients(void **state)
 }
 
 /* A refused event leaves nothing behind in the slot that the next one uses. */
+/* Bytes are not characters: whatever a length tells before the characters are counted must be
+ * right for characters of every width. */
+static void an_id_is_measured_in_characters(void **state)
+{
+    static const char *const wide[] = {"x", "\xC3\xA9", "\xE2\x82\xAC",
+                                       "\xF0\x9F\x98\x80"};
+    static const unsigned minima[] = {1, 5, 10, 15, 16, 40};
+    size_t i;
+    size_t w;
+    size_t n;
+
+    (void)state;
+    for (i = 0; i < sizeof minima / sizeof *minima; i++) {
+        tw_event *ev = event_new(minima[i]);
+
+        for (w = 0; w < 4; w++) {
+            char id[4 * 70 + 1] = "";
+
+            for (n = 1; n <= 70; n++) {
+                memcpy(id + (n - 1) * (w + 1), wide[w], w + 1);
+                tw__event_reset(ev);
+                tw_json_put_object(ev->wr);
+                put_key(ev, "user_id");
+                assert_int_equal(tw_json_put_string(ev->wr, id, n * (w + 1), -1, 0),
+                                 n >= minima[i] ? TW_OK : TW_E_VALIDATION);
+            }
+        }
+        tw__event_free(ev);
+    }
+}
+
 static void a_slot_forgets(void **state)
 {
     static const char *const refused[] = {
@@ -559,6 +590,7 @@ int main(void)
         cmocka_unit_test(text_that_is_no_utf8_is_refused),
         cmocka_unit_test(an_unfinished_event_is_no_event),
         cmocka_unit_test(min_id_length_is_the_clients),
+        cmocka_unit_test(an_id_is_measured_in_characters),
         cmocka_unit_test(a_slot_forgets),
         cmocka_unit_test(a_frozen_event_does_not_change),
     };

@@ -132,7 +132,7 @@ static void keys_and_values_are_shown_to_the_watcher(void **unused)
     (void)unused;
     for (depth = 0; depth < 3; depth++) {
         tw_json_writer *wr = writer_default();
-        seen to = {"", wr, NULL, {depth, see_key, see_value, {0}}};
+        seen to = {"", wr, NULL, {.depth = depth, .key = see_key, .value = see_value}};
 
         tw__json_writer_watch(wr, &to.watch, &to);
         watched_document(wr);
@@ -163,7 +163,7 @@ static const char *see_deeper(void *ctx, const tw_json_put *put)
 static void the_watcher_changes_its_depth(void **unused)
 {
     tw_json_writer *wr = writer_default();
-    seen to = {"", wr, NULL, {1, see_key, see_deeper, {0}}};
+    seen to = {"", wr, NULL, {.depth = 1, .key = see_key, .value = see_deeper}};
 
     (void)unused;
     tw__json_writer_watch(wr, &to.watch, &to);
@@ -207,7 +207,7 @@ static void the_watcher_refuses_at_the_path(void **unused)
     (void)unused;
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
         tw_json_writer *wr = writer_default();
-        seen to = {"", wr, cases[i][0], {3, see_key, see_value, {0}}};
+        seen to = {"", wr, cases[i][0], {.depth = 3, .key = see_key, .value = see_value}};
 
         tw__json_writer_watch(wr, &to.watch, &to);
         watched_document(wr);
@@ -219,7 +219,7 @@ static void the_watcher_refuses_at_the_path(void **unused)
 static void quiet_kinds_are_not_shown(void **unused)
 {
     tw_json_writer *wr = writer_default();
-    seen to = {"", wr, NULL, {3, see_key, see_value, {0}}};
+    seen to = {"", wr, NULL, {.depth = 3, .key = see_key, .value = see_value}};
 
     (void)unused;
     to.watch.quiet[0] = 1u << TW_JSON_OBJECT;
@@ -236,22 +236,119 @@ static void quiet_kinds_are_not_shown(void **unused)
     tw_json_writer_free(wr);
 }
 
-/* An empty string is shown although strings are quiet. */
-static void an_empty_string_is_never_quiet(void **unused)
+enum { MARK_TEXT = 1, MARK_NUMBER = 2, MARK_OBJECT = 3 };
+
+static const tw_json_look some_looks[TW__MARKS] = {
+    [MARK_TEXT] = {.quiet = 1u << TW_JSON_TRUE,
+                   .depth = 1,
+                   .sizes = 1u << 3 | UINT64_C(1) << 63},
+    [MARK_NUMBER] = {.depth = 1, .from = -1, .count = 3},
+    [MARK_OBJECT] = {.quiet = 1u << TW_JSON_OBJECT, .depth = 2},
+};
+
+static const char *see_new_key(void *ctx, unsigned depth, const char *text, size_t size,
+                               unsigned char *mark)
+{
+    seen *to = ctx;
+
+    if (depth == 1)
+        *mark = text[0] == 't'   ? MARK_TEXT
+                : text[0] == 'n' ? MARK_NUMBER
+                : text[0] == 'o' ? MARK_OBJECT
+                                 : 0;
+    see_key(ctx, depth, text, size, mark);
+    return (to->watch.marks >> *mark & 1) != 0 && *mark != 0 ? "was given twice" : NULL;
+}
+
+static tw_json_writer *writer_looking(seen *to)
 {
     tw_json_writer *wr = writer_default();
-    seen to = {"", wr, NULL, {1, see_key, see_value, {0}}};
+
+    memset(to, 0, sizeof *to);
+    to->wr = wr;
+    to->watch = (tw_json_watch){.depth = 1,
+                                .key = see_new_key,
+                                .value = see_value,
+                                .quiet = {1u << TW_JSON_OBJECT},
+                                .looks = some_looks,
+                                .marks = 1};
+    tw__json_writer_watch(wr, &to->watch, to);
+    tw_json_put_object(wr);
+    return wr;
+}
+
+/* Of each look, what is right is not shown and what stands next to it is. */
+static void what_a_look_knows_is_not_shown(void **unused)
+{
+    static const int64_t numbers[] = {-2, -1, 1, 2};
+    char text[65] = "";
+    seen to;
+    tw_json_writer *wr;
+    size_t i;
 
     (void)unused;
-    to.watch.quiet[1] = ~0u;
-    tw__json_writer_watch(wr, &to.watch, &to);
+    for (i = 0; i < 64; i++) {
+        wr = writer_looking(&to);
+        put_key(wr, "t");
+        assert_int_equal(tw_json_put_string(wr, text, i, -1, 0), TW_OK);
+        assert_int_equal(strstr(to.log, "v1:\"") == NULL, i == 3 || i >= 63);
+        tw_json_writer_free(wr);
+        text[i] = 'x';
+        text[i + 1] = '\0';
+    }
+    for (i = 0; i < 4; i++) {
+        wr = writer_looking(&to);
+        put_key(wr, "n");
+        assert_int_equal(tw_json_put_int(wr, numbers[i]), TW_OK);
+        assert_int_equal(strstr(to.log, "v1:") == NULL, i == 1 || i == 2);
+        tw_json_writer_free(wr);
+    }
+}
+
+/* A look speaks of the key's own value: of nothing inside it, of no other key's. */
+static void a_look_ends_with_its_value(void **unused)
+{
+    seen to;
+    tw_json_writer *wr = writer_looking(&to);
+
+    (void)unused;
+    put_key(wr, "o");
     tw_json_put_object(wr);
-    put_key(wr, "a");
-    put_text(wr, "full");
-    put_key(wr, "b");
-    put_text(wr, "");
-    assert_string_equal(to.log, "v0:{ k1:a k1:b v1:\"\" ");
+    put_key(wr, "t");
+    put_text(wr, "abc");
+    tw_json_put_object_end(wr);
+    put_key(wr, "t");
+    put_text(wr, "abc");
+    put_key(wr, "x");
+    put_text(wr, "abc");
+    assert_string_equal(to.log,
+                        "k1:o k2:t v2:\"abc\" v1:{\"t\":\"abc\"} k1:t k1:x v1:\"abc\" ");
     tw_json_writer_free(wr);
+}
+
+static void a_marked_key_is_asked_for_when_it_comes_again(void **unused)
+{
+    tw_json_key key;
+    tw_json_writer *wr;
+    seen to;
+    int i;
+
+    (void)unused;
+    assert_int_equal(tw_json_key_make(&key, "t", 1), TW_OK);
+    for (i = 0; i < 3; i++) {
+        wr = writer_looking(&to);
+        assert_int_equal(tw_json_put_ready_key(wr, &key), TW_OK);
+        tw_json_put_bool(wr, 1);
+        assert_string_equal(to.log,
+                            i == 0 ? "k1:t " : ""); /* its mark is known by then */
+        assert_int_equal(to.watch.mark, MARK_TEXT);
+        if (i == 2)
+            put_key(wr, "t");
+        else
+            tw_json_put_ready_key(wr, &key);
+        assert_refused(wr, "t: was given twice");
+        tw_json_writer_free(wr);
+    }
 }
 
 static const char *count_marks(void *ctx, unsigned depth, const char *text, size_t size,
@@ -268,7 +365,8 @@ static const char *count_marks(void *ctx, unsigned depth, const char *text, size
 static void a_mark_stays_with_a_ready_key(void **unused)
 {
     tw_json_writer *wr = writer_default();
-    tw_json_watch watch = {1, count_marks, see_value, {~0u, ~0u}};
+    tw_json_watch watch = {
+        .depth = 1, .key = count_marks, .value = see_value, .quiet = {~0u, ~0u}};
     unsigned char seen_mark = 0;
     tw_json_key key;
     int i;
@@ -356,7 +454,9 @@ int main(void)
         cmocka_unit_test(the_watcher_changes_its_depth),
         cmocka_unit_test(the_watcher_refuses_at_the_path),
         cmocka_unit_test(quiet_kinds_are_not_shown),
-        cmocka_unit_test(an_empty_string_is_never_quiet),
+        cmocka_unit_test(what_a_look_knows_is_not_shown),
+        cmocka_unit_test(a_look_ends_with_its_value),
+        cmocka_unit_test(a_marked_key_is_asked_for_when_it_comes_again),
         cmocka_unit_test(a_mark_stays_with_a_ready_key),
         cmocka_unit_test(a_complete_object_is_reopened),
         cmocka_unit_test(text_is_replaced_in_place),

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
-_Static_assert(FIELD_COUNT <= 64, "tw_event_rules keeps a bit per field");
+_Static_assert((int)FIELD_COUNT < (int)TW__MARKS, "a field's mark is its id + 1");
 
 /* What an operation's value must be (Identify API docs, read 2026-11-23). */
 typedef enum operand { OPERAND_PROPERTIES, OPERAND_NUMBERS, OPERAND_ANY } operand;
@@ -32,20 +32,17 @@ static const struct {
 static const struct {
     size_t size;
     const char *text;
-} banned_ids[] = {BANNED_ID("anonymous"),
-                  BANNED_ID("nil"),
-                  BANNED_ID("none"),
-                  BANNED_ID("null"),
-                  BANNED_ID("n/a"),
-                  BANNED_ID("na"),
-                  BANNED_ID("undefined"),
-                  BANNED_ID("unknown"),
-                  BANNED_ID("{}"),
-                  BANNED_ID("lmy47d"),
-                  BANNED_ID("0"),
-                  BANNED_ID("-1"),
-                  BANNED_ID("00000000-0000-0000-0000-000000000000")};
+} banned_ids[] = {BANNED_ID("anonymous"), BANNED_ID("nil"),     BANNED_ID("none"),
+                  BANNED_ID("null"),      BANNED_ID("n/a"),     BANNED_ID("na"),
+                  BANNED_ID("undefined"), BANNED_ID("unknown"), BANNED_ID("{}"),
+                  BANNED_ID("lmy47d"),    BANNED_ID("0"),       BANNED_ID("-1")};
 #undef BANNED_ID
+static const char banned_uuid[] = "00000000-0000-0000-0000-000000000000";
+
+enum { BANNED_SHORT = 9 /* the longest of banned_ids */, BANNED_UUID = 36 };
+
+_Static_assert(sizeof banned_uuid - 1 == BANNED_UUID,
+               "id_sizes leaves the wrong one out");
 
 enum {
     MAX_GROUP_TYPES = 5,  /* per event; the rest is not tracked */
@@ -58,33 +55,38 @@ enum {
 #define TIME_MAX INT64_C(99999999999999)
 
 /* What is known to be right once the key is known, and how deep the value is looked into: see
- * `quiet` and `depth` in writer.h. */
+ * tw_json_look. An id's sizes are its minimum's: see id_sizes. */
 #define KIND(name) (UINT32_C(1) << TW_JSON_##name)
-static const struct {
-    uint32_t quiet;
-    unsigned depth;
-} looks[] = {
-    [TYPE_TEXT] = {KIND(STRING), 1},
-    [TYPE_ID] = {0, 1},
-    [TYPE_EVENT_TYPE] = {0, 1},
-    [TYPE_INSERT_ID] = {KIND(STRING), 1},
-    [TYPE_CURRENCY] = {0, 1},
-    [TYPE_NUMBER] = {KIND(INT) | KIND(REAL), 1},
-    [TYPE_INTEGER] = {KIND(INT), 1},
-    [TYPE_SESSION] = {0, 1},
-    [TYPE_TIME] = {0, 1},
-    [TYPE_BOOL] = {KIND(TRUE) | KIND(FALSE), 1},
-    [TYPE_OBJECT] = {KIND(OBJECT) | KIND(OBJECT_END), 1},
-    [TYPE_USER] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
-    [TYPE_GROUP] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
-    [TYPE_GROUPS] = {KIND(OBJECT) | KIND(OBJECT_END), 3},
-    [TYPE_PLAN] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
-    [TYPE_METADATA] = {KIND(OBJECT) | KIND(OBJECT_END), 2},
+#define SIZE(bytes) (UINT64_C(1) << (bytes))
+static const tw_json_look looks[] = {
+    [TYPE_TEXT] = {.quiet = KIND(STRING), .depth = 1},
+    [TYPE_ID] = {.depth = 1},
+    /* other than "$identify" and "$groupidentify" */
+    [TYPE_EVENT_TYPE] = {.depth = 1, .sizes = ~(SIZE(0) | SIZE(9) | SIZE(14))},
+    [TYPE_INSERT_ID] = {.depth = 1, .sizes = ~SIZE(0)},
+    [TYPE_CURRENCY] = {.depth = 1},
+    [TYPE_NUMBER] = {.quiet = KIND(INT) | KIND(REAL), .depth = 1},
+    [TYPE_INTEGER] = {.quiet = KIND(INT), .depth = 1},
+    [TYPE_SESSION] = {.depth = 1, .from = -1, .count = (uint64_t)INT64_MAX + 2},
+    [TYPE_TIME] = {.depth = 1, .from = TIME_MIN, .count = TIME_MAX - TIME_MIN + 1},
+    [TYPE_BOOL] = {.quiet = KIND(TRUE) | KIND(FALSE), .depth = 1},
+    [TYPE_OBJECT] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 1},
+    [TYPE_USER] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
+    [TYPE_GROUP] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
+    [TYPE_GROUPS] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 3},
+    [TYPE_PLAN] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
+    [TYPE_METADATA] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
 };
 
 static int has(const tw_event_rules *rules, unsigned id)
 {
-    return (rules->seen >> id & 1) != 0;
+    return ((rules->watch.marks & ~rules->nulls) >> (id + 1) & 1) != 0;
+}
+
+/* The top-level member being written. */
+static const tw_event_field *field_of(const tw_event_rules *rules)
+{
+    return &tw__event_fields[rules->watch.mark - 1];
 }
 
 /* ---- keys -------------------------------------------------------------------------- */
@@ -102,7 +104,7 @@ static const char *unknown_key(tw_event_rules *rules, const char *text, size_t s
 
 static tw_event_properties *properties_of(tw_event_rules *rules)
 {
-    return rules->field->type == TYPE_USER ? &rules->user : &rules->group;
+    return field_of(rules)->type == TYPE_USER ? &rules->user : &rules->group;
 }
 
 static void name_keep(tw_event_properties *props, const char *text, size_t size)
@@ -180,11 +182,12 @@ static const char *second_key(tw_event_rules *rules, const char *text, size_t si
 {
     static const char *const plan[] = {"branch", "source", "version", "versionId"};
     static const char *const metadata[] = {"source_name", "source_version"};
+    unsigned type = field_of(rules)->type;
 
-    switch (rules->field->type) {
-    case TYPE_USER:
-    case TYPE_GROUP:
+    if (type == TYPE_USER || type == TYPE_GROUP)
         return property_key(rules, text, size);
+    rules->watch.quiet[2] = 0;
+    switch (type) {
     case TYPE_GROUPS:
         if (++rules->group_types > MAX_GROUP_TYPES)
             return "is one group type too many: an event may have 5";
@@ -202,38 +205,16 @@ static const char *second_key(tw_event_rules *rules, const char *text, size_t si
     }
 }
 
-static const char *field_key(tw_event_rules *rules, const tw_event_field *field)
-{
-    uint64_t bit = UINT64_C(1) << field->id;
-
-    if ((rules->keys & bit) != 0)
-        return "was given twice";
-    rules->field = field;
-    rules->keys |= bit;
-    rules->seen |= bit; /* until it turns out to be null */
-    rules->watch.quiet[1] = looks[field->type].quiet;
-    rules->watch.quiet[2] = 0;
-    rules->watch.depth = looks[field->type].depth;
-    return NULL;
-}
-
-static __attribute__((noinline)) const char *
-new_key(tw_event_rules *rules, const char *text, size_t size, unsigned char *mark)
+/* A top-level key that has no mark yet, or one that was put before. */
+static const char *first_key(tw_event_rules *rules, const char *text, size_t size,
+                             unsigned char *mark)
 {
     const tw_event_field *field = tw__event_field_find(text, size);
 
     if (field == NULL)
         return unknown_key(rules, text, size);
     *mark = (unsigned char)(field->id + 1);
-    return field_key(rules, field);
-}
-
-/* A top-level key. `*mark` remembers the field: its id + 1. */
-static const char *first_key(tw_event_rules *rules, const char *text, size_t size,
-                             unsigned char *mark)
-{
-    return *mark != 0 ? field_key(rules, &tw__event_fields[*mark - 1])
-                      : new_key(rules, text, size, mark);
+    return (rules->watch.marks >> *mark & 1) != 0 ? "was given twice" : NULL;
 }
 
 static const char *rules_key(void *ctx, unsigned depth, const char *text, size_t size,
@@ -256,6 +237,8 @@ static int banned(const char *text, size_t size)
     size_t i;
     size_t j;
 
+    if (size > BANNED_SHORT)
+        return size == BANNED_UUID && memcmp(text, banned_uuid, BANNED_UUID) == 0;
     for (i = 0; i < sizeof banned_ids / sizeof *banned_ids; i++) {
         const char *id = banned_ids[i].text;
 
@@ -275,15 +258,18 @@ static const char *id_value(const tw_event_rules *rules, const tw_json_put *put)
         return "must be a string";
     if (put->size == 0)
         return "must not be empty: leave it out instead";
-    /* The ban comes before the length: "0" stays refused whatever min_id_length says. The
-     * banned ids have up to 9 bytes or 36. */
-    if ((put->size <= 9 || put->size == 36) && banned(put->string, put->size))
+    /* The ban comes before the length: "0" stays refused whatever min_id_length says. */
+    if (banned(put->string, put->size))
         return "is on Amplitude's list of invalid ids";
     /* A character has four bytes at most. */
-    if (put->size / 4 < rules->min_id_length &&
-        tw__utf8_count(put->string, put->size) < rules->min_id_length)
-        return rules->short_id;
-    return NULL;
+    if (put->size / 4 >= rules->min_id_length)
+        return NULL;
+    /* Whole words of eight are counted fast, and mostly have enough. */
+    if (tw__utf8_count(put->string, put->size & ~(size_t)7) >= rules->min_id_length)
+        return NULL;
+    return tw__utf8_count(put->string, put->size) >= rules->min_id_length
+               ? NULL
+               : rules->short_id;
 }
 
 static const char *event_type_value(tw_event_rules *rules, const tw_json_put *put)
@@ -348,12 +334,12 @@ static const char *session_value(const tw_json_put *put)
 
 static const char *first_value(tw_event_rules *rules, const tw_json_put *put)
 {
-    const tw_event_field *field = rules->field;
+    const tw_event_field *field = field_of(rules);
     tw_json_kind kind = put->kind;
 
     if (kind == TW_JSON_NULL) {
         /* null is absent; only what we add must know where it is */
-        rules->seen &= ~(UINT64_C(1) << field->id);
+        rules->nulls |= UINT64_C(1) << rules->watch.mark;
         if (field->id == FIELD_INSERT_ID)
             rules->null_insert_id = put->at;
         else if (field->id == FIELD_TIME)
@@ -452,7 +438,7 @@ static const char *rules_value(void *ctx, const tw_json_put *put)
                    ? NULL
                    : "must be an object";
     }
-    switch (rules->field->type) {
+    switch (field_of(rules)->type) {
     case TYPE_GROUPS:
         return group_value(rules, put);
     case TYPE_USER:
@@ -474,10 +460,37 @@ static const char *rules_value(void *ctx, const tw_json_put *put)
 
 /* ---- the whole event --------------------------------------------------------------- */
 
+/* Sizes in bytes of ids that can be neither banned nor too short: a character has up to four. */
+static uint64_t id_sizes(unsigned min_length)
+{
+    unsigned least = BANNED_SHORT + 1;
+
+    if (min_length > 63 / 4) /* the last bit speaks of 63 bytes and more */
+        return 0;
+    if (least < min_length * 4)
+        least = min_length * 4;
+    return ~(SIZE(least) - 1) & ~SIZE(BANNED_UUID);
+}
+
+static void looks_make(tw_event_rules *rules)
+{
+    unsigned id;
+
+    for (id = 0; id < FIELD_COUNT; id++) {
+        tw_json_look *look = &rules->looks[id + 1];
+
+        *look = looks[tw__event_fields[id].type];
+        if (tw__event_fields[id].type == TYPE_ID)
+            look->sizes = id_sizes(rules->min_id_length);
+    }
+    rules->watch.looks = rules->looks;
+}
+
 void tw__event_rules_init(tw_event_rules *rules, unsigned min_id_length)
 {
     memset(rules, 0, sizeof *rules);
     rules->min_id_length = min_id_length;
+    looks_make(rules);
     rules->watch.key = rules_key;
     rules->watch.value = rules_value;
     rules->watch.quiet[0] = KIND(OBJECT) | KIND(OBJECT_END);
@@ -496,9 +509,9 @@ static void properties_start(tw_event_properties *props)
 void tw__event_rules_start(tw_event_rules *rules, tw_json_writer *wr)
 {
     rules->watch.depth = 1;
-    rules->field = NULL;
-    rules->keys = 0;
-    rules->seen = 0;
+    rules->watch.marks = 1;
+    rules->watch.mark = 0;
+    rules->nulls = 0;
     rules->kind = TW_EVENT_PLAIN;
     rules->operation = -1;
     rules->group_types = 0;

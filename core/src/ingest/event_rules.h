@@ -31,10 +31,9 @@ typedef struct tw_event_properties {
 
 /* The state of one event being written. */
 typedef struct tw_event_rules {
-    tw_json_watch watch;
-    const tw_event_field *field; /* the top-level member being written */
-    uint64_t keys;               /* fields whose key was written, a bit each */
-    uint64_t seen;               /* the same without those that are null */
+    tw_json_watch watch;                 /* its marks: the fields' ids + 1 */
+    tw_json_look looks[FIELD_COUNT + 1]; /* by mark; of no field: 0 */
+    uint64_t nulls;                      /* marks of the fields that are null */
     unsigned min_id_length;
     tw_event_kind kind;
     int operation; /* index of the operation being written, -1 outside */

@@ -58,6 +58,11 @@ TW__ALWAYS_INLINE uint64_t tw__copy_4_to_7(char *out, const char *text, size_t s
     return tw__vector_look(_mm_unpacklo_epi64(v, v), deny);
 }
 
+TW__ALWAYS_INLINE uint64_t tw__look_4(uint32_t four, uint64_t deny)
+{
+    return tw__vector_look(_mm_set1_epi32((int32_t)four), deny);
+}
+
 /* Sixteen bytes. */
 TW__ALWAYS_INLINE uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
 {
@@ -95,6 +100,11 @@ TW__ALWAYS_INLINE uint64_t tw__copy_4_to_7(char *out, const char *text, size_t s
     return tw__word_look((uint64_t)last << 32 | first, deny);
 }
 
+TW__ALWAYS_INLINE uint64_t tw__look_4(uint32_t four, uint64_t deny)
+{
+    return tw__word_look((uint64_t)four << 32 | four, deny);
+}
+
 TW__ALWAYS_INLINE uint64_t tw__copy_16(char *out, const char *text, uint64_t deny)
 {
     return tw__copy_8_to_16(out, text, 16, deny);
@@ -106,18 +116,19 @@ TW__ALWAYS_INLINE uint64_t tw__copy_16(char *out, const char *text, uint64_t den
 TW__ALWAYS_INLINE uint64_t tw__copy_to_3(char *out, const char *text, size_t size,
                                          uint64_t deny)
 {
-    char first = text[0];
-    char middle = text[size / 2];
-    char last = text[size - 1];
+    uint16_t first;
+    uint16_t last;
 
-    out[0] = first;
-    out[size / 2] = middle;
-    out[size - 1] = last;
-    return (uint64_t)(tw__scan_special((unsigned char)first) |
-                      tw__scan_special((unsigned char)middle) |
-                      tw__scan_special((unsigned char)last)) |
-           (((unsigned char)first | (unsigned char)middle | (unsigned char)last) & 0x80 &
-            deny);
+    if (size == 1) {
+        *out = *text;
+        return (uint64_t)tw__scan_special((unsigned char)*text) |
+               ((unsigned char)*text & 0x80 & deny);
+    }
+    memcpy(&first, text, 2);
+    memcpy(&last, text + size - 2, 2);
+    memcpy(out, &first, 2);
+    memcpy(out + size - 2, &last, 2);
+    return tw__look_4((uint32_t)last << 16 | first, deny);
 }
 
 enum { TW__COPY_SHORT = 32 };

@@ -32,13 +32,15 @@ enum { FIRST, MORE, VALUE, FIRST_KEY, NEXT_KEY, COMPLETE, FAILED };
 struct tw_json_writer {
     tw_buf buf; /* may grow SLACK beyond max_bytes; the text never does */
     unsigned state;
+    unsigned next;  /* the state after a value in the innermost container */
+    uint32_t shown; /* kinds the watcher wants to see here: 1 << kind, KEY among them */
     unsigned depth;
-    unsigned watched; /* values with fewer open containers are shown to the watcher */
     unsigned max_depth;
     size_t max_bytes;
     size_t max_chars;
     size_t quick_size; /* no string of so many bytes can break a limit by itself */
-    const tw_json_watch *watch;
+    tw_json_watch *watch;
+    const tw_json_look *look; /* of the last top-level key; NULL where it has none */
     void *watch_ctx;
     unsigned was; /* state before FAILED */
     int code;
@@ -48,6 +50,32 @@ struct tw_json_writer {
     unsigned char *after; /* by depth: the state after a value in that container */
     size_t starts[];      /* offsets of the open containers; starts[0] is the outermost */
 };
+
+/* ---- depth ----------------------------------------------------------------------------- */
+
+#define KIND(name) (UINT32_C(1) << TW_JSON_##name)
+
+/* What the watcher wants to see is found once, so that a put looks at one bit. */
+static ALWAYS_INLINE void shown_set(tw_json_writer *wr)
+{
+    const tw_json_watch *watch = wr->watch;
+    uint32_t quiet = 0;
+
+    if (watch == NULL || wr->depth > watch->depth) {
+        wr->shown = 0;
+        return;
+    }
+    if (wr->depth < TW__QUIET_DEPTHS)
+        quiet = watch->quiet[wr->depth];
+    wr->shown = ~quiet | KIND(KEY);
+}
+
+static ALWAYS_INLINE void depth_set(tw_json_writer *wr, unsigned depth)
+{
+    wr->depth = depth;
+    wr->next = wr->after[depth];
+    shown_set(wr);
+}
 
 /* ---- life ------------------------------------------------------------------------------ */
 
@@ -93,15 +121,17 @@ void tw_json_writer_reset(tw_json_writer *wr)
 {
     tw__buf_reset(&wr->buf);
     wr->state = VALUE;
-    wr->depth = 0;
+    wr->look = NULL;
     wr->code = TW_OK;
+    depth_set(wr, 0);
 }
 
-void tw__json_writer_watch(tw_json_writer *wr, const tw_json_watch *watch, void *ctx)
+void tw__json_writer_watch(tw_json_writer *wr, tw_json_watch *watch, void *ctx)
 {
     wr->watch = watch;
     wr->watch_ctx = ctx;
-    wr->watched = watch != NULL ? watch->depth + 1 : 0;
+    wr->look = NULL;
+    depth_set(wr, 0);
 }
 
 /* ---- failing --------------------------------------------------------------------------- */
@@ -196,6 +226,13 @@ static ALWAYS_INLINE int has_room(const tw_json_writer *wr, size_t size)
     return wr->buf.room - wr->buf.size >= size + SLACK;
 }
 
+/* Room for a text of `size` bytes with its frame, without a look at max_bytes: the buffer never
+ * has more room than max_bytes and SLACK, and here twice the SLACK is left. */
+static ALWAYS_INLINE int is_far_from_full(const tw_json_writer *wr, size_t size)
+{
+    return has_room(wr, size + SLACK);
+}
+
 static ALWAYS_INLINE int put_reserve(tw_json_writer *wr, size_t size)
 {
     return has_room(wr, size) ? TW_OK : put_grow(wr, size);
@@ -217,13 +254,6 @@ static ALWAYS_INLINE char *value_begin(tw_json_writer *wr, size_t size)
     return p + (wr->state == MORE);
 }
 
-/* Whether the watcher wants to see a value of this kind here. */
-static ALWAYS_INLINE int is_shown(const tw_json_writer *wr, tw_json_kind kind)
-{
-    return wr->depth < wr->watched && (wr->depth >= TW__QUIET_DEPTHS ||
-                                       (wr->watch->quiet[wr->depth] >> kind & 1) == 0);
-}
-
 /* Asks the watcher about a value that is already in the text; takes it back when refused. */
 static int value_ask(tw_json_writer *wr, tw_json_put *put, size_t before)
 {
@@ -232,7 +262,7 @@ static int value_ask(tw_json_writer *wr, tw_json_put *put, size_t before)
     put->depth = wr->depth;
     put->end = wr->buf.size;
     rule = wr->watch->value(wr->watch_ctx, put);
-    wr->watched = wr->watch->depth + 1; /* the watcher may want to see more, or less */
+    shown_set(wr); /* the watcher may want to see more, or less */
     if (rule == NULL)
         return TW_OK;
     wr->buf.size = before;
@@ -249,11 +279,20 @@ static NEVER_INLINE int value_show(tw_json_writer *wr, const char *p, tw_json_pu
     wr->buf.size = (size_t)(p - wr->buf.data);
     rc = value_ask(wr, put, before);
     if (rc == TW_OK)
-        wr->state = wr->after[wr->depth];
+        wr->state = wr->next;
     return rc;
 }
 
-/* Likewise for values that are no text; the struct is made only where somebody looks. */
+/* Takes the value that ends at `p` into the text. */
+static ALWAYS_INLINE int value_take(tw_json_writer *wr, const char *p)
+{
+    wr->buf.size = (size_t)(p - wr->buf.data);
+    wr->state = wr->next;
+    return TW_OK;
+}
+
+/* Takes a value that is no text, if the watcher agrees; the struct is made only where somebody
+ * looks. */
 static NEVER_INLINE int scalar_show(tw_json_writer *wr, const char *p, tw_json_kind kind,
                                     int64_t integer, double real)
 {
@@ -262,18 +301,25 @@ static NEVER_INLINE int scalar_show(tw_json_writer *wr, const char *p, tw_json_k
     return value_show(wr, p, &put);
 }
 
+static NEVER_INLINE int int_show(tw_json_writer *wr, const char *p, int64_t value)
+{
+    const tw_json_look *look = wr->look;
+
+    if (wr->depth == 1 && look != NULL &&
+        (uint64_t)value - (uint64_t)look->from < look->count)
+        return value_take(wr, p);
+    return scalar_show(wr, p, TW_JSON_INT, value, 0);
+}
+
 static ALWAYS_INLINE int value_end(tw_json_writer *wr, const char *p, tw_json_kind kind,
                                    int64_t integer, double real)
 {
-    size_t size = (size_t)(p - wr->buf.data);
-
-    if (size > wr->max_bytes)
+    if ((size_t)(p - wr->buf.data) > wr->max_bytes)
         return writer_fail_room(wr, TW_E_TOO_LARGE);
-    if (is_shown(wr, kind))
-        return scalar_show(wr, p, kind, integer, real);
-    wr->buf.size = size;
-    wr->state = wr->after[wr->depth];
-    return TW_OK;
+    if ((wr->shown >> kind & 1) != 0)
+        return kind == TW_JSON_INT ? int_show(wr, p, integer)
+                                   : scalar_show(wr, p, kind, integer, real);
+    return value_take(wr, p);
 }
 
 static ALWAYS_INLINE int container_begin(tw_json_writer *wr, char bracket, unsigned state)
@@ -292,8 +338,8 @@ static ALWAYS_INLINE int container_begin(tw_json_writer *wr, char bracket, unsig
     if (rc != TW_OK)
         return rc;
     wr->starts[wr->depth] = wr->buf.size - 1;
-    wr->depth++;
-    wr->after[wr->depth] = state == FIRST ? MORE : NEXT_KEY;
+    wr->after[wr->depth + 1] = state == FIRST ? MORE : NEXT_KEY;
+    depth_set(wr, wr->depth + 1);
     wr->state = state;
     return TW_OK;
 }
@@ -304,7 +350,7 @@ static NEVER_INLINE int container_show(tw_json_writer *wr, tw_json_kind kind)
     int rc = value_ask(wr, &put, wr->buf.size - 1);
 
     if (rc != TW_OK) {
-        wr->depth++;
+        depth_set(wr, wr->depth + 1);
         wr->was = NEXT_KEY; /* the path is the container's own */
     }
     return rc;
@@ -321,13 +367,13 @@ static ALWAYS_INLINE int container_end(tw_json_writer *wr, char bracket,
         return writer_fail_room(wr, TW_E_TOO_LARGE);
     wr->buf.data[wr->buf.size] = bracket;
     wr->buf.size++;
-    wr->depth--;
-    if (is_shown(wr, kind)) {
+    depth_set(wr, wr->depth - 1);
+    if ((wr->shown >> kind & 1) != 0) {
         rc = container_show(wr, kind);
         if (rc != TW_OK)
             return rc;
     }
-    wr->state = wr->after[wr->depth];
+    wr->state = wr->next;
     return TW_OK;
 }
 
@@ -418,29 +464,62 @@ static char *text_put(tw_json_writer *wr, char *out, const char *text, size_t si
     return out;
 }
 
-/* Asks the watcher about the key that was put last. A rule of it speaks of its value's path. */
-static NEVER_INLINE int key_show(tw_json_writer *wr, const char *text, size_t size,
-                                 unsigned char *mark)
+/* A marked top-level key: what is known of its value. */
+static ALWAYS_INLINE void look_take(tw_json_writer *wr, tw_json_watch *watch,
+                                    unsigned mark)
 {
-    const char *rule = wr->watch->key(wr->watch_ctx, wr->depth, text, size, mark);
+    const tw_json_look *look = &watch->looks[mark];
 
-    wr->watched = wr->watch->depth + 1;
-    return rule == NULL ? TW_OK : writer_fail(wr, TW_E_VALIDATION, rule, 0);
+    watch->marks |= UINT64_C(1) << mark;
+    watch->mark = mark;
+    watch->quiet[1] = look->quiet;
+    watch->depth = look->depth;
+    wr->look = look;
+    wr->shown = ~look->quiet | KIND(KEY);
+}
+
+/* Asks the watcher about the key that was put last. A rule of it speaks of its value's path. */
+static NEVER_INLINE int key_ask(tw_json_writer *wr, const char *text, size_t size,
+                                unsigned char *mark)
+{
+    tw_json_watch *watch = wr->watch;
+    const char *rule = watch->key(wr->watch_ctx, wr->depth, text, size, mark);
+
+    if (rule != NULL)
+        return writer_fail(wr, TW_E_VALIDATION, rule, 0);
+    if (wr->depth == 1)
+        wr->look = NULL;
+    if (wr->depth == 1 && watch->looks != NULL && *mark != 0)
+        look_take(wr, watch, *mark);
+    else
+        shown_set(wr);
+    return TW_OK;
+}
+
+/* Likewise, but a key with a new mark is known to be right. */
+static ALWAYS_INLINE int key_show(tw_json_writer *wr, const char *text, size_t size,
+                                  unsigned char *mark)
+{
+    tw_json_watch *watch = wr->watch;
+
+    if (wr->depth != 1 || watch->looks == NULL || (watch->marks >> *mark & 1) != 0)
+        return key_ask(wr, text, size, mark);
+    look_take(wr, watch, *mark);
+    return TW_OK;
 }
 
 /* Takes a key whose text ends at `p` into the document. */
 static ALWAYS_INLINE int key_end(tw_json_writer *wr, char *p, const char *text,
-                                 size_t size)
+                                 size_t size, unsigned char *mark)
 {
     size_t total = (size_t)(p + 2 - wr->buf.data);
-    unsigned char mark = 0;
 
     memcpy(p, "\":", 2);
     if (total > wr->max_bytes)
         return writer_fail_room(wr, TW_E_TOO_LARGE);
     wr->buf.size = total;
     wr->state = VALUE;
-    return wr->depth < wr->watched ? key_show(wr, text, size, &mark) : TW_OK;
+    return (wr->shown & KIND(KEY)) != 0 ? key_show(wr, text, size, mark) : TW_OK;
 }
 
 static ALWAYS_INLINE int key_is_due(const tw_json_writer *wr)
@@ -450,7 +529,7 @@ static ALWAYS_INLINE int key_is_due(const tw_json_writer *wr)
 
 /* Any key, whatever it needs. */
 static NEVER_INLINE int key_slow(tw_json_writer *wr, const char *text, size_t size,
-                                 unsigned flags)
+                                 unsigned flags, unsigned char *mark)
 {
     char *p;
     int rc;
@@ -465,14 +544,18 @@ static NEVER_INLINE int key_slow(tw_json_writer *wr, const char *text, size_t si
     p += wr->state == NEXT_KEY;
     *p = '"';
     p = text_put(wr, p + 1, text, size, flags);
-    return p != NULL ? key_end(wr, p, text, size) : wr->code;
+    return p != NULL ? key_end(wr, p, text, size, mark) : wr->code;
 }
 
 static NEVER_INLINE int string_show(tw_json_writer *wr, const char *p, const char *text,
                                     size_t size)
 {
     tw_json_put put = {.kind = TW_JSON_STRING, .string = text, .size = size};
+    const tw_json_look *look = wr->look;
 
+    if (wr->depth == 1 && look != NULL &&
+        (look->sizes >> (size < 63 ? size : 63) & 1) != 0)
+        return value_take(wr, p);
     return value_show(wr, p, &put);
 }
 
@@ -480,16 +563,10 @@ static NEVER_INLINE int string_show(tw_json_writer *wr, const char *p, const cha
 static ALWAYS_INLINE int string_end(tw_json_writer *wr, char *p, const char *text,
                                     size_t size)
 {
-    size_t total = (size_t)(p + 1 - wr->buf.data);
-
     *p = '"';
-    if (total > wr->max_bytes)
-        return writer_fail_room(wr, TW_E_TOO_LARGE);
-    if (wr->depth < wr->watched && (size == 0 || is_shown(wr, TW_JSON_STRING)))
+    if ((wr->shown & KIND(STRING)) != 0)
         return string_show(wr, p + 1, text, size);
-    wr->buf.size = total;
-    wr->state = wr->after[wr->depth];
-    return TW_OK;
+    return value_take(wr, p + 1);
 }
 
 /* A string so long that it may break a limit. */
@@ -523,7 +600,11 @@ static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t
         return wr->code;
     *p = '"';
     p = text_put(wr, p + 1, text, size, flags);
-    return p != NULL ? string_end(wr, p, text, size) : wr->code;
+    if (p == NULL)
+        return wr->code;
+    if ((size_t)(p + 1 - wr->buf.data) > wr->max_bytes)
+        return writer_fail_room(wr, TW_E_TOO_LARGE);
+    return string_end(wr, p, text, size);
 }
 
 /* Common keys and strings are short and plain: these write them without a call. All else is left
@@ -532,18 +613,19 @@ int tw_json_put_key(tw_json_writer *wr, const char *text, size_t size, int64_t c
                     unsigned flags)
 {
     uint64_t deny = (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1;
+    unsigned char mark = 0;
     char *p;
 
     (void)chars; /* no limit on keys is documented */
     if (size > TW__COPY_SHORT || !has_room(wr, TW__COPY_SHORT) || !key_is_due(wr))
-        return key_slow(wr, text, size, flags);
+        return key_slow(wr, text, size, flags, &mark);
     p = wr->buf.data + wr->buf.size;
     *p = ',';
     p += wr->state == NEXT_KEY;
     *p++ = '"';
     if (tw__copy_short(p, text, size, deny) != 0)
-        return key_slow(wr, text, size, flags);
-    return key_end(wr, p + size, text, size);
+        return key_slow(wr, text, size, flags, &mark);
+    return key_end(wr, p + size, text, size, &mark);
 }
 
 static ALWAYS_INLINE int string_quick(tw_json_writer *wr, const char *text, size_t size,
@@ -552,7 +634,7 @@ static ALWAYS_INLINE int string_quick(tw_json_writer *wr, const char *text, size
     uint64_t deny = (uint64_t)(flags & TW_JSON_VALID_UTF8) - 1;
     char *p;
 
-    if (wr->state > VALUE || size > wr->quick_size || !has_room(wr, size))
+    if (wr->state > VALUE || size > wr->quick_size || !is_far_from_full(wr, size))
         return string_slow(wr, text, size, chars, flags);
     p = wr->buf.data + wr->buf.size;
     *p = ',';
@@ -609,25 +691,21 @@ int tw_json_put_ready_key(tw_json_writer *wr, tw_json_key *key)
 {
     ready *made = (ready *)key;
     unsigned first = wr->state == FIRST_KEY; /* no comma then */
-    size_t total = wr->buf.size + made->size - first;
     char *p;
 
-    if (!has_room(wr, 0) || !key_is_due(wr))
+    if (!key_is_due(wr) || !is_far_from_full(wr, 0))
         return key_slow(wr, made->text + 2, made->size - (size_t)READY_FRAME,
-                        TW_JSON_VALID_UTF8);
-    if (total > wr->max_bytes)
-        return writer_fail_room(wr, TW_E_TOO_LARGE);
+                        TW_JSON_VALID_UTF8, &made->mark);
     p = wr->buf.data + wr->buf.size;
     /* Fixed sizes are copied without a call. */
     memcpy(p, made->text + first, 32);
     if (made->size > 32)
         memcpy(p + 32, made->text + first + 32, READY_MAX + READY_FRAME - 32);
-    wr->buf.size = total;
+    wr->buf.size += made->size - first;
     wr->state = VALUE;
-    return wr->depth < wr->watched
-               ? key_show(wr, made->text + 2, made->size - (size_t)READY_FRAME,
-                          &made->mark)
-               : TW_OK;
+    if ((wr->shown & KIND(KEY)) == 0)
+        return TW_OK;
+    return key_show(wr, made->text + 2, made->size - (size_t)READY_FRAME, &made->mark);
 }
 
 /* ---- scalars --------------------------------------------------------------------------- */
@@ -692,7 +770,7 @@ int tw__json_writer_reopen(tw_json_writer *wr)
     if (wr->state != COMPLETE || wr->buf.data[0] != '{')
         return TW_E_INVALID;
     wr->buf.size--;
-    wr->depth = 1;
+    depth_set(wr, 1);
     wr->state = wr->buf.size == 1 ? FIRST_KEY : NEXT_KEY;
     return TW_OK;
 }

@@ -33,14 +33,26 @@ typedef struct tw_json_put {
  * They may change `depth`, which counts at once: raised at an OBJECT, its contents are shown.
  *
  * `quiet` saves calls: a bit (1 << kind) for each kind of value at that depth which is known to be
- * right, the STRING bit speaking of strings that are not empty. It too may be changed by the
- * callbacks at any time.
+ * right. It too may be changed by the callbacks, and counts at once.
  *
  * `mark` is a byte for the key callback to remember what it found out about the text: the same
  * byte comes with the same text at whatever depth, 0 at first, or one that is forgotten. Ready keys
  * go from writer to writer, so it has one meaning in all watches.
+ *
+ * `looks`, where there are some, save more calls: by mark, below 64, what is known of the value
+ * of a top-level key. Such a key is asked for only while its mark is 0 or `marks` has the mark's
+ * bit: it was put before. The writer keeps the marks, and sets `mark`, `quiet[1]` and `depth` when
+ * a marked top-level key was put.
  */
-enum { TW__QUIET_DEPTHS = 4 };
+enum { TW__QUIET_DEPTHS = 4, TW__MARKS = 64 };
+
+typedef struct tw_json_look {
+    uint32_t quiet;
+    unsigned depth; /* how deep the value is looked into */
+    uint64_t sizes; /* strings of so many bytes are right, bit 63: of 63 or more */
+    int64_t from;   /* and whole numbers that begin here, */
+    uint64_t count; /* so many of them */
+} tw_json_look;
 
 typedef struct tw_json_watch {
     unsigned depth;
@@ -48,10 +60,13 @@ typedef struct tw_json_watch {
                        unsigned char *mark);
     const char *(*value)(void *ctx, const tw_json_put *put);
     uint32_t quiet[TW__QUIET_DEPTHS];
+    const tw_json_look *looks; /* by mark; NULL for none */
+    uint64_t marks;            /* of the top-level keys put; to be 1 at the start */
+    unsigned mark;             /* of the last one */
 } tw_json_watch;
 
 /* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */
-void tw__json_writer_watch(tw_json_writer *wr, const tw_json_watch *watch, void *ctx);
+void tw__json_writer_watch(tw_json_writer *wr, tw_json_watch *watch, void *ctx);
 
 /* Takes the last '}' of a complete top-level object back: keys may be put again and
  * tw_json_put_object_end is due again. TW_E_INVALID where there is no such object. The
