@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the spool, shared by its files. */
+#ifndef TW_INGEST_SPOOL_INTERNAL_H
+#define TW_INGEST_SPOOL_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "ingest/spool.h"
+
+enum {
+    TW_SPOOL_HEADER = 64,   /* bytes before the first record of a segment */
+    TW_SPOOL_FRAME = 36,    /* bytes before the text of a record */
+    TW_SPOOL_NOTE = 32,     /* bytes of an entry in a file of notes */
+    TW_SPOOL_NAME = 64,     /* room for a file name */
+    TW_SPOOL_SEQ_BITS = 44, /* of an id; the lane's slot is above them */
+    TW_SPOOL_LANES_MOST = 1 << 19
+};
+#define TW_SPOOL_SEQ_MASK (((uint64_t)1 << TW_SPOOL_SEQ_BITS) - 1)
+
+typedef enum tw_frame_kind { TW_FRAME_RECORD = 1, TW_FRAME_END = 2 } tw_frame_kind;
+typedef enum tw_note_kind {
+    TW_NOTE_ACK = 1,
+    TW_NOTE_SENT = 2,
+    TW_NOTE_END = 3
+} tw_note_kind;
+
+typedef struct tw_frame {
+    tw_frame_kind kind;
+    uint64_t seq; /* of an end: one past the last record */
+    int64_t accepted_ms;
+    const char *text;
+    uint32_t size;
+} tw_frame;
+
+/* Records [first, first + count); `time` is set for TW_NOTE_SENT. */
+typedef struct tw_note {
+    tw_note_kind kind;
+    uint64_t first;
+    uint64_t count;
+    int64_t time;
+} tw_note;
+
+typedef enum tw_spool_file {
+    TW_FILE_NONE, /* not ours */
+    TW_FILE_LOCK,
+    TW_FILE_SEGMENT,
+    TW_FILE_NOTES,
+    TW_FILE_SPARE, /* a segment being rewritten */
+    TW_FILE_BAD    /* set aside */
+} tw_spool_file;
+
+/* One file of records and its file of notes. */
+typedef struct tw_segment {
+    uint64_t first; /* the first record's number; part of the name */
+    uint64_t end;   /* one past the last; 0 while unknown */
+    uint64_t bytes; /* up to the last good record */
+    int fd;         /* -1 while not needed */
+    int notes_fd;
+    uint64_t notes_at;    /* where the next note goes */
+    int has_file;         /* a segment of which only the notes are left has none */
+    int sealed;           /* takes no more records */
+    int loaded;           /* `waiting` and the notes are known */
+    int damaged;          /* set aside instead of removed */
+    int unsynced;         /* notes written since the last sync */
+    int suspect;          /* a sync of the records failed: only a rewrite helps */
+    int data_unsynced;    /* the same of records; stays 0 in durable mode */
+    int behind;           /* notes in memory that are not in the file */
+    uint64_t waiting;     /* records that exist and are not acknowledged */
+    unsigned char *acked; /* a bit per record */
+    size_t acked_room;    /* bytes */
+    tw_note *sent;        /* TW_NOTE_SENT, in order of arrival */
+    size_t sent_count, sent_room;
+} tw_segment;
+
+typedef struct tw_lane {
+    uint64_t id;
+    uint32_t crc; /* start of every checksum: a record of another lane never fits */
+    int lock_fd;
+    unsigned slot;         /* 0 is the lane of this process */
+    tw_segment **segments; /* by number */
+    size_t count, room;
+    uint64_t cursor; /* the reader has been through all records before it */
+    int over;        /* nothing is left of it */
+} tw_lane;
+
+/* Someone inside append. */
+typedef struct tw_waiter {
+    struct tw_waiter *next;
+    int done;
+    int why; /* 0, or a negated errno */
+} tw_waiter;
+
+/*
+ * Two locks. `lock` guards the numbers and is never held over I/O. `files` guards the notes,
+ * the reader and the removal of segments, and is held over their I/O. Order: files, lock.
+ * `busy` is the token of the one thread that writes records; its holder may take `files`.
+ */
+struct tw_spool {
+    tw_spool_sys sys;
+    char *path;
+    int dir;
+    pid_t pid;
+    unsigned char project[16];
+    char prefix[24]; /* of every name of this project: version and project */
+    int durable;
+    uint64_t max_bytes, segment_bytes;
+
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    /* ---- under `lock` ---- */
+    int busy;
+    uint64_t next_seq;
+    uint64_t planned;    /* size of `current` when all that is staged will be written */
+    tw_segment *current; /* takes records; NULL before the first and after a failure */
+    tw_segment *target;  /* of what is staged */
+    tw_buf staged, writing; /* frames; `writing` is the token holder's */
+    uint64_t staged_first;
+    tw_waiter *waiters, **waiters_end;
+    tw_spool_stats stats;
+    /* ---- under `files`; segments of the own lane are added under both ---- */
+    pthread_mutex_t files;
+    tw_lane *own; /* lanes[0]; never changes */
+    tw_lane **lanes;
+    size_t lane_count, lane_room;
+    size_t reading; /* lane of the reader */
+    char *page;     /* the segment that is being read */
+    size_t page_size, page_at;
+    unsigned char
+        *page_left; /* a bit per record that is in the page and to be given out */
+    tw_segment *page_segment;
+    tw_lane *page_lane;
+    int dir_unsynced; /* a file was made since the last sync of the folder */
+};
+
+/* ---- spool_system.c: calls of the seam, EINTR and short counts taken care of ---------- */
+int tw__spool_read_all(tw_spool *sp, int fd, void *bytes, size_t size, uint64_t at,
+                       size_t *got);
+int tw__spool_write_all(tw_spool *sp, int fd, const void *bytes, size_t size,
+                        uint64_t at);
+int tw__spool_data_sync(tw_spool *sp, int fd);
+int tw__spool_dir_sync(tw_spool *sp);
+int tw__spool_truncate(tw_spool *sp, int fd, uint64_t size);
+int tw__spool_allocate(tw_spool *sp, int fd, uint64_t size);
+int tw__spool_open_file(tw_spool *sp, const char *name, int flags);
+int tw__spool_unlink(tw_spool *sp, const char *name); /* absent is as good as removed */
+int tw__spool_rename(tw_spool *sp, const char *from, const char *to);
+void tw__spool_close(tw_spool *sp, int *fd);
+/* Makes the error of a negated errno. */
+int tw__spool_fail(tw_error **err, int why, const char *what);
+
+/* ---- spool_format.c -------------------------------------------------------------------- */
+uint32_t tw__lane_crc(uint64_t lane, const unsigned char project[16]);
+void tw__segment_header(unsigned char out[TW_SPOOL_HEADER], const tw_spool *sp,
+                        const tw_lane *lane, uint64_t first, int64_t now);
+/* Whether the header is of this version, lane and segment; -1 where its version is of a later
+ * program. */
+int tw__segment_header_check(const unsigned char *in, size_t size, const tw_spool *sp,
+                             const tw_lane *lane, uint64_t first);
+int tw__frame_put(tw_buf *buf, uint32_t crc, tw_frame_kind kind, uint64_t seq,
+                  int64_t now, const tw_spool_text *text);
+/* The next good frame from `*at` on, which is set behind it; `*skipped` is set when bytes
+ * other than zeros were passed over. 0 at the end. */
+int tw__frame_next(tw_frame *out, const char *page, size_t size, size_t *at, uint32_t crc,
+                   int *skipped);
+void tw__note_put(unsigned char out[TW_SPOOL_NOTE], uint32_t crc, const tw_note *note);
+int tw__note_get(tw_note *out, const unsigned char in[TW_SPOOL_NOTE], uint32_t crc);
+void tw__spool_name(char out[TW_SPOOL_NAME], const tw_spool *sp, uint64_t lane,
+                    uint64_t first, tw_spool_file kind);
+tw_spool_file tw__spool_name_read(const char *name, const tw_spool *sp, uint64_t *lane,
+                                  uint64_t *first);
+
+/* ---- spool_segment.c ------------------------------------------------------------------- */
+/* Adds an empty one in its place; NULL when there is no memory or it is there. */
+tw_segment *tw__segment_add(tw_lane *lane, uint64_t first);
+tw_segment *tw__segment_find(tw_lane *lane, uint64_t seq);
+void tw__segment_free(tw_spool *sp, tw_segment *seg);
+/* Starts the own lane's next file of records. @locks needs busy, not lock */
+int tw__segment_create(tw_spool *sp);
+/* Nothing is staged for the current segment from now on. @locks needs lock and busy */
+tw_segment *tw__segment_detach(tw_spool *sp);
+/* The detached file takes no more. @locks needs busy and files */
+void tw__segment_seal(tw_spool *sp, tw_segment *seg);
+/* The disk failed the detached file: what was accepted moves to a new one. @locks needs busy
+ */
+void tw__segment_distrust(tw_spool *sp, tw_segment *seg);
+/* Writes what is not acknowledged to a new file in the place of the old one. @locks needs
+ * files, and busy where it is the current one */
+int tw__segment_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg);
+/* Syncs the records of the own lane; sealed files that fail are rewritten, `*failed` is set
+ * where the one in use does. @locks needs files */
+int tw__segments_sync(tw_spool *sp, int *failed);
+/* Removes the segment if all its records are acknowledged; it may be gone afterwards.
+ * @locks needs files */
+void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg);
+
+/* ---- spool_notes.c: the file of notes. @locks needs files ------------------------------ */
+int tw__notes_load(tw_spool *sp, tw_lane *lane, tw_segment *seg);
+int tw__notes_is_acked(const tw_segment *seg, uint64_t seq);
+int64_t tw__notes_sent_ms(const tw_segment *seg, uint64_t seq);
+/* In memory: 0 or -ENOMEM. */
+int tw__notes_apply(tw_segment *seg, const tw_note *note);
+/* In the file, after memory. */
+int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note *notes,
+                    size_t count);
+int tw__notes_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg);
+
+/* ---- spool_reader.c. @locks needs files ------------------------------------------------ */
+/* TW_OK, TW_DONE, or TW_E_NOMEM. */
+int tw__reader_next(tw_spool_item *out, tw_spool *sp);
+void tw__reader_drop(tw_spool *sp);
+
+/* ---- spool_lane.c. @locks needs files -------------------------------------------------- */
+int tw__lane_start(tw_spool *sp, tw_error **err);
+int tw__lanes_adopt(tw_spool *sp, tw_error **err);
+void tw__lane_finish(tw_spool *sp, tw_lane *lane); /* removes it when nothing is left */
+void tw__lane_free(tw_spool *sp, tw_lane *lane);
+
+#endif

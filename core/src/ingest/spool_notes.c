@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* Notes about records, beside each segment: acknowledged, first sent at, end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "ingest/spool_internal.h"
+
+enum { CHUNK_NOTES = 1024 };
+
+/* Most records that fit in a segment; bounds what a note may claim. */
+#define RECORDS_MOST (TW_SPOOL_SEGMENT_BYTES / TW_SPOOL_FRAME + 1)
+
+/* ---- in memory ------------------------------------------------------------------------- */
+
+int tw__notes_is_acked(const tw_segment *seg, uint64_t seq)
+{
+    uint64_t at = seq - seg->first;
+
+    return at / 8 < seg->acked_room && (seg->acked[at / 8] >> at % 8 & 1) != 0;
+}
+
+static int acked_reserve(tw_segment *seg, uint64_t past)
+{
+    size_t need = (size_t)((past - seg->first + 7) / 8);
+    size_t room = seg->acked_room != 0 ? seg->acked_room : 64;
+    unsigned char *more;
+
+    if (need <= seg->acked_room)
+        return 0;
+    while (room < need)
+        room *= 2;
+    more = tw__realloc(seg->acked, room);
+    if (more == NULL)
+        return -ENOMEM;
+    memset(more + seg->acked_room, 0, room - seg->acked_room);
+    seg->acked = more;
+    seg->acked_room = room;
+    return 0;
+}
+
+/* Index of the first mark that ends behind `seq`. */
+static size_t sent_find(const tw_segment *seg, uint64_t seq)
+{
+    size_t low = 0;
+    size_t high = seg->sent_count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (seg->sent[mid].first + seg->sent[mid].count <= seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+int64_t tw__notes_sent_ms(const tw_segment *seg, uint64_t seq)
+{
+    size_t at = sent_find(seg, seq);
+
+    return at < seg->sent_count && seg->sent[at].first <= seq ? seg->sent[at].time : -1;
+}
+
+static int sent_insert(tw_segment *seg, const tw_note *note)
+{
+    size_t at = sent_find(seg, note->first);
+
+    if (at < seg->sent_count && seg->sent[at].first < note->first + note->count)
+        return 0; /* known: the first time counts */
+    if (at != 0 && seg->sent[at - 1].time == note->time &&
+        seg->sent[at - 1].first + seg->sent[at - 1].count == note->first) {
+        seg->sent[at - 1].count += note->count;
+        return 0;
+    }
+    if (seg->sent_count == seg->sent_room) {
+        size_t room = seg->sent_room != 0 ? seg->sent_room * 2 : 8;
+        tw_note *more = tw__realloc(seg->sent, room * sizeof *more);
+
+        if (more == NULL)
+            return -ENOMEM;
+        seg->sent = more;
+        seg->sent_room = room;
+    }
+    memmove(seg->sent + at + 1, seg->sent + at,
+            (seg->sent_count - at) * sizeof *seg->sent);
+    seg->sent[at] = *note;
+    seg->sent_count++;
+    return 0;
+}
+
+int tw__notes_apply(tw_segment *seg, const tw_note *note)
+{
+    uint64_t seq;
+    int rc;
+
+    if (note->kind == TW_NOTE_END) {
+        seg->end = note->first;
+        return 0;
+    }
+    if (note->kind == TW_NOTE_SENT)
+        return sent_insert(seg, note);
+    rc = acked_reserve(seg, note->first + note->count);
+    for (seq = note->first; rc == 0 && seq < note->first + note->count; seq++)
+        seg->acked[(seq - seg->first) / 8] |=
+            (unsigned char)(1 << (seq - seg->first) % 8);
+    return rc;
+}
+
+/* ---- the file -------------------------------------------------------------------------- */
+
+static int notes_open(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    char name[TW_SPOOL_NAME];
+    tw_spool_stat st;
+    int rc;
+
+    if (seg->notes_fd >= 0)
+        return 0;
+    tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_NOTES);
+    seg->notes_fd = tw__spool_open_file(sp, name, O_RDWR | O_CREAT);
+    if (seg->notes_fd < 0) {
+        rc = seg->notes_fd;
+        seg->notes_fd = -1;
+        return rc;
+    }
+    rc = sp->sys.stat(sp->sys.ctx, seg->notes_fd, &st);
+    if (rc == 0 && !S_ISREG(st.mode))
+        rc = -EINVAL;
+    if (rc < 0) {
+        tw__spool_close(sp, &seg->notes_fd);
+        return rc;
+    }
+    /* Behind a note that was cut off, on the next whole place. */
+    seg->notes_at = (st.size + TW_SPOOL_NOTE - 1) / TW_SPOOL_NOTE * TW_SPOOL_NOTE;
+    return 0;
+}
+
+static int note_fits(const tw_segment *seg, const tw_note *note)
+{
+    return note->first >= seg->first && note->first - seg->first <= RECORDS_MOST &&
+           note->count <= RECORDS_MOST;
+}
+
+int tw__notes_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    unsigned char *chunk = tw__alloc(CHUNK_NOTES * TW_SPOOL_NOTE);
+    uint64_t at = 0;
+    tw_note note;
+    size_t got;
+    size_t i;
+    int rc;
+
+    if (chunk == NULL)
+        return -ENOMEM;
+    rc = notes_open(sp, lane, seg);
+    while (rc == 0) {
+        rc = tw__spool_read_all(sp, seg->notes_fd, chunk, CHUNK_NOTES * TW_SPOOL_NOTE, at,
+                                &got);
+        for (i = 0; rc == 0 && i + TW_SPOOL_NOTE <= got; i += TW_SPOOL_NOTE) {
+            if (tw__note_get(&note, chunk + i, lane->crc) && note_fits(seg, &note))
+                rc = tw__notes_apply(seg, &note);
+        }
+        if (got < CHUNK_NOTES * TW_SPOOL_NOTE)
+            break;
+        at += got;
+    }
+    tw__free(chunk);
+    tw__spool_close(sp, &seg->notes_fd);
+    /* Where the disk has lost the notes the segment is given out whole: the server sorts
+     * repetitions out. Any other trouble passes. */
+    return rc == -EIO ? 0 : rc;
+}
+
+static int put_note(tw_buf *out, const tw_lane *lane, const tw_note *note)
+{
+    unsigned char bytes[TW_SPOOL_NOTE];
+
+    tw__note_put(bytes, lane->crc, note);
+    return tw__buf_put(out, bytes, sizeof bytes) == TW_OK ? 0 : -ENOMEM;
+}
+
+/* All that is known of the segment. */
+static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
+{
+    tw_note note = {TW_NOTE_ACK, seg->first, 0, 0};
+    uint64_t past = seg->first + seg->acked_room * 8;
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < seg->sent_count && rc == 0; i++)
+        rc = put_note(out, lane, &seg->sent[i]);
+    while (rc == 0 && note.first < past) {
+        note.count = 0;
+        while (note.first < past && !tw__notes_is_acked(seg, note.first))
+            note.first++;
+        while (note.first + note.count < past &&
+               tw__notes_is_acked(seg, note.first + note.count))
+            note.count++;
+        if (note.count != 0)
+            rc = put_note(out, lane, &note);
+        note.first += note.count;
+    }
+    if (rc == 0 && seg->end != 0) {
+        tw_note end = {TW_NOTE_END, seg->end, 0, 0};
+
+        rc = put_note(out, lane, &end);
+    }
+    return rc;
+}
+
+int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note *notes,
+                    size_t count)
+{
+    tw_buf out;
+    size_t i;
+    int rc = 0;
+
+    tw__buf_init(&out, TW_SPOOL_SEGMENT_BYTES * 2);
+    if (seg->behind) {
+        rc = put_all(&out, lane, seg);
+    } else {
+        for (i = 0; i < count && rc == 0; i++)
+            rc = put_note(&out, lane, &notes[i]);
+    }
+    if (rc == 0)
+        rc = notes_open(sp, lane, seg);
+    if (rc == 0)
+        rc = tw__spool_write_all(sp, seg->notes_fd, out.data, out.size, seg->notes_at);
+    seg->behind = rc != 0;
+    if (rc == 0) {
+        seg->notes_at += out.size;
+        seg->unsynced = 1;
+    }
+    tw__buf_clear(&out);
+    return rc;
+}
+
+/* A sync failed: what the file holds is unknown, so that a new one takes its place. */
+static int notes_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    char spare[TW_SPOOL_NAME];
+    char name[TW_SPOOL_NAME];
+    tw_buf out;
+    int fd = -1;
+    int rc;
+
+    tw__spool_name(spare, sp, lane->id, seg->first, TW_FILE_SPARE);
+    tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_NOTES);
+    tw__buf_init(&out, TW_SPOOL_SEGMENT_BYTES * 2);
+    rc = put_all(&out, lane, seg);
+    if (rc == 0) {
+        fd = tw__spool_open_file(sp, spare, O_RDWR | O_CREAT | O_TRUNC);
+        rc = fd < 0 ? fd : 0;
+    }
+    if (rc == 0)
+        rc = tw__spool_write_all(sp, fd, out.data, out.size, 0);
+    if (rc == 0)
+        rc = tw__spool_data_sync(sp, fd);
+    if (rc == 0)
+        rc = tw__spool_rename(sp, spare, name);
+    if (rc < 0 && fd >= 0) {
+        tw__spool_close(sp, &fd);
+        (void)tw__spool_unlink(sp, spare);
+    } else if (rc == 0) {
+        tw__spool_close(sp, &seg->notes_fd);
+        seg->notes_fd = fd;
+        seg->notes_at = out.size;
+        seg->behind = 0;
+        rc = tw__spool_dir_sync(sp);
+    }
+    tw__buf_clear(&out);
+    return rc;
+}
+
+int tw__notes_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    int rc = 0;
+
+    if (seg->behind)
+        rc = tw__notes_write(sp, lane, seg, NULL, 0);
+    if (rc == 0 && seg->unsynced) {
+        rc = notes_open(sp, lane, seg);
+        if (rc == 0)
+            rc = tw__spool_data_sync(sp, seg->notes_fd);
+        if (rc < 0)
+            rc = notes_rewrite(sp, lane, seg);
+        seg->unsynced = rc != 0;
+        seg->behind = rc != 0;
+    }
+    if (rc == 0 && seg->sealed)
+        tw__spool_close(sp,
+                        &seg->notes_fd); /* a long backlog must not use up descriptors */
+    return rc;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/* Segments: made, sealed, rewritten when the disk failed, removed when all is acknowledged. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include <tidewheel/common.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "ingest/spool_internal.h"
+
+/* Sealed segments that wait for a sync keep their descriptor. */
+enum { UNSYNCED_MOST = 8 };
+
+/* ---- the list of a lane ---------------------------------------------------------------- */
+
+/* Index of the first segment that begins behind `seq`. */
+static size_t segment_index(const tw_lane *lane, uint64_t seq)
+{
+    size_t low = 0;
+    size_t high = lane->count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (lane->segments[mid]->first <= seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+tw_segment *tw__segment_find(tw_lane *lane, uint64_t seq)
+{
+    size_t at = segment_index(lane, seq);
+    tw_segment *seg;
+
+    if (at == 0)
+        return NULL;
+    seg = lane->segments[at - 1];
+    return seg->end == 0 || seq < seg->end ? seg : NULL;
+}
+
+tw_segment *tw__segment_add(tw_lane *lane, uint64_t first)
+{
+    size_t at = segment_index(lane, first);
+    tw_segment *seg;
+
+    if (lane->count == lane->room) {
+        size_t room = lane->room != 0 ? lane->room * 2 : 8;
+        tw_segment **more = tw__realloc(lane->segments, room * sizeof(tw_segment *));
+
+        if (more == NULL)
+            return NULL;
+        lane->segments = more;
+        lane->room = room;
+    }
+    if (at != 0 && lane->segments[at - 1]->first == first)
+        return NULL;
+    seg = tw__alloc_zero(1, sizeof *seg);
+    if (seg == NULL)
+        return NULL;
+    seg->first = first;
+    seg->fd = seg->notes_fd = -1;
+    memmove(lane->segments + at + 1, lane->segments + at,
+            (lane->count - at) * sizeof(tw_segment *));
+    lane->segments[at] = seg;
+    lane->count++;
+    return seg;
+}
+
+void tw__segment_free(tw_spool *sp, tw_segment *seg)
+{
+    tw__spool_close(sp, &seg->fd);
+    tw__spool_close(sp, &seg->notes_fd);
+    tw__free(seg->acked);
+    tw__free(seg->sent);
+    tw__free(seg);
+}
+
+/* Forgets it, whatever becomes of its files. */
+static void segment_remove(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    size_t at = segment_index(lane, seg->first) - 1;
+
+    lane->count--;
+    memmove(lane->segments + at, lane->segments + at + 1,
+            (lane->count - at) * sizeof(tw_segment *));
+    if (sp->page_segment == seg)
+        sp->page_segment = NULL;
+    pthread_mutex_lock(&sp->lock);
+    if (seg->has_file) {
+        sp->stats.bytes -= seg->bytes;
+        sp->stats.segments--;
+    }
+    pthread_mutex_unlock(&sp->lock);
+    tw__segment_free(sp, seg);
+}
+
+/* ---- making ---------------------------------------------------------------------------- */
+
+/* The name belongs to this lane, whose lock we hold: what lies there is left of a failure. */
+static int make_file(tw_spool *sp, const char *name)
+{
+    int fd = tw__spool_open_file(sp, name, O_RDWR | O_CREAT | O_EXCL);
+
+    if (fd != -EEXIST)
+        return fd;
+    (void)tw__spool_unlink(sp, name);
+    return tw__spool_open_file(sp, name, O_RDWR | O_CREAT | O_EXCL);
+}
+
+static int segment_write_head(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    unsigned char head[TW_SPOOL_HEADER];
+    int rc;
+
+    /* Only for speed: without it each write finds its own room, or reports that there is
+     * none. */
+    if (tw__spool_allocate(sp, seg->fd, sp->segment_bytes) < 0) {
+        rc = tw__spool_truncate(sp, seg->fd, 0);
+        if (rc < 0)
+            return rc;
+    }
+    tw__segment_header(head, sp, lane, seg->first, tw__wall_ms());
+    return tw__spool_write_all(sp, seg->fd, head, sizeof head, 0);
+}
+
+static int segment_make_files(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    char name[TW_SPOOL_NAME];
+    char notes[TW_SPOOL_NAME];
+    int rc;
+
+    tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);
+    tw__spool_name(notes, sp, lane->id, seg->first, TW_FILE_NOTES);
+    rc = seg->fd = make_file(sp, name);
+    if (rc < 0)
+        return rc; /* close takes negative numbers */
+    rc = segment_write_head(sp, lane, seg);
+    if (rc == 0) {
+        rc = seg->notes_fd = make_file(sp, notes);
+        rc = rc < 0 ? rc : 0;
+    }
+    sp->dir_unsynced = 1;
+    if (rc == 0 && sp->durable) {
+        rc = tw__spool_dir_sync(sp);
+        sp->dir_unsynced = rc != 0;
+    }
+    if (rc < 0) {
+        (void)tw__spool_unlink(sp, name);
+        (void)tw__spool_unlink(sp, notes);
+    }
+    return rc;
+}
+
+int tw__segment_create(tw_spool *sp)
+{
+    tw_lane *lane = sp->own;
+    tw_segment *seg;
+    int rc = -ENOMEM;
+
+    pthread_mutex_lock(&sp->files);
+    seg = tw__segment_find(lane, sp->next_seq);
+    if (seg != NULL && seg->first == sp->next_seq)
+        segment_remove(sp, lane, seg); /* of a failure, without a record */
+    seg = tw__segment_add(lane, sp->next_seq);
+    if (seg != NULL) {
+        rc = segment_make_files(sp, lane, seg);
+        seg->bytes = TW_SPOOL_HEADER;
+        seg->loaded = 1;
+        if (rc < 0) {
+            segment_remove(sp, lane, seg);
+        } else {
+            pthread_mutex_lock(&sp->lock);
+            seg->has_file = 1;
+            sp->current = seg;
+            sp->planned = seg->bytes;
+            sp->stats.bytes += seg->bytes;
+            sp->stats.segments++;
+            pthread_mutex_unlock(&sp->lock);
+        }
+    }
+    pthread_mutex_unlock(&sp->files);
+    return rc;
+}
+
+/* ---- the end --------------------------------------------------------------------------- */
+
+/* The end is written twice, behind the records and in the notes, so that one damaged place
+ * does not hide how many records there were. Without either, the last good record ends it. */
+static void segment_end(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    tw_note note = {TW_NOTE_END, seg->end, 0, 0};
+    tw_buf frame;
+
+    tw__buf_init(&frame, TW_SPOOL_FRAME);
+    if (tw__frame_put(&frame, lane->crc, TW_FRAME_END, seg->end, 0, NULL) == TW_OK &&
+        tw__spool_write_all(sp, seg->fd, frame.data, frame.size, seg->bytes) == 0)
+        (void)tw__spool_truncate(sp, seg->fd, seg->bytes + frame.size);
+    tw__buf_clear(&frame);
+    (void)tw__notes_write(sp, lane, seg, &note, 1);
+}
+
+/* 0 when its records are on the disk. @locks needs files */
+static int records_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg, int *failed)
+{
+    int rc = seg->suspect ? -EIO : tw__spool_data_sync(sp, seg->fd);
+    int left = rc < 0;
+
+    if (rc < 0 && seg->sealed)
+        left = tw__segment_rewrite(sp, lane, seg) < 0;
+    else if (rc < 0)
+        *failed = 1;
+    pthread_mutex_lock(&sp->lock);
+    seg->suspect = left;
+    if (left)
+        seg->data_unsynced = 1;
+    pthread_mutex_unlock(&sp->lock);
+    if (seg->sealed && !left)
+        tw__spool_close(sp, &seg->fd);
+    return rc;
+}
+
+int tw__segments_sync(tw_spool *sp, int *failed)
+{
+    tw_lane *lane = sp->own;
+    int unsynced;
+    int worst = 0;
+    size_t i;
+    int rc;
+
+    for (i = 0; i < lane->count; i++) {
+        tw_segment *seg = lane->segments[i];
+
+        pthread_mutex_lock(&sp->lock);
+        unsynced = seg->data_unsynced;
+        seg->data_unsynced = 0;
+        pthread_mutex_unlock(&sp->lock);
+        rc = unsynced ? records_sync(sp, lane, seg, failed) : 0;
+        worst = rc < 0 ? rc : worst;
+    }
+    return worst;
+}
+
+tw_segment *tw__segment_detach(tw_spool *sp)
+{
+    tw_segment *seg = sp->current;
+
+    sp->current = NULL;
+    return seg;
+}
+
+void tw__segment_seal(tw_spool *sp, tw_segment *seg)
+{
+    tw_lane *lane = sp->own;
+    unsigned unsynced = 0;
+    int failed = 0;
+    size_t i;
+
+    pthread_mutex_lock(&sp->lock);
+    seg->end = sp->next_seq;
+    seg->sealed = 1;
+    pthread_mutex_unlock(&sp->lock);
+    segment_end(sp, lane, seg);
+    if (!seg->data_unsynced)
+        tw__spool_close(sp, &seg->fd);
+    if (!seg->unsynced && !seg->behind)
+        tw__spool_close(sp, &seg->notes_fd);
+    for (i = 0; i < lane->count; i++)
+        unsynced += lane->segments[i]->data_unsynced != 0;
+    if (unsynced > UNSYNCED_MOST)
+        (void)tw__segments_sync(sp, &failed);
+    tw__segment_retire(sp, lane, seg);
+}
+
+/* ---- rewriting ------------------------------------------------------------------------- */
+
+static int rewrite_collect(tw_buf *out, tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    int keep_all = tw__notes_sync(sp, lane, seg) < 0;
+    unsigned char head[TW_SPOOL_HEADER];
+    int skipped = 0;
+    tw_frame frame;
+    char *page;
+    size_t at = TW_SPOOL_HEADER;
+    size_t got = 0;
+    int rc;
+
+    page = tw__alloc((size_t)seg->bytes);
+    if (page == NULL)
+        return -ENOMEM;
+    rc = tw__spool_read_all(sp, seg->fd, page, (size_t)seg->bytes, 0, &got);
+    tw__segment_header(head, sp, lane, seg->first, tw__wall_ms());
+    if (rc == 0 && tw__buf_put(out, head, sizeof head) != TW_OK)
+        rc = -ENOMEM;
+    while (rc == 0 && tw__frame_next(&frame, page, got, &at, lane->crc, &skipped)) {
+        if (frame.kind != TW_FRAME_RECORD || frame.seq < seg->first ||
+            frame.seq >= seg->end || (!keep_all && tw__notes_is_acked(seg, frame.seq)))
+            continue;
+        if (tw__buf_put(out, frame.text - TW_SPOOL_FRAME, TW_SPOOL_FRAME + frame.size) !=
+            TW_OK)
+            rc = -ENOMEM;
+    }
+    if (rc == 0 && (got < seg->bytes || skipped))
+        rc = -EIO; /* the old file is worth more than half of it */
+    tw__free(page);
+    return rc;
+}
+
+int tw__segment_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    char spare[TW_SPOOL_NAME];
+    char name[TW_SPOOL_NAME];
+    tw_buf out;
+    int fd = -1;
+    int rc;
+
+    tw__spool_name(spare, sp, lane->id, seg->first, TW_FILE_SPARE);
+    tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);
+    tw__buf_init(&out, TW_SPOOL_SEGMENT_BYTES * 2);
+    rc = rewrite_collect(&out, sp, lane, seg);
+    if (rc == 0) {
+        fd = tw__spool_open_file(sp, spare, O_RDWR | O_CREAT | O_TRUNC);
+        rc = fd < 0 ? fd : 0;
+    }
+    if (rc == 0)
+        rc = tw__spool_write_all(sp, fd, out.data, out.size, 0);
+    if (rc == 0)
+        rc = tw__spool_data_sync(sp, fd);
+    if (rc == 0)
+        rc = tw__spool_rename(sp, spare, name);
+    if (rc < 0 && fd >= 0) {
+        tw__spool_close(sp, &fd);
+        (void)tw__spool_unlink(sp, spare);
+    } else if (rc == 0) {
+        tw__spool_close(sp, &seg->fd);
+        seg->fd = fd;
+        pthread_mutex_lock(&sp->lock);
+        sp->stats.bytes += out.size;
+        sp->stats.bytes -= seg->bytes;
+        sp->stats.rewritten++;
+        seg->bytes = out.size;
+        pthread_mutex_unlock(&sp->lock);
+        rc = tw__spool_dir_sync(sp);
+    }
+    tw__buf_clear(&out);
+    return rc;
+}
+
+void tw__segment_distrust(tw_spool *sp, tw_segment *seg)
+{
+    static const char zeros[TW_SPOOL_FRAME];
+    tw_lane *lane = sp->own;
+    int left = 0;
+
+    pthread_mutex_lock(&sp->files);
+    pthread_mutex_lock(&sp->lock);
+    seg->end = sp->next_seq;
+    seg->sealed = 1;
+    pthread_mutex_unlock(&sp->lock);
+    /* What was refused must not be given out by the next process, should the rest fail. */
+    if (tw__spool_truncate(sp, seg->fd, seg->bytes) < 0)
+        (void)tw__spool_write_all(sp, seg->fd, zeros, sizeof zeros, seg->bytes);
+    if (seg->waiting != 0)
+        left = tw__segment_rewrite(sp, lane, seg) < 0;
+    segment_end(sp, lane, seg);
+    seg->suspect = seg->data_unsynced =
+        left; /* the next sync tries to rewrite it again */
+    if (!left)
+        tw__spool_close(sp, &seg->fd);
+    tw__segment_retire(sp, lane, seg);
+    pthread_mutex_unlock(&sp->files);
+}
+
+/* ---- removal --------------------------------------------------------------------------- */
+
+/* The order is what makes it safe: acknowledgements durable, records gone durably, and only
+ * then the acknowledgements. Records that came back without them would be sent again. */
+void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    char name[TW_SPOOL_NAME];
+    char other[TW_SPOOL_NAME];
+    int rc;
+
+    if (!seg->sealed || !seg->loaded || seg->waiting != 0)
+        return;
+    /* On a full disk the notes may not find room: removing the records is the way out. */
+    (void)tw__notes_sync(sp, lane, seg);
+    tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);
+    if (seg->damaged) {
+        tw__spool_name(other, sp, lane->id, seg->first, TW_FILE_BAD);
+        rc = tw__spool_rename(sp, name, other);
+        if (rc == 0) {
+            pthread_mutex_lock(&sp->lock);
+            sp->stats.quarantined++;
+            pthread_mutex_unlock(&sp->lock);
+        }
+    } else {
+        rc = tw__spool_unlink(sp, name);
+    }
+    if (rc == 0)
+        rc = tw__spool_dir_sync(sp);
+    if (rc == 0) {
+        tw__spool_name(other, sp, lane->id, seg->first, TW_FILE_NOTES);
+        (void)tw__spool_unlink(sp, other);
+    }
+    segment_remove(sp, lane, seg);
+}
