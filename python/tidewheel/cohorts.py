@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import _core
 from .errors import ProtocolError
-from .jobs import AsyncHandle, AsyncJob, Handle, Job, Reply
+from .jobs import AsyncJob, AsyncStream, Job, Reply, Stream
 
 if TYPE_CHECKING:
     from ._bridge import Bridge
@@ -134,7 +133,7 @@ def _skipped(reply: Reply) -> tuple[str, ...]:
         raise ProtocolError("the answer was not as documented", code="protocol") from error
 
 
-class Download(Handle):
+class Download(Stream):
     """A cohort on its way: request, poll, file, all in the background.
 
     Iterate it for rows, or `ids()` for the ids alone. It can be waited for without a thread:
@@ -166,93 +165,27 @@ class Download(Handle):
         self._job.select(column)
         return self._job
 
-    def batches(self) -> Iterator[list[Any]]:
-        """Rows, or ids after ids(), as lists of many."""
-        while batch := self._job.batch(True):
-            yield batch
 
-    def close(self) -> None:
-        """End it and free its connection. May be called again."""
-        self._job.close()
-
-    def __enter__(self) -> Download:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class AsyncDownload(AsyncHandle):
+class AsyncDownload(AsyncStream):
     """A cohort on its way, in an event loop.
 
     `async for row in job`, `async for id in job.ids()`, or await either for the whole list.
     Cancelling the task that waits cancels the download.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ()
     _job: _core.Records
-
-    def __init__(self, job: _core.Records, bridge: Bridge) -> None:
-        super().__init__(job, bridge)
-        self._values: Iterator[Any] = iter(())
 
     def ids(self, column: str | None = None) -> AsyncDownload:
         """This download, giving ids instead of rows; see Download.ids."""
         self._job.select(column)
         return self
 
-    async def _batch(self) -> list[Any]:
-        try:
-            while (batch := self._job.batch(False)) is None:
-                await self._bridge.news(self._job)
-        except BaseException:
-            self._job.cancel()
-            raise
-        values: list[Any] = batch
-        return values
-
-    def __aiter__(self) -> AsyncDownload:
-        return self
-
-    async def __anext__(self) -> Any:
-        for value in self._values:
-            return value
-        self._values = iter(await self._batch())
-        for value in self._values:
-            return value
-        raise StopAsyncIteration
-
-    async def batches(self) -> AsyncIterator[list[Any]]:
-        """Rows, or ids after ids(), as lists of many."""
-        while batch := await self._batch():
-            yield batch
-
     def __await__(self) -> Generator[Any, None, list[Any]]:
         return self._all().__await__()
 
     async def _all(self) -> list[Any]:
         return [value async for value in self]
-
-    async def aclose(self) -> None:
-        """End it and free its connection. May be called again."""
-        self._values = iter(())
-        self._job.close()
-
-    async def __aenter__(self) -> AsyncDownload:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 class _Starters:

@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 from . import _core
 from .errors import ValidationError
-from .jobs import AsyncHandle, Handle
-
-if TYPE_CHECKING:
-    from ._bridge import Bridge
+from .jobs import AsyncStream, Stream
 
 __all__ = ["AsyncExport", "Export", "Hour"]
 
 Hour = str | dt.date | dt.datetime
-Event = Any  # a dict, or bytes with raw=True
 
 
 def hour_text(when: Hour, *, last: bool) -> str:
@@ -81,7 +75,7 @@ def start(
     )
 
 
-class Export(Handle):
+class Export(Stream):
     """A running export. Iterate it; as a context manager it ends when left.
 
     Memory stays flat whatever the size. The last event is only followed by the end of the
@@ -90,86 +84,12 @@ class Export(Handle):
     """
 
     __slots__ = ()
-    _job: _core.Lines
-
-    def __iter__(self) -> Iterator[Event]:
-        return self._job
-
-    def __next__(self) -> Event:
-        return next(self._job)
-
-    def batches(self) -> Iterator[list[Event]]:
-        """The events as lists of some hundreds, for those who handle many at a time."""
-        while batch := self._job.batch(True):
-            yield batch
-
-    def close(self) -> None:
-        """End it and free its connection. May be called again."""
-        self._job.close()
-
-    def __enter__(self) -> Export:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
-class AsyncExport(AsyncHandle):
+class AsyncExport(AsyncStream):
     """A running export of an AsyncClient: `async for`, or `async with` to be sure of its end.
 
     The same promises as Export. Cancelling the task that iterates ends the export.
     """
 
-    __slots__ = ("_values",)
-    _job: _core.Lines
-
-    def __init__(self, job: _core.Lines, bridge: Bridge) -> None:
-        super().__init__(job, bridge)
-        self._values: Iterator[Event] = iter(())
-
-    async def _batch(self) -> list[Event]:
-        try:
-            while (batch := self._job.batch(False)) is None:
-                await self._bridge.news(self._job)
-        except BaseException:
-            self._job.cancel()
-            raise
-        values: list[Any] = batch
-        return values
-
-    def __aiter__(self) -> AsyncExport:
-        return self
-
-    async def __anext__(self) -> Event:
-        for value in self._values:
-            return value
-        self._values = iter(await self._batch())
-        for value in self._values:
-            return value
-        raise StopAsyncIteration
-
-    async def batches(self) -> AsyncIterator[list[Event]]:
-        """The events as lists of some hundreds, for those who handle many at a time."""
-        while batch := await self._batch():
-            yield batch
-
-    async def aclose(self) -> None:
-        """End it and free its connection. May be called again."""
-        self._values = iter(())
-        self._job.close()
-
-    async def __aenter__(self) -> AsyncExport:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
+    __slots__ = ()

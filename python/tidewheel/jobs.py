@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from . import _core
 from .results import Progress
@@ -12,7 +13,7 @@ from .results import Progress
 if TYPE_CHECKING:
     from ._bridge import Bridge
 
-__all__ = ["AsyncHandle", "AsyncJob", "Handle", "Job"]
+__all__ = ["AsyncHandle", "AsyncJob", "AsyncStream", "Handle", "Job", "Stream"]
 
 T = TypeVar("T")
 AnyJob = _core.Job | _core.Lines | _core.Records
@@ -135,3 +136,89 @@ class AsyncJob(AsyncHandle, Generic[T]):
             self._job.cancel()
             raise
         return self._convert(self._job.reply())
+
+
+class Stream(Handle):
+    """Values that arrive one after the other. As a context manager it ends when left."""
+
+    __slots__ = ()
+    _job: _core.Lines | _core.Records
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._job
+
+    def __next__(self) -> Any:
+        return next(self._job)
+
+    def batches(self) -> Iterator[list[Any]]:
+        """The values as lists of many, for those who handle many at a time."""
+        while batch := self._job.batch(True):
+            yield batch
+
+    def close(self) -> None:
+        """End it and free its connection. May be called again."""
+        self._job.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncStream(AsyncHandle):
+    """Values that arrive one after the other, in the event loop: `async for`, `async with`."""
+
+    __slots__ = ("_values",)
+    _job: _core.Lines | _core.Records
+
+    def __init__(self, job: _core.Lines | _core.Records, bridge: Bridge) -> None:
+        super().__init__(job, bridge)
+        self._values: Iterator[Any] = iter(())
+
+    async def _batch(self) -> list[Any]:
+        try:
+            while (batch := self._job.batch(False)) is None:
+                await self._bridge.news(self._job)
+        except BaseException:
+            self._job.cancel()
+            raise
+        values: list[Any] = batch
+        return values
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        for value in self._values:
+            return value
+        self._values = iter(await self._batch())
+        for value in self._values:
+            return value
+        raise StopAsyncIteration
+
+    async def batches(self) -> AsyncIterator[list[Any]]:
+        """The values as lists of many, for those who handle many at a time."""
+        while batch := await self._batch():
+            yield batch
+
+    async def aclose(self) -> None:
+        """End it and free its connection. May be called again."""
+        self._values = iter(())
+        self._job.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
