@@ -124,40 +124,62 @@ static tw_client *any_client(const lx_client *c)
     return c->cl != NULL ? c->cl : c->shut;
 }
 
-int lx_push_stats(lua_State *L, const lx_client *c)
+/* Sets field `name` of the table on top. */
+static void set_count(lua_State *L, const char *name, uint64_t count)
 {
-    tw_stats stats = TW_STATS_INIT;
-    int rc = TW_OK;
-    const struct {
-        const char *name;
-        const uint64_t *value;
-    } rows[] = {{"accepted", &stats.accepted}, {"stored", &stats.stored},
-                {"rejected", &stats.rejected}, {"uncertain", &stats.uncertain},
-                {"expired", &stats.expired},   {"dropped", &stats.dropped},
-                {"waiting", &stats.waiting},   {"waiting_bytes", &stats.waiting_bytes},
-                {"refused", &stats.refused},   {"requests", &stats.requests},
-                {"retries", &stats.retries}};
-    size_t i;
+    if (!lx_pushinteger(L, (int64_t)count))
+        lua_pushnumber(L, (lua_Number)count);
+    lua_setfield(L, -2, name);
+}
 
-    if (any_client(c) != NULL)
-        rc = tw_client_stats(any_client(c), &stats);
-    if (rc != TW_OK)
-        return lx_fail_text(L, rc, "the client was made in the parent process");
-    lua_createtable(L, 0, sizeof rows / sizeof *rows + 1);
-    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (!lx_pushinteger(L, (int64_t)*rows[i].value))
-            lua_pushnumber(L, (lua_Number)*rows[i].value);
-        lua_setfield(L, -2, rows[i].name);
-    }
-    lua_pushboolean(L, stats.paused != 0);
-    lua_setfield(L, -2, "paused");
-    return 1;
+/* The events and where they are, on top of the stack as a new table. */
+static void push_sum(lua_State *L, const tw_stats *stats)
+{
+    lua_createtable(L, 0, 12);
+    set_count(L, "accepted", stats->accepted);
+    set_count(L, "stored", stats->stored);
+    set_count(L, "rejected", stats->rejected);
+    set_count(L, "uncertain", stats->uncertain);
+    set_count(L, "expired", stats->expired);
+    set_count(L, "dropped", stats->dropped);
+    set_count(L, "waiting", stats->waiting);
+}
+
+void lx_push_report(lua_State *L, const tw_stats *stats)
+{
+    push_sum(L, stats);
+    lua_pushboolean(L,
+                    stats->waiting == 0 && stats->uncertain == 0 && stats->expired == 0);
+    lua_setfield(L, -2, "complete");
+}
+
+/* The numbers, all 0 where the client could not even be made. */
+static int get_stats(const lx_client *c, tw_stats *stats)
+{
+    return any_client(c) != NULL ? tw_client_stats(any_client(c), stats) : TW_OK;
+}
+
+static int fail_forked(lua_State *L, int code)
+{
+    return lx_fail_text(L, code, "the client was made in the parent process");
 }
 
 /* client:stats() -> table; after close the last numbers. */
 static int client_stats(lua_State *L)
 {
-    return lx_push_stats(L, lx_check_client(L, 1));
+    tw_stats stats = TW_STATS_INIT;
+    int rc = get_stats(lx_check_client(L, 1), &stats);
+
+    if (rc != TW_OK)
+        return fail_forked(L, rc);
+    push_sum(L, &stats);
+    set_count(L, "waiting_bytes", stats.waiting_bytes);
+    set_count(L, "refused", stats.refused);
+    set_count(L, "requests", stats.requests);
+    set_count(L, "retries", stats.retries);
+    lua_pushboolean(L, stats.paused != 0);
+    lua_setfield(L, -2, "paused");
+    return 1;
 }
 
 static void release_rejection(void *rejection)
@@ -334,7 +356,7 @@ static int client_flush_start(lua_State *L)
     lua_settop(L, 2);
     if (c->cl == NULL)
         return lx_fail_closed(L);
-    j = lx_newjob(L, 1, LX_RESULT_STATS, callback);
+    j = lx_newjob(L, 1, LX_RESULT_REPORT, callback);
     rc = lx_job_queue(&queue, j, &err);
     if (rc == TW_OK)
         rc = tw_flush_start(&j->job, c->cl, queue, &err);
@@ -422,13 +444,14 @@ static int close_patiently(lua_State *L, lx_client *c, int64_t timeout_ms, tw_er
     }
 }
 
-/* client:close([timeout]) -> the last numbers; nil, error and the numbers where not
- * all events have a certain end. Sends what is queued; a second close does nothing. */
+/* client:close([timeout]) -> the report; nil, error and the report where not all events
+ * have a certain end. Sends what is queued; a second close does nothing. */
 static int client_close(lua_State *L)
 {
     lx_client *c = lx_check_client(L, 1);
     int64_t timeout_ms = lx_opt_timeout(L, 2, CLOSE_MS);
     tw_error *err = NULL;
+    tw_stats stats = TW_STATS_INIT;
     int rc = TW_OK;
 
     lua_settop(L, 1);
@@ -437,12 +460,12 @@ static int client_close(lua_State *L)
         c->shut = c->cl;
         c->cl = NULL;
     }
-    if (rc == TW_OK)
-        return lx_push_stats(L, c);
-    lx_fail(L, rc, err);
-    if (lx_push_stats(L, c) == 2) /* of a forked child: the one error is enough */
-        lua_pop(L, 2);
-    return 3;
+    if (get_stats(c, &stats) != TW_OK) /* of a forked child */
+        return rc != TW_OK ? lx_fail(L, rc, err) : fail_forked(L, TW_E_FORKED);
+    if (rc != TW_OK)
+        lx_fail(L, rc, err);
+    lx_push_report(L, &stats);
+    return rc != TW_OK ? 3 : 1;
 }
 
 /* The scope's end closes as close() does; what it answers is dropped. */

@@ -132,6 +132,15 @@ static int push_body(lua_State *L, const lx_job *j, const tw_reply *rsp)
     return lx_push_cohort_answer(L, j->result);
 }
 
+static int push_report(lua_State *L, const lx_job *j)
+{
+    tw_stats stats = TW_STATS_INIT;
+
+    tw_flush_stats(j->job, &stats);
+    lx_push_report(L, &stats);
+    return 1;
+}
+
 static int push_outcome(lua_State *L, lx_job *j)
 {
     const tw_reply *rsp = NULL;
@@ -148,8 +157,8 @@ static int push_outcome(lua_State *L, lx_job *j)
     if (rc != TW_OK)
         return lx_fail(L, rc, err);
     switch (j->result) {
-    case LX_RESULT_STATS:
-        return lx_push_stats(L, j->client);
+    case LX_RESULT_REPORT:
+        return push_report(L, j);
     case LX_RESULT_RAW:
         lua_createtable(L, 0, 2);
         lua_pushinteger(L, tw_reply_status(rsp));
@@ -258,6 +267,15 @@ static int job_progress(lua_State *L)
     return 1;
 }
 
+/* job:report() -> what became so far of the events a flush was begun for. */
+static int job_report(lua_State *L)
+{
+    lx_job *j = check_job(L);
+
+    luaL_argcheck(L, j->result == LX_RESULT_REPORT, 1, "the job is no flush");
+    return j->job != NULL ? push_report(L, j) : lx_fail_closed(L);
+}
+
 static int read_records(lua_State *L, lx_items items)
 {
     lx_job *j = check_job(L);
@@ -349,11 +367,17 @@ static int job_tostring(lua_State *L)
 
 int lx_open_job(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"done", job_done},     {"fd", job_fd},
-                                       {"result", job_result}, {"wait", job_wait},
-                                       {"cancel", job_cancel}, {"progress", job_progress},
-                                       {"ids", job_ids},       {"rows", job_rows},
-                                       {"close", job_close},   {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"done", job_done},
+                                       {"fd", job_fd},
+                                       {"result", job_result},
+                                       {"wait", job_wait},
+                                       {"cancel", job_cancel},
+                                       {"progress", job_progress},
+                                       {"report", job_report},
+                                       {"ids", job_ids},
+                                       {"rows", job_rows},
+                                       {"close", job_close},
+                                       {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", job_close},
                                     {"__close", job_close},
                                     {"__tostring", job_tostring},

@@ -175,7 +175,7 @@ int lx_open_decoder(lua_State *L);
 
 /* What a job's reply is turned into. */
 typedef enum lx_result {
-    LX_RESULT_STATS,   /* the client's numbers */
+    LX_RESULT_REPORT,  /* what became of the events */
     LX_RESULT_COHORTS, /* these four: see lx_push_cohort_answer */
     LX_RESULT_UPLOAD,
     LX_RESULT_ADD,
@@ -202,8 +202,8 @@ lx_client *lx_check_client(lua_State *L, int arg);
 lx_client *lx_cohorts_client(lua_State *L, int arg);
 /* Pushes what is made of the decoded body on top; 1, or 2 for nil and the error. */
 int lx_push_cohort_answer(lua_State *L, lx_result kind);
-/* Pushes the numbers, or nil and the error; returns how many values that is. */
-int lx_push_stats(lua_State *L, const lx_client *c);
+/* Pushes the part of the numbers that a flush and a close report. */
+void lx_push_report(lua_State *L, const tw_stats *stats);
 int lx_fail_closed(lua_State *L);
 int lx_open_client(lua_State *L);
 int lx_open_cohorts(lua_State *L);

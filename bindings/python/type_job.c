@@ -252,6 +252,29 @@ static PyObject *job_reply(PyObject *op, PyObject *unused)
     return Py_BuildValue("(iy#)", tw_reply_status(rsp), body, (Py_ssize_t)size);
 }
 
+PyDoc_STRVAR(
+    report_doc,
+    "report($self, /)\n--\n\n"
+    "What has become so far of the events a flush was begun for, as counts: (accepted,\n"
+    "stored, rejected, uncertain, expired, dropped, waiting).");
+
+static PyObject *job_report(PyObject *op, PyObject *unused)
+{
+    twpy_job *self = (twpy_job *)op;
+    tw_stats stats = TW_STATS_INIT;
+
+    (void)unused;
+    if (self->job == NULL)
+        return twpy_raise_text(twpy_state_of(op), TW_E_CLOSED, "the job was closed");
+    if (tw_flush_stats(self->job, &stats) != TW_OK)
+        return PyErr_Format(PyExc_TypeError, "the job was no flush");
+    return Py_BuildValue(
+        "(KKKKKKK)", (unsigned long long)stats.accepted, (unsigned long long)stats.stored,
+        (unsigned long long)stats.rejected, (unsigned long long)stats.uncertain,
+        (unsigned long long)stats.expired, (unsigned long long)stats.dropped,
+        (unsigned long long)stats.waiting);
+}
+
 static void job_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
@@ -265,6 +288,7 @@ static void job_dealloc(PyObject *op)
 static PyMethodDef methods[] = {
     TWPY_JOB_METHODS,
     {"reply", job_reply, METH_NOARGS, reply_doc},
+    {"report", job_report, METH_NOARGS, report_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -26,8 +26,12 @@ local client, cohorts = core.client, core.cohorts
 local FLUSH_SECONDS = 30
 
 function client:flush(timeout)
-  local job, err = self:flush_start()
-  return finish(job, err, timeout or FLUSH_SECONDS)
+  local job, start_err = self:flush_start()
+  local report, err = finish(job, start_err, timeout or FLUSH_SECONDS)
+  if report or not job then
+    return report, err
+  end
+  return nil, err, job:report()
 end
 
 function client:rejections()

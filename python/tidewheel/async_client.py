@@ -76,7 +76,6 @@ class AsyncClient(_base.BaseClient):
 
     async def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it; see Client.flush."""
-        before = self.stats()
         bridge = self._bridge()
         job = self._core.flush(bridge.queue)
         end = time.monotonic() + timeout
@@ -84,7 +83,7 @@ class AsyncClient(_base.BaseClient):
             pass
         if job.done:
             job.reply()
-        return Report.between(before, self.stats())
+        return Report(*job.report())
 
     def export(
         self,
@@ -115,9 +114,8 @@ class AsyncClient(_base.BaseClient):
 
     async def aclose(self, timeout: float | None = None) -> Report:
         """Send what is queued, take no more events, end all jobs; see Client.close."""
-        before = self.stats()
         seconds = self._close_timeout if timeout is None else timeout
-        if before.waiting and seconds > 0:
+        if seconds > 0 and self.stats().waiting:
             await self.flush(seconds)
         # Nothing is left to wait for but the core's thread, which ends at once.
         self._core.close(0)
@@ -125,7 +123,7 @@ class AsyncClient(_base.BaseClient):
             if loop is asyncio.get_running_loop():
                 bridge.close(loop)
                 del self._bridges[loop]
-        return Report.between(before, self.stats())
+        return Report(*self.stats()[:7])
 
     async def __aenter__(self) -> AsyncClient:
         return self

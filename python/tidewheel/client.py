@@ -73,16 +73,20 @@ class Client(_base.BaseClient):
             timeout: Seconds to wait at most. What waits then goes on in the background.
 
         Returns:
-            What changed meanwhile; `complete` tells whether all is done.
+            What became of everything accepted before the call, since the client was made;
+            `complete` tells whether all of it is done.
+
+        Raises:
+            TidewheelError: Sending is paused (see Stats.paused) and the one attempt more failed
+                as well. The events are kept.
         """
-        before = self.stats()
         job = self._core.flush(None)
         end = time.monotonic() + timeout
         while not job.done and job.wait(max(0.0, end - time.monotonic())):
             pass
         if job.done:
             job.reply()
-        return Report.between(before, self.stats())
+        return Report(*job.report())
 
     def export(
         self,
@@ -147,11 +151,11 @@ class Client(_base.BaseClient):
                 client's close_timeout.
 
         Returns:
-            What became of the events; `complete` tells whether each was confirmed or refused.
+            What became of all events since the client was made; `complete` tells whether each
+            was confirmed or refused.
         """
-        before = self.stats()
         self._core.close(self._close_timeout if timeout is None else timeout)
-        return Report.between(before, self.stats())
+        return Report(*self.stats()[:7])
 
     def __enter__(self) -> Client:
         return self

@@ -62,17 +62,22 @@ class Rejection(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What became of events during one flush or close.
+    """What became of all events that were accepted before a flush began, or before the close.
+
+    Always: accepted = stored + rejected + uncertain + expired + dropped + waiting. The numbers
+    count from the client's first event, whether or not earlier reports counted them too.
 
     Attributes:
-        stored: Events confirmed meanwhile.
-        rejected: Events refused by the server meanwhile.
-        uncertain: Events sent and never confirmed, given up meanwhile.
-        expired: Events given up unsent meanwhile.
-        dropped: Events dropped from a full queue meanwhile.
-        waiting: Events still queued or on the wire at the end.
+        accepted: Events track() said yes to.
+        stored: Confirmed by the server.
+        rejected: Refused by the server for good.
+        uncertain: Sent, never confirmed, given up.
+        expired: Given up unsent.
+        dropped: Thrown out of a full queue.
+        waiting: Still queued or on the wire.
     """
 
+    accepted: int
     stored: int
     rejected: int
     uncertain: int
@@ -84,18 +89,6 @@ class Report(NamedTuple):
     def complete(self) -> bool:
         """Whether nothing waits and nothing was given up."""
         return not (self.waiting or self.uncertain or self.expired)
-
-    @classmethod
-    def between(cls, before: Stats, after: Stats) -> Report:
-        """The report of what happened between two counts."""
-        return cls(
-            stored=after.stored - before.stored,
-            rejected=after.rejected - before.rejected,
-            uncertain=after.uncertain - before.uncertain,
-            expired=after.expired - before.expired,
-            dropped=after.dropped - before.dropped,
-            waiting=after.waiting,
-        )
 
 
 class Progress(NamedTuple):

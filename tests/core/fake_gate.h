@@ -25,6 +25,7 @@
 #define tw__job_release fake_job_release
 #define tw__job_finish fake_job_finish
 #define tw__job_finished fake_job_finished
+#define tw__job_state fake_job_state
 #define tw_job_unref fake_job_unref
 
 #include <pthread.h>
@@ -370,6 +371,11 @@ void fake_job_finish(tw_job *job, tw_reply *rsp, tw_error *err)
 int fake_job_finished(const tw_job *job)
 {
     return job->finished;
+}
+
+void *fake_job_state(const tw_job *job, const tw_job_kind *kind)
+{
+    return job != NULL && job->kind == kind ? job->state : NULL;
 }
 
 void fake_job_unref(tw_job *job)

@@ -477,6 +477,52 @@ static void a_flush_does_not_wait_for_the_future(void **state)
     tw_job_unref(job);
 }
 
+static void expect_flush(const tw_job *job, uint64_t accepted, uint64_t stored,
+                         uint64_t waiting)
+{
+    tw_stats stats = TW_STATS_INIT;
+
+    assert_int_equal(tw__flush_stats(job, &stats), TW_OK);
+    assert_int_equal(stats.accepted, accepted);
+    assert_int_equal(stats.stored, stored);
+    assert_int_equal(stats.waiting, waiting);
+    assert_int_equal(stats.accepted, stats.stored + stats.rejected + stats.uncertain +
+                                         stats.expired + stats.dropped + stats.waiting);
+}
+
+/* Also what was sent before it began, and nothing that came after. */
+static void a_flush_reports_all_that_was_before_it(void **state)
+{
+    world *w = *state;
+    tw_stats stats = TW_STATS_INIT;
+    tw_job *first;
+    tw_job *second;
+
+    w->set.batch_events = 2;
+    start(w);
+    track(w, 2);
+    advance(w, 0);
+    assert_int_equal(sent(w), 2);
+    answer_ok(w);
+    track(w, 1);
+    first = flush(w);
+    assert_int_equal(sent(w), 1);
+    expect_flush(first, 3, 2, 1);
+    track(w, 1);
+    second = flush(w);
+    expect_flush(second, 4, 2, 2);
+    answer_ok(w);
+    expect_flush(first, 3, 3, 0);
+    expect_flush(second, 4, 3, 1);
+    assert_int_equal(sent(w), 1);
+    answer_ok(w);
+    expect_flush(first, 3, 3, 0);
+    expect_flush(second, 4, 4, 0);
+    assert_int_equal(tw__flush_stats(NULL, &stats), TW_E_INVALID);
+    tw_job_unref(first);
+    tw_job_unref(second);
+}
+
 static void a_flush_waits_for_the_throttled(void **state)
 {
     world *w = *state;
@@ -873,6 +919,7 @@ int main(void)
         test(every_end_tells_of_room),
         test(a_flush_waits_for_what_was_before_it),
         test(a_flush_does_not_wait_for_the_future),
+        test(a_flush_reports_all_that_was_before_it),
         test(a_flush_waits_for_the_throttled),
         test(a_canceled_flush_leaves_things_going_on),
         test(a_flush_of_a_closed_client_says_so),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import threading
@@ -26,7 +27,7 @@ def test_events_reach_the_emulator_once(
     for number in range(3000):
         live.track(event(number))
     report = live.flush()
-    assert report == tidewheel.Report(3000, 0, 0, 0, 0, 0)
+    assert report == tidewheel.Report(3000, 3000, 0, 0, 0, 0, 0)
     assert report.complete
     events = sent_events(emulator)
     assert [sent["event_properties"]["n"] for sent in events] == list(range(3000))
@@ -205,10 +206,57 @@ def test_a_flush_that_runs_out_of_time_reports(server: Server, client: tidewheel
     assert client.flush().stored == 1
 
 
+def test_a_flush_reports_all_that_was_before_it(server: Server, make_client: MakeClient) -> None:
+    client = make_client(server.url, flush_interval=0)
+    client.track(event(0))
+    while not client.stats().stored:  # sent before anybody asked
+        server.arrived.acquire(timeout=0.01)
+    assert client.flush() == tidewheel.Report(1, 1, 0, 0, 0, 0, 0)
+    server.gate.clear()
+    client.track(event(1))
+    flush = client._core.flush(None)
+    client.track(event(2))
+    assert flush.report() == (2, 1, 0, 0, 0, 0, 1)
+    server.gate.set()
+    assert flush.wait(20)
+    assert flush.report() == (2, 2, 0, 0, 0, 0, 0)
+    assert client.flush().stored == 3
+    with pytest.raises(TypeError, match="no flush"):
+        client._core.cohort_list(False, None).report()
+
+
+def test_one_thread_waits_for_a_job(server: Server, client: tidewheel.Client) -> None:
+    server.gate.clear()
+    client.track(event())
+    job = client._core.flush(None)
+    waited: list[bool] = []
+
+    def wait() -> None:
+        while not waited:
+            with contextlib.suppress(RuntimeError):  # the other thread was just looking
+                waited.append(job.wait(20))
+
+    def look() -> None:
+        while True:  # until the thread waits
+            job.wait(0)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    with pytest.raises(RuntimeError, match="waited for in another thread"):
+        look()
+    for refused in (job.reply, job.close):
+        with pytest.raises(RuntimeError, match="waited for in another thread"):
+            refused()
+    server.gate.set()
+    thread.join()
+    assert waited == [True]
+    assert job.reply() is None
+
+
 def test_close_sends_and_then_nothing_is_taken(server: Server, client: tidewheel.Client) -> None:
     client.track(event())
-    assert client.close() == tidewheel.Report(1, 0, 0, 0, 0, 0)
-    assert client.close() == tidewheel.Report(0, 0, 0, 0, 0, 0)
+    assert client.close() == tidewheel.Report(1, 1, 0, 0, 0, 0, 0)
+    assert client.close() == tidewheel.Report(1, 1, 0, 0, 0, 0, 0)
     for call in (
         lambda: client.track(event()),
         lambda: client.flush(),

@@ -43,10 +43,14 @@ typedef struct tw_stats {
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);
 
 /** Starts sending everything accepted so far at once; the job is done when each of these
- * events has a final state. Its result is TW_OK even if some were rejected: look at stats.
+ * events has a final state. Its result is TW_OK even if some were rejected: see tw_flush_stats.
  * While sending is paused (see tw_stats) the job tries once more and then fails with the
  * server's refusal; the events are kept. */
 TW_API int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err);
+/** What has become so far of all events that were accepted before the flush began: the sum
+ * and its parts, as in tw_client_stats; the other numbers are 0. They stand still once the job
+ * is done. TW_E_INVALID where the job is no flush. @thread any */
+TW_API int tw_flush_stats(const tw_job *job, tw_stats *stats);
 
 /**
  * Stops intake, sends what is queued until `timeout_ms` have passed, cancels all jobs, ends

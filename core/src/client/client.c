@@ -301,6 +301,19 @@ int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
     return rc == TW_OK ? tw__ingest_flush(out, cl->ingest, queue, err) : rc;
 }
 
+int tw_flush_stats(const tw_job *job, tw_stats *stats)
+{
+    tw_stats now = TW_STATS_INIT;
+    size_t size = stats->size < sizeof now ? stats->size : sizeof now;
+    int rc = tw__flush_stats(job, &now);
+
+    if (rc != TW_OK)
+        return rc;
+    now.size = size;
+    memcpy(stats, &now, size);
+    return TW_OK;
+}
+
 int tw_client_describe(char **out, tw_client *cl, tw_error **err)
 {
     *out = NULL;

@@ -62,6 +62,7 @@ int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
     tw_job *job;
     int canceled;
     int rc;
+    int i;
 
     *out = NULL;
     pthread_mutex_lock(&ing->lock);
@@ -83,6 +84,9 @@ int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
     pthread_mutex_lock(&ing->lock);
     flush->mark = ing->next_seq;
     flush->left = ing->waiting;
+    flush->accepted = ing->accepted;
+    for (i = 0; i < TW_FINAL_COUNT; i++)
+        flush->finals[i] = ing->finals[i];
     flush->next = ing->flushes;
     ing->flushes = flush;
     pthread_mutex_unlock(&ing->lock);
@@ -93,6 +97,23 @@ int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
         return rc;
     }
     *out = job;
+    return TW_OK;
+}
+
+int tw__flush_stats(const tw_job *job, tw_stats *stats)
+{
+    tw_flush *flush = tw__job_state(job, &flush_kind);
+
+    if (flush == NULL)
+        return TW_E_INVALID;
+    stats->accepted = flush->accepted;
+    stats->stored = flush->finals[TW_FINAL_STORED];
+    stats->rejected = flush->finals[TW_FINAL_REJECTED];
+    stats->uncertain = flush->finals[TW_FINAL_UNCERTAIN];
+    stats->expired = flush->finals[TW_FINAL_EXPIRED];
+    stats->dropped = flush->finals[TW_FINAL_DROPPED];
+    stats->waiting = stats->accepted - stats->stored - stats->rejected -
+                     stats->uncertain - stats->expired - stats->dropped;
     return TW_OK;
 }
 

@@ -35,6 +35,8 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
  * any */
 int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err);
 int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err);
+/* What became so far of the events before a flush; TW_E_INVALID for another job. @thread any */
+int tw__flush_stats(const tw_job *job, tw_stats *stats);
 void tw__ingest_stats(tw_ingest *ing, tw_stats *stats);
 
 /* No event is accepted any more (TW_E_CLOSED). @thread any */

@@ -15,15 +15,6 @@ typedef struct tw_batch_list {
     tw_batch *tail;
 } tw_batch_list;
 
-/* A flush job waits for `left` events with a sequence number below `mark`. */
-typedef struct tw_flush {
-    struct tw_flush *next;
-    tw_ingest *ing;
-    tw_job *job; /* referenced while linked */
-    uint64_t mark;
-    uint64_t left;
-} tw_flush;
-
 struct tw_rejection {
     tw_rejection *next;
     size_t size; /* of the event's text, which follows the struct */
@@ -42,6 +33,18 @@ typedef enum tw_final {
     TW_FINAL_DROPPED,
     TW_FINAL_COUNT
 } tw_final;
+
+/* A flush job waits for `left` events with a sequence number below `mark`. */
+typedef struct tw_flush {
+    struct tw_flush *next;
+    tw_ingest *ing;
+    tw_job *job; /* referenced while linked */
+    uint64_t mark;
+    uint64_t left;
+    /* What became of all events below the mark, for any thread to read. */
+    uint64_t accepted;
+    _Atomic uint64_t finals[TW_FINAL_COUNT];
+} tw_flush;
 
 struct tw_ingest {
     tw_gate *gate;

@@ -113,8 +113,10 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_fi
     ing->waiting--;
     ing->waiting_bytes -= record->size;
     for (flush = ing->flushes; flush != NULL; flush = flush->next) {
-        if (record->seq < flush->mark)
+        if (record->seq < flush->mark) {
             flush->left--;
+            flush->finals[state]++;
+        }
     }
 }
 

@@ -198,6 +198,11 @@ int tw__job_submit(tw_job *job, tw_error **err)
     return rc;
 }
 
+void *tw__job_state(const tw_job *job, const tw_job_kind *kind)
+{
+    return job != NULL && job->kind == kind ? job->state : NULL;
+}
+
 /* ---- the I/O thread's side ------------------------------------------------------------ */
 
 void tw__job_finish(tw_job *job, tw_reply *rsp, tw_error *err)

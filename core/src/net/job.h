@@ -38,6 +38,8 @@ int tw__job_submit(tw_job *job, tw_error **err);
  * except inside the kind's own callbacks. */
 void tw__job_finish(tw_job *job, tw_reply *rsp, tw_error *err);
 int tw__job_finished(const tw_job *job);
+/* The state of a job of this kind; NULL for any other. @thread any */
+void *tw__job_state(const tw_job *job, const tw_job_kind *kind);
 /* Adds a block for the consumer. `block` is taken. */
 void tw__job_push(tw_job *job, tw_block *block);
 /* Blocks pushed and not yet freed. */

@@ -174,13 +174,27 @@ function Client:revenue(revenue) end
 ---@field retries integer
 ---@field paused boolean sending waits: the server refused the key, the address or the network; the events are kept
 
+---What became of all events that were accepted before a flush began, or before the close; always
+---accepted = stored + rejected + uncertain + expired + dropped + waiting. The numbers count from
+---the client's first event, whether or not earlier reports counted them too.
+---@class tidewheel.Report
+---@field accepted integer
+---@field stored integer
+---@field rejected integer
+---@field uncertain integer sent, never confirmed, given up
+---@field expired integer given up unsent
+---@field dropped integer
+---@field waiting integer
+---@field complete boolean nothing waits and nothing was given up
+
 ---Sends what was accepted so far and waits until each of these events has its final state.
 ---@param timeout? number seconds, default 30
----@return tidewheel.Stats? stats
----@return tidewheel.Error? err
+---@return tidewheel.Report? report
+---@return tidewheel.Error? err the time was up, or sending is paused; the events are kept
+---@return tidewheel.Report? so_far in that case
 function Client:flush(timeout) end
 
----@param callback? fun(stats: tidewheel.Stats?, err: tidewheel.Error?) called by `update`
+---@param callback? fun(report: tidewheel.Report?, err: tidewheel.Error?) called by `update`
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
 function Client:flush_start(callback) end
@@ -214,9 +228,9 @@ function Client:describe() end
 ---Stops taking events in, sends what is queued, cancels everything else. Closing again does
 ---nothing.
 ---@param timeout? number seconds, default 10
----@return tidewheel.Stats? stats
+---@return tidewheel.Report? report
 ---@return tidewheel.Error? err not every event has a certain end
----@return tidewheel.Stats? last in that case the numbers
+---@return tidewheel.Report? last in that case the report
 function Client:close(timeout) end
 
 ---@class tidewheel.Export
@@ -407,6 +421,11 @@ function Job:cancel() end
 ---@return tidewheel.Progress? progress
 ---@return tidewheel.Error? err
 function Job:progress() end
+
+---Of the job of `flush_start` only: what has become so far of the events it was begun for.
+---@return tidewheel.Report? report
+---@return tidewheel.Error? err
+function Job:report() end
 
 ---Frees the job at once, canceling what goes on.
 function Job:close() end
