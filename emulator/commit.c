@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ingest.h"
+#include "plan.h"
 #include "props.h"
 #include "traits.h"
 
@@ -25,6 +26,9 @@ int emu_user_update(emu_store *s, emu_arena *a, emu_user *u, const ej_val *updat
     if (emu_str_eq(now, u->props) || (now.n == 2 && u->props.n == 0))
         return 0;
     *changed = true;
+    if (emu_names_met(s, a, KIND_USER, (emu_str){NULL, 0},
+                      &(ej_val){.kind = EJ_OBJECT, .raw = now}))
+        return -1;
     return emu_user_set_props(s, u, now) ? 0 : -1;
 }
 
@@ -105,6 +109,10 @@ static int update_group(void *self, emu_str type, emu_str value)
     if (emu_str_eq(old, now))
         return 0;
     job->changed = true;
+    if (emu_name_met(job->s, KIND_GROUP_TYPE, (emu_str){NULL, 0}, type) ||
+        emu_names_met(job->s, job->a, KIND_GROUP, type,
+                      &(ej_val){.kind = EJ_OBJECT, .raw = now}))
+        return -1;
     sqlite3_bind_text(st, 1, type.s, (int)type.n, SQLITE_STATIC);
     sqlite3_bind_text(st, 2, value.s, (int)value.n, SQLITE_STATIC);
     sqlite3_bind_text(st, 3, now.s, (int)now.n, SQLITE_STATIC);
@@ -131,6 +139,8 @@ static int add_to_snapshot(void *self, emu_str type, emu_str value)
     group_job *job = self;
     emu_str doc = group_doc(job->s, job->a, type, value);
 
+    if (emu_name_met(job->s, KIND_GROUP_TYPE, (emu_str){NULL, 0}, type))
+        return -1;
     if (doc.n <= 2)
         return 0;
     if (job->last_type.s && emu_str_eq(job->last_type, type)) {
@@ -155,7 +165,10 @@ static int64_t group_snapshot(emu_store *s, emu_arena *a, const ej_val *groups)
 
     if (groups->kind != EJ_OBJECT || groups->raw.n <= 2)
         return 0;
-    each_group(a, groups, add_to_snapshot, &job);
+    if (each_group(a, groups, add_to_snapshot, &job)) {
+        emu_buf_free(&out);
+        return -1;
+    }
     if (out.n) {
         emu_buf_z(&out, "}}");
         id = out.failed ? -1 : emu_store_snapshot(s, (emu_str){out.p, out.n});
@@ -317,6 +330,9 @@ static int store_event(commit *k, emu_event *ev, uint8_t *mark)
         shown = (snapshots){0};
     else if (!rc)
         shown.groups = group_snapshot(k->s, &k->scratch, &ev->groups);
+    if (!rc && !hidden)
+        rc = emu_names_met(k->s, &k->scratch, KIND_EVENT, ev->type_text,
+                           &ev->event_properties);
     if (rc || shown.groups < 0)
         return -1;
     flags |= skip ? 0 : FLAG_UPDATED;

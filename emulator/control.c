@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "plan.h"
 #include "routes.h"
 
 static void fail(emu_req *r, int status, const char *text)
@@ -154,6 +155,41 @@ static void delete_faults(emu_req *r)
     emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
 }
 
+/* Adds a flag to the clearing or the setting when the document names it. */
+static void read_mark(const ej_val *doc, const char *name, unsigned flag, unsigned *clear,
+                      unsigned *set)
+{
+    ej_val v;
+
+    if (ej_get(doc, name, &v) && v.kind == EJ_BOOL)
+        *(ej_true(&v) ? set : clear) |= flag;
+}
+
+/* What only the service's user interface can say about an event type. */
+static void post_plan(emu_req *r)
+{
+    emu_store *s = &r->e->store;
+    unsigned clear = 0, set = 0;
+    ej_val doc, type;
+    int rc;
+
+    if (!read_json(r, &doc))
+        return;
+    if (!ej_get(&doc, "event_type", &type) || type.kind != EJ_STRING || type.raw.n == 2) {
+        fail(r, 400, "the body had no event_type");
+        return;
+    }
+    read_mark(&doc, "blocked", EVENT_BLOCKED, &clear, &set);
+    read_mark(&doc, "transformed", EVENT_TRANSFORMED, &clear, &set);
+    pthread_mutex_lock(&s->mu);
+    rc = emu_plan_mark(s, ej_text(&type, &r->arena), clear, set);
+    pthread_mutex_unlock(&s->mu);
+    if (rc)
+        fail(r, 500, "the plan could not be written");
+    else
+        emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
+}
+
 void emu_do_control(emu_req *r)
 {
     static const struct {
@@ -172,6 +208,7 @@ void emu_do_control(emu_req *r)
         {"GET", "/faults", get_faults},
         {"POST", "/faults", post_faults},
         {"DELETE", "/faults", delete_faults},
+        {"POST", "/plan", post_plan},
     };
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {

@@ -225,8 +225,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx,
         return;
     if (r->late.when == AT_KEEPALIVE && how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         emu_break(r, r->late.close);
-    if (r->rest_slot)
-        emu_rest_leave(r->e);
+    emu_release_gate(r);
     if (r->stream.free)
         r->stream.free(r->stream.self);
     free(r->uri);

@@ -9,6 +9,7 @@
 #include "emulator.h"
 #include "faults.h"
 #include "json.h"
+#include "quota.h"
 
 typedef enum emu_port { PORT_API, PORT_CONTROL, PORT_STORAGE } emu_port;
 
@@ -46,7 +47,8 @@ typedef struct emu_req {
     emu_str header_name[EMU_MAX_HEADERS], header_value[EMU_MAX_HEADERS];
     int headers;
 
-    bool rest_slot;   /* holds one of the concurrent Basic-auth calls */
+    emu_gate gate; /* held until the answer is out: one of the calls at once of an area */
+    int gate_cost;
     bool key_known;   /* the credential was ours: the body may be journalled */
     bool key_foreign; /* another one came along: it may not */
     uint8_t *marks;   /* fate of each event, owned (emu_mark) */
@@ -76,6 +78,10 @@ void emu_dash_error(emu_req *r, int status, const char *details);
 
 /* routes.c: runs the request and fills in its reply. */
 void emu_route(emu_req *r);
+
+/* Enters a gate for the time of the request; false: full. */
+bool emu_hold_gate(emu_req *r, emu_gate gate, int cost);
+void emu_release_gate(emu_req *r);
 
 /* Part i of the path, percent-decoded; s == NULL behind the last. */
 emu_str emu_path_part(emu_req *r, int i);

@@ -7,7 +7,9 @@
 
 #include "internal.h"
 
-#define MONTH_MS (30LL * 86400000)
+#define MINUTE_MS 60000LL
+#define HOUR_MS (60 * MINUTE_MS)
+#define MONTH_MS (720 * HOUR_MS)
 
 void emu_limits_init(emu_limits *l)
 {
@@ -17,92 +19,145 @@ void emu_limits_init(emu_limits *l)
 void emu_limits_reset(emu_limits *l)
 {
     pthread_mutex_lock(&l->mu);
-    l->n = 0;
+    l->downloads.n = 0;
+    for (int i = 0; i < METER_COUNT; i++)
+        l->meters[i].n = 0;
     pthread_mutex_unlock(&l->mu);
 }
 
 void emu_limits_free(emu_limits *l)
 {
     pthread_mutex_destroy(&l->mu);
-    free(l->downloads);
+    free(l->downloads.items);
+    for (int i = 0; i < METER_COUNT; i++)
+        free(l->meters[i].items);
 }
 
-bool emu_rest_enter(twe *e)
+/* --- calls at once --- */
+
+/* 5 REST calls, 10 user lookups, taxonomy cost 4 (Dashboard REST and taxonomy API docs). */
+static int64_t gate_limit(const twe *e, emu_gate gate)
+{
+    switch (gate) {
+    case GATE_REST:
+        return EMU_SW(e, rest_concurrency);
+    case GATE_USERS:
+        return EMU_SW(e, users_concurrency);
+    case GATE_TAXONOMY:
+        return EMU_SW(e, taxonomy_concurrency);
+    default:
+        return INT64_MAX;
+    }
+}
+
+bool emu_gate_enter(twe *e, emu_gate gate, int cost)
 {
     emu_limits *l = &e->limits;
     bool ok;
 
     pthread_mutex_lock(&l->mu);
-    ok = !EMU_SW(e, limits) || l->rest_running < EMU_SW(e, rest_concurrency);
+    ok = !EMU_SW(e, limits) || l->running[gate] + cost <= gate_limit(e, gate);
     if (ok)
-        l->rest_running++;
+        l->running[gate] += cost;
     pthread_mutex_unlock(&l->mu);
     return ok;
 }
 
-void emu_rest_leave(twe *e)
+void emu_gate_leave(twe *e, emu_gate gate, int cost)
 {
     pthread_mutex_lock(&e->limits.mu);
-    e->limits.rest_running--;
+    e->limits.running[gate] -= cost;
     pthread_mutex_unlock(&e->limits.mu);
 }
 
-static bool push(emu_limits *l, int64_t now)
+/* --- cost within a window --- */
+
+static bool push(emu_charges *c, int64_t now, int64_t cost)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 64;
-        int64_t *p = realloc(l->downloads, cap * sizeof(*p));
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 64;
+        emu_charge *p = realloc(c->items, cap * sizeof(*p));
 
         if (!p)
             return false;
-        l->downloads = p;
-        l->cap = cap;
+        c->items = p;
+        c->cap = cap;
     }
-    l->downloads[l->n++] = now;
+    c->items[c->n++] = (emu_charge){now, cost};
     return true;
 }
 
-static void forget_old(emu_limits *l, int64_t now)
+static void forget_old(emu_charges *c, int64_t since)
 {
     size_t old = 0;
 
-    while (old < l->n && l->downloads[old] <= now - MONTH_MS)
+    while (old < c->n && c->items[old].ms <= since)
         old++;
     if (old) {
-        memmove(l->downloads, l->downloads + old, (l->n - old) * sizeof(*l->downloads));
-        l->n -= old;
+        memmove(c->items, c->items + old, (c->n - old) * sizeof(*c->items));
+        c->n -= old;
     }
 }
 
+static int64_t cost_since(const emu_charges *c, int64_t since)
+{
+    int64_t sum = 0;
+
+    for (size_t i = c->n; i-- > 0 && c->items[i].ms > since;)
+        sum += c->items[i].cost;
+    return sum;
+}
+
+/* 360 lookups and taxonomy cost 7,200 an hour, 600 profiles a minute (their API docs). */
+bool emu_meter_take(twe *e, emu_meter meter, int cost)
+{
+    const int64_t limits[METER_COUNT] = {
+        [METER_USERS] = EMU_SW(e, users_per_hour),
+        [METER_TAXONOMY] = EMU_SW(e, taxonomy_per_hour),
+        [METER_PROFILE] = EMU_SW(e, profiles_per_minute),
+    };
+    int64_t now = emu_now_ms(e);
+    int64_t since = now - (meter == METER_PROFILE ? MINUTE_MS : HOUR_MS);
+    emu_charges *c = &e->limits.meters[meter];
+    bool ok = true;
+
+    pthread_mutex_lock(&e->limits.mu);
+    forget_old(c, since);
+    if (EMU_SW(e, limits))
+        ok = cost_since(c, since) + cost <= limits[meter] && push(c, now, cost);
+    pthread_mutex_unlock(&e->limits.mu);
+    return ok;
+}
+
+/* --- cohort downloads --- */
+
 void emu_download_usage(twe *e, int64_t *used, int64_t *resets_ms)
 {
-    emu_limits *l = &e->limits;
+    emu_charges *c = &e->limits.downloads;
 
-    pthread_mutex_lock(&l->mu);
-    forget_old(l, emu_now_ms(e));
-    *used = (int64_t)l->n;
-    *resets_ms = l->n ? l->downloads[0] + MONTH_MS : 0;
-    pthread_mutex_unlock(&l->mu);
+    pthread_mutex_lock(&e->limits.mu);
+    forget_old(c, emu_now_ms(e) - MONTH_MS);
+    *used = (int64_t)c->n;
+    *resets_ms = c->n ? c->items[0].ms + MONTH_MS : 0;
+    pthread_mutex_unlock(&e->limits.mu);
 }
 
 /* 60 per 10 minutes, 4 in parallel, 500 a month (Amplitude cohort API docs); the month is a
  * rolling 30 days here, the docs do not say which. */
 bool emu_download_take(twe *e, int jobs_running)
 {
-    emu_limits *l = &e->limits;
+    emu_charges *c = &e->limits.downloads;
     int64_t now = emu_now_ms(e);
-    size_t recent = 0;
     bool ok;
 
-    pthread_mutex_lock(&l->mu);
-    forget_old(l, now);
-    for (size_t i = 0; i < l->n; i++)
-        recent += l->downloads[i] > now - 600000;
-    ok = !EMU_SW(e, limits) || ((int64_t)recent < EMU_SW(e, downloads_per_10min) &&
-                                jobs_running < EMU_SW(e, downloads_parallel) &&
-                                (int64_t)l->n < EMU_SW(e, downloads_per_month));
+    pthread_mutex_lock(&e->limits.mu);
+    forget_old(c, now - MONTH_MS);
+    ok = !EMU_SW(e, limits) ||
+         (cost_since(c, now - 10 * MINUTE_MS) < EMU_SW(e, downloads_per_10min) &&
+          jobs_running < EMU_SW(e, downloads_parallel) &&
+          (int64_t)c->n < EMU_SW(e, downloads_per_month));
     if (ok)
-        ok = push(l, now);
-    pthread_mutex_unlock(&l->mu);
+        ok = push(c, now, 1);
+    pthread_mutex_unlock(&e->limits.mu);
     return ok;
 }

@@ -1,27 +1,57 @@
 /* SPDX-License-Identifier: MIT */
-/* The emulator's own meters: concurrency of Basic-auth calls and cohort downloads. */
+/* The emulator's own meters: concurrency and cost by area, and cohort downloads. */
 #ifndef EMU_QUOTA_H
 #define EMU_QUOTA_H
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "emulator.h"
 
+/* Areas whose calls at once are limited, each by the sum of their costs. */
+typedef enum emu_gate {
+    GATE_NONE,
+    GATE_REST,
+    GATE_USERS,
+    GATE_TAXONOMY,
+    GATE_COUNT
+} emu_gate;
+
+/* Areas whose cost within a sliding window is limited. */
+typedef enum emu_meter {
+    METER_USERS,
+    METER_TAXONOMY,
+    METER_PROFILE,
+    METER_COUNT
+} emu_meter;
+
+typedef struct emu_charge {
+    int64_t ms, cost;
+} emu_charge;
+
+/* Charges of a window, oldest first. */
+typedef struct emu_charges {
+    emu_charge *items;
+    size_t n, cap;
+} emu_charges;
+
 typedef struct emu_limits {
     pthread_mutex_t mu;
-    int rest_running;
-    int64_t *downloads; /* times of the cohort requests of this month, oldest first */
-    size_t n, cap;
+    int running[GATE_COUNT];
+    emu_charges meters[METER_COUNT];
+    emu_charges downloads; /* cohort requests of this month */
 } emu_limits;
 
 void emu_limits_init(emu_limits *l);
 void emu_limits_reset(emu_limits *l);
 void emu_limits_free(emu_limits *l);
-/* True when the call may run; then emu_rest_leave must follow. */
-bool emu_rest_enter(twe *e);
-void emu_rest_leave(twe *e);
+/* True when a call of this cost may run; then emu_gate_leave must follow. */
+bool emu_gate_enter(twe *e, emu_gate gate, int cost);
+void emu_gate_leave(twe *e, emu_gate gate, int cost);
+/* Charges the cost unless a documented limit stands against it. */
+bool emu_meter_take(twe *e, emu_meter meter, int cost);
 /* Requests of this month and the time the oldest of them stops counting (0: none). */
 void emu_download_usage(twe *e, int64_t *used, int64_t *resets_ms);
 /* Counts one cohort download request unless a documented limit stands against it. */

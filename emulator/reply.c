@@ -187,10 +187,8 @@ static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
     n = body_bytes(r, pos, buf, max);
     if (n > 0)
         r->sent += (size_t)n;
-    if (n == 0 && r->rest_slot) {
-        emu_rest_leave(r->e);
-        r->rest_slot = false;
-    }
+    if (n == 0)
+        emu_release_gate(r);
     return n > 0    ? n
            : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM
                     : MHD_CONTENT_READER_END_WITH_ERROR;
@@ -212,10 +210,7 @@ static enum MHD_Result queue(emu_req *r)
         rsp = MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_FREE);
         if (rsp)
             r->out = (emu_buf){0}; /* taken */
-        if (r->rest_slot) {
-            emu_rest_leave(r->e);
-            r->rest_slot = false;
-        }
+        emu_release_gate(r);
     }
     if (!rsp)
         return MHD_NO;

@@ -97,12 +97,27 @@ static bool check_basic(emu_req *r)
     return r->key_known;
 }
 
+bool emu_hold_gate(emu_req *r, emu_gate gate, int cost)
+{
+    if (!emu_gate_enter(r->e, gate, cost))
+        return false;
+    r->gate = gate;
+    r->gate_cost = cost;
+    return true;
+}
+
+void emu_release_gate(emu_req *r)
+{
+    if (r->gate != GATE_NONE)
+        emu_gate_leave(r->e, r->gate, r->gate_cost);
+    r->gate = GATE_NONE;
+}
+
 static void run_basic(emu_req *r, emu_handler *handler)
 {
     if (!check_basic(r))
         return;
-    r->rest_slot = emu_rest_enter(r->e);
-    if (!r->rest_slot)
+    if (!emu_hold_gate(r, GATE_REST, 1))
         emu_dash_error(r, 429, "Too Many Requests: Exceeded concurrent limit");
     else
         handler(r);

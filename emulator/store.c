@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan.h"
 #include "store_internal.h"
 
 #define FORMAT 2 /* of the file; as in SCHEMA */
@@ -35,7 +36,20 @@ static const char SCHEMA[] =
     " owner TEXT NOT NULL, published INTEGER NOT NULL, count_group TEXT NOT NULL,"
     " created INTEGER NOT NULL, modified INTEGER NOT NULL, computed INTEGER);"
     "CREATE TABLE IF NOT EXISTS members(cohort TEXT NOT NULL, id NOT NULL,"
-    " PRIMARY KEY(cohort, id)) WITHOUT ROWID;";
+    " PRIMARY KEY(cohort, id)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS names(kind INTEGER, owner TEXT, name TEXT,"
+    " PRIMARY KEY(kind, owner, name)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS plan_categories(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE IF NOT EXISTS plan_events(name TEXT PRIMARY KEY, category INTEGER,"
+    " description TEXT, display_name TEXT, flags INTEGER NOT NULL DEFAULT 0,"
+    " tags TEXT NOT NULL DEFAULT '', owner TEXT) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS plan_props(kind INTEGER, owner TEXT, name TEXT,"
+    " own INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0,"
+    " description TEXT NOT NULL DEFAULT '', type TEXT, regex TEXT, enum_values TEXT,"
+    " is_array INTEGER NOT NULL DEFAULT 0, is_required INTEGER NOT NULL DEFAULT 0,"
+    " is_hidden INTEGER NOT NULL DEFAULT 0, classifications TEXT NOT NULL DEFAULT '',"
+    " PRIMARY KEY(kind, owner, name)) WITHOUT ROWID;";
 
 static const char *const STATEMENTS[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -57,6 +71,7 @@ static const char *const STATEMENTS[ST_COUNT] = {
         " FROM events e JOIN types t ON t.id=e.type LEFT JOIN props p ON p.id=e.props"
         " LEFT JOIN props g ON g.id=e.group_props LEFT JOIN props b ON b.id=e.traits"
         " WHERE e.hour=?1 AND e.seq>?2 AND e.seq<=?3 ORDER BY e.seq LIMIT ?4",
+    [ST_NAME] = "INSERT OR IGNORE INTO names VALUES(?1,?2,?3)",
 };
 
 int emu_store_run(emu_store *s, emu_statement id)
@@ -220,7 +235,8 @@ static int load(emu_store *s)
            load_rows(s, "SELECT id,name FROM types ORDER BY id", load_type) ||
            load_rows(
                s, "SELECT seen,upload_ms FROM events WHERE seen IS NOT NULL ORDER BY seq",
-               load_seen);
+               load_seen) ||
+           emu_plan_load(s);
 }
 
 /* One emulator at a time has the file: its mirrors would not see what another one writes.
@@ -263,6 +279,7 @@ static void forget(emu_store *s)
     emu_map_free(&s->by_user);
     emu_map_free(&s->by_device);
     emu_map_free(&s->types);
+    emu_plan_forget(s);
     s->users = s->dirty = NULL;
     s->seen = NULL;
     s->user_n = s->user_cap = s->dirty_n = s->dirty_cap = s->seen_n = s->seen_cap = 0;
@@ -282,7 +299,8 @@ int emu_store_reset(emu_store *s)
     static const char sql[] =
         "BEGIN; DELETE FROM events; DELETE FROM hours; DELETE FROM props; DELETE FROM users;"
         "DELETE FROM devices; DELETE FROM groups; DELETE FROM types; DELETE FROM cohorts;"
-        "DELETE FROM members; COMMIT;";
+        "DELETE FROM members; DELETE FROM names; DELETE FROM plan_categories;"
+        "DELETE FROM plan_events; DELETE FROM plan_props; COMMIT;";
     int rc;
 
     pthread_mutex_lock(&s->mu);

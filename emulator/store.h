@@ -36,6 +36,7 @@ typedef enum emu_statement {
     ST_GROUP_PUT,
     ST_HOUR,
     ST_EXPORT,
+    ST_NAME,
     ST_COUNT
 } emu_statement;
 
@@ -54,6 +55,10 @@ typedef struct emu_store {
 
     struct emu_seen *seen; /* insert_ids of the last days: open addressing */
     size_t seen_n, seen_cap;
+
+    emu_map plan_flags; /* event type -> (void *)flags, event_flags.h */
+    emu_hash *names;    /* properties that ingestion has met (plan.h): open addressing */
+    size_t name_n, name_cap;
 } emu_store;
 
 #define EMU_FIRST_ID 902117000001LL

@@ -40,6 +40,11 @@
       "accept BY_AMP_ID in a membership update")                                         \
     X(limits, 0, 1, 1, "false|true", "enforce the limits below")                         \
     X(rest_concurrency, 1, 1000, 5, "", "Basic-auth requests at once")                   \
+    X(users_concurrency, 1, 1000, 10, "", "user lookups at once")                        \
+    X(users_per_hour, 1, INT64_MAX, 360, "", "user lookups")                             \
+    X(taxonomy_concurrency, 1, 1000, 4, "", "cost of taxonomy requests at once")         \
+    X(taxonomy_per_hour, 1, INT64_MAX, 7200, "", "cost of taxonomy requests")            \
+    X(profiles_per_minute, 1, INT64_MAX, 600, "", "user profile requests")               \
     X(downloads_per_10min, 1, INT64_MAX, 60, "", "cohort download requests")             \
     X(downloads_parallel, 1, INT64_MAX, 4, "", "cohort jobs running at once")            \
     X(downloads_per_month, 1, INT64_MAX, 500, "", "cohort download requests")            \

@@ -293,3 +293,8 @@ def test_matching(emu: Emulator, api: Api) -> None:
 def test_a_bad_plan_is_refused(emu: Emulator, fault: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="fault 0 had"):
         emu.faults(fault)
+
+
+@pytest.mark.parametrize("body", ["{}", '{"event_type":""}', '{"event_type":1}', "no"])
+def test_marks_of_the_plan_need_an_event_type(emu: Emulator, body: str) -> None:
+    assert control(emu, "POST", "/plan", body, **token(emu)).status == 400
