@@ -103,15 +103,6 @@ bool emu_ids_read(emu_arena *a, const ej_val *v, emu_id_list *l)
     return true;
 }
 
-/* An integer that fits, and nothing else. */
-bool emu_all_digits(emu_str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.s[i] < '0' || s.s[i] > '9')
-            return false;
-    return s.n > 0 && s.n < 19;
-}
-
 static emu_user *find_user(emu_writer *w, emu_id_type type, emu_str id)
 {
     emu_store *s = &w->r->e->store;

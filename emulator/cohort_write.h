@@ -34,7 +34,6 @@ bool emu_write_need(emu_writer *w, const char *name, ej_val *v);
 bool emu_write_optional(emu_writer *w, const char *name, ej_kind kind, ej_val *v);
 bool emu_write_flag(emu_writer *w, const char *name, bool otherwise);
 
-bool emu_all_digits(emu_str s); /* an integer that fits, and nothing else */
 bool emu_ids_read(emu_arena *a, const ej_val *v, emu_id_list *l);
 void emu_ids_put_invalid(emu_buf *b, const emu_id_list *l, size_t most);
 

@@ -128,42 +128,6 @@ static bool close_member(job *j)
     return ok;
 }
 
-static int64_t time_at(sqlite3_stmt *st, int i)
-{
-    return sqlite3_column_type(st, i) == SQLITE_NULL ? INT64_MIN
-                                                     : sqlite3_column_int64(st, i);
-}
-
-static emu_str text_at(sqlite3_stmt *st, int i)
-{
-    const char *p = (const char *)sqlite3_column_text(st, i);
-
-    return (emu_str){p, p ? (size_t)sqlite3_column_bytes(st, i) : 0};
-}
-
-static emu_row row_at(job *j, sqlite3_stmt *st)
-{
-    emu_row row = {
-        .seq = sqlite3_column_int64(st, 0),
-        .type = text_at(st, 2),
-        .event_ms = time_at(st, 3),
-        .client_ms = time_at(st, 4),
-        .client_upload_ms = time_at(st, 5),
-        .received_ms = time_at(st, 6),
-        .upload_ms = time_at(st, 7),
-        .session = sqlite3_column_int64(st, 8),
-        .flags = sqlite3_column_int64(st, 9),
-        .props = text_at(st, 10),
-        .group_props = text_at(st, 11),
-        .traits = text_at(st, 12),
-        .doc = text_at(st, 13),
-    };
-    emu_user *u = emu_user_by_id(&j->e->store, sqlite3_column_int64(st, 1));
-
-    row.amplitude_id = u ? u->id : sqlite3_column_int64(st, 1);
-    return row;
-}
-
 /* Rows of the current hour into `lines`; the number read, -1 on failure. */
 static int64_t read_rows(job *j)
 {
@@ -180,9 +144,10 @@ static int64_t read_rows(job *j)
     sqlite3_bind_int64(st, 3, j->max_seq);
     sqlite3_bind_int64(st, 4, limit);
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        emu_row row = row_at(j, st);
+        emu_row row = emu_row_at(s, st);
 
-        emu_row_write(j->e, &row, &j->arena, &j->lines);
+        emu_row_write(j->e, &row, ROW_EXPORT, &j->arena, &j->lines);
+        emu_buf_ch(&j->lines, '\n');
         emu_arena_free(&j->arena);
         j->last_seq = row.seq;
         n++;

@@ -13,7 +13,14 @@ typedef struct emu_row {
     emu_str type, props, group_props, traits, doc;
 } emu_row;
 
-/* Appends the 55 keys in byte order and a line feed. */
-void emu_row_write(const twe *e, const emu_row *row, emu_arena *a, emu_buf *out);
+/* The row of the export, or that of user activity: the latter has os and raw_event_type and
+ * no processed_time. */
+typedef enum emu_row_form { ROW_EXPORT, ROW_ACTIVITY } emu_row_form;
+
+/* The columns of EMU_ROW_COLUMNS; texts are borrowed until the next step. */
+emu_row emu_row_at(emu_store *s, sqlite3_stmt *st);
+/* Appends an object with its keys in byte order. */
+void emu_row_write(const twe *e, const emu_row *row, emu_row_form form, emu_arena *a,
+                   emu_buf *out);
 
 #endif

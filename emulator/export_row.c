@@ -392,9 +392,28 @@ static void first_part(emu_buf *b, const twe *e, const emu_row *row, const doc *
     text_column(b, ",\"device_type\":null,\"dma\":", &d->v[F_dma]);
 }
 
+/* Name and version of the operating system in one. */
+static void os(emu_buf *b, const doc *d, emu_arena *a)
+{
+    emu_str name = ej_text(&d->v[F_os_name], a),
+            version = ej_text(&d->v[F_os_version], a);
+    emu_buf both = {0};
+
+    if (d->v[F_os_name].kind == EJ_STRING)
+        emu_buf_str(&both, name);
+    if (both.n &&
+        (d->v[F_os_version].kind == EJ_STRING || d->v[F_os_version].kind == EJ_NUMBER)) {
+        emu_buf_ch(&both, ' ');
+        emu_buf_str(&both, version);
+    }
+    emu_buf_z(b, ",\"os\":");
+    emu_buf_quote(b, (emu_str){both.n ? both.p : "", both.n});
+    emu_buf_free(&both);
+}
+
 /* event_id … os_version */
 static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
-                        emu_arena *a)
+                        emu_row_form form, emu_arena *a)
 {
     emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("event"),
                              (emu_str){(const char *)&row->seq, sizeof(row->seq)});
@@ -427,6 +446,8 @@ static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc 
         emu_buf_z(b, "\"http/2.0\"");
     number_column(b, ",\"location_lat\":", &d->v[F_location_lat]);
     number_column(b, ",\"location_lng\":", &d->v[F_location_lng]);
+    if (form == ROW_ACTIVITY)
+        os(b, d, a);
     text_column(b, ",\"os_name\":", &d->v[F_os_name]);
     text_column(b, ",\"os_version\":", &d->v[F_os_version]);
 }
@@ -439,7 +460,7 @@ static bool pays(const ej_val *v, emu_arena *a)
 
 /* partner_id … version_name */
 static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
-                       emu_str user, emu_arena *a)
+                       emu_row_form form, emu_str user, emu_arena *a)
 {
     emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("row"),
                              (emu_str){(const char *)&row->seq, sizeof(row->seq)});
@@ -450,7 +471,12 @@ static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *
                                           : ",\"paying\":null,\"plan\":");
     plan(b, &d->v[F_plan]);
     text_column(b, ",\"platform\":", &d->v[F_platform]);
-    time_column(b, ",\"processed_time\":", row->upload_ms + 1000 + row->seq % 1000);
+    if (form == ROW_EXPORT) {
+        time_column(b, ",\"processed_time\":", row->upload_ms + 1000 + row->seq % 1000);
+    } else {
+        emu_buf_z(b, ",\"raw_event_type\":");
+        emu_buf_quote(b, row->type);
+    }
     text_column(b, ",\"region\":", &d->v[F_region]);
     time_column(b, ",\"sample_rate\":null,\"server_received_time\":", row->received_ms);
     time_column(b, ",\"server_upload_time\":", row->upload_ms);
@@ -464,10 +490,11 @@ static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *
     emu_uuid(uuid, h);
     emu_buf_fmt(b, ",\"uuid\":\"%s\",\"version_name\":", uuid);
     text_or_null(b, &d->v[F_app_version]);
-    emu_buf_z(b, "}\n");
+    emu_buf_ch(b, '}');
 }
 
-void emu_row_write(const twe *e, const emu_row *row, emu_arena *a, emu_buf *out)
+void emu_row_write(const twe *e, const emu_row *row, emu_row_form form, emu_arena *a,
+                   emu_buf *out)
 {
     emu_str user, device;
     doc d;
@@ -476,6 +503,44 @@ void emu_row_write(const twe *e, const emu_row *row, emu_arena *a, emu_buf *out)
     fill_from_traits(&d, row->traits);
     ids(out, e, row, &d, a, &user, &device);
     first_part(out, e, row, &d, device);
-    second_part(out, e, row, &d, a);
-    third_part(out, e, row, &d, user, a);
+    second_part(out, e, row, &d, form, a);
+    third_part(out, e, row, &d, form, user, a);
+}
+
+/* --- out of the store --- */
+
+static int64_t time_at(sqlite3_stmt *st, int i)
+{
+    return sqlite3_column_type(st, i) == SQLITE_NULL ? INT64_MIN
+                                                     : sqlite3_column_int64(st, i);
+}
+
+static emu_str text_at(sqlite3_stmt *st, int i)
+{
+    const char *p = (const char *)sqlite3_column_text(st, i);
+
+    return (emu_str){p, p ? (size_t)sqlite3_column_bytes(st, i) : 0};
+}
+
+emu_row emu_row_at(emu_store *s, sqlite3_stmt *st)
+{
+    emu_row row = {
+        .seq = sqlite3_column_int64(st, 0),
+        .type = text_at(st, 2),
+        .event_ms = time_at(st, 3),
+        .client_ms = time_at(st, 4),
+        .client_upload_ms = time_at(st, 5),
+        .received_ms = time_at(st, 6),
+        .upload_ms = time_at(st, 7),
+        .session = sqlite3_column_int64(st, 8),
+        .flags = sqlite3_column_int64(st, 9),
+        .props = text_at(st, 10),
+        .group_props = text_at(st, 11),
+        .traits = text_at(st, 12),
+        .doc = text_at(st, 13),
+    };
+    emu_user *u = emu_user_by_id(s, sqlite3_column_int64(st, 1));
+
+    row.amplitude_id = u ? u->id : sqlite3_column_int64(st, 1);
+    return row;
 }

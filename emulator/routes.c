@@ -7,7 +7,7 @@
 
 #include "ingest.h"
 
-typedef enum area { INGEST, BASIC } area;
+typedef enum area { INGEST, BASIC, USERS } area;
 
 /* `*` in a path stands for one part. */
 static const struct route {
@@ -20,6 +20,8 @@ static const struct route {
     {"POST", "/identify", INGEST, emu_do_identify},
     {"GET", "/identify", INGEST, emu_do_identify},
     {"POST", "/groupidentify", INGEST, emu_do_groupidentify},
+    {"GET", "/api/2/usersearch", USERS, emu_do_user_search},
+    {"GET", "/api/2/useractivity", USERS, emu_do_user_activity},
     {"GET", "/api/2/export", BASIC, emu_do_export},
     {"GET", "/api/3/cohorts", BASIC, emu_do_cohort_list},
     {"POST", "/api/3/cohorts/upload", BASIC, emu_do_cohort_upload},
@@ -123,6 +125,19 @@ static void run_basic(emu_req *r, emu_handler *handler)
         handler(r);
 }
 
+/* User lookup has its own limits; every call counts, good or bad. */
+static void run_users(emu_req *r, emu_handler *handler)
+{
+    if (!check_basic(r))
+        return;
+    if (!emu_hold_gate(r, GATE_USERS, 1))
+        emu_dash_error(r, 429, "Too Many Requests: Exceeded concurrent limit");
+    else if (!emu_meter_take(r->e, METER_USERS, 1))
+        emu_dash_error(r, 429, "Too Many Requests: Exceeded hourly limit");
+    else
+        handler(r);
+}
+
 /* Each host has its own way to say "no such path". */
 static void no_route(emu_req *r)
 {
@@ -146,6 +161,8 @@ static void route_api(emu_req *r)
             continue;
         if (route->area == INGEST)
             route->handler(r);
+        else if (route->area == USERS)
+            run_users(r, route->handler);
         else
             run_basic(r, route->handler);
         return;

@@ -65,12 +65,8 @@ static const char *const STATEMENTS[ST_COUNT] = {
     [ST_GROUP_PUT] = "INSERT OR REPLACE INTO groups VALUES(?1,?2,?3)",
     [ST_HOUR] = "INSERT INTO hours VALUES(?1,?2,?3) ON CONFLICT(hour) DO UPDATE SET"
                 " rows=rows+excluded.rows, bytes=bytes+excluded.bytes",
-    [ST_EXPORT] =
-        "SELECT e.seq,e.id,t.name,e.event_ms,e.client_ms,e.client_upload_ms,"
-        "e.received_ms,e.upload_ms,e.session,e.flags,p.doc,g.doc,b.doc,e.doc"
-        " FROM events e JOIN types t ON t.id=e.type LEFT JOIN props p ON p.id=e.props"
-        " LEFT JOIN props g ON g.id=e.group_props LEFT JOIN props b ON b.id=e.traits"
-        " WHERE e.hour=?1 AND e.seq>?2 AND e.seq<=?3 ORDER BY e.seq LIMIT ?4",
+    [ST_EXPORT] = "SELECT " EMU_ROW_COLUMNS
+                  " WHERE e.hour=?1 AND e.seq>?2 AND e.seq<=?3 ORDER BY e.seq LIMIT ?4",
     [ST_NAME] = "INSERT OR IGNORE INTO names VALUES(?1,?2,?3)",
 };
 

@@ -23,6 +23,13 @@ typedef struct emu_user {
     bool dirty;                  /* differs from the table */
 } emu_user;
 
+/* Columns of an event as emu_row_at reads them (export.h), with their tables. */
+#define EMU_ROW_COLUMNS                                                            \
+    "e.seq,e.id,t.name,e.event_ms,e.client_ms,e.client_upload_ms,"                 \
+    "e.received_ms,e.upload_ms,e.session,e.flags,p.doc,g.doc,b.doc,e.doc"          \
+    " FROM events e JOIN types t ON t.id=e.type LEFT JOIN props p ON p.id=e.props" \
+    " LEFT JOIN props g ON g.id=e.group_props LEFT JOIN props b ON b.id=e.traits"
+
 typedef enum emu_statement {
     ST_BEGIN,
     ST_COMMIT,
@@ -81,7 +88,8 @@ emu_seen_result emu_store_seen(emu_store *s, emu_hash h, int64_t now_ms,
  * may be absent (s == NULL), not both. NULL when out of memory. */
 emu_user *emu_store_user(emu_store *s, emu_str user_id, emu_str device_id);
 emu_user *emu_user_find(emu_store *s, emu_str user_id);
-emu_user *emu_user_by_id(emu_store *s, int64_t amplitude_id); /* canonical, or NULL */
+emu_user *emu_user_by_device(emu_store *s, emu_str device_id); /* seen on it last */
+emu_user *emu_user_by_id(emu_store *s, int64_t amplitude_id);  /* canonical, or NULL */
 
 /* Stores a snapshot and gives its id; 0 for {}. -1 on failure. */
 int64_t emu_store_snapshot(emu_store *s, emu_str object);

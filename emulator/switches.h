@@ -38,6 +38,11 @@
     X(upload_id_key, 0, 1, 0, "cohortId|cohort_id", "key of the id in an upload answer") \
     X(membership_by_amp_id, 0, 1, 0, "false|true",                                       \
       "accept BY_AMP_ID in a membership update")                                         \
+    X(activity_limit, 0, 1, 0, "plus_one|exact", "events a useractivity limit gives")    \
+    X(activity_sessions, 0, 1, 0, "whole|cut",                                           \
+      "the last session of a useractivity page")                                         \
+    X(session_length, 0, 1, 0, "events|session_id",                                      \
+      "a session starts with its first row or at its id")                                \
     X(limits, 0, 1, 1, "false|true", "enforce the limits below")                         \
     X(rest_concurrency, 1, 1000, 5, "", "Basic-auth requests at once")                   \
     X(users_concurrency, 1, 1000, 10, "", "user lookups at once")                        \

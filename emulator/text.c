@@ -259,6 +259,14 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool emu_all_digits(emu_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.s[i] < '0' || s.s[i] > '9')
+            return false;
+    return s.n > 0 && s.n < 19;
+}
+
 emu_str emu_unescape(emu_arena *a, emu_str s, bool plus)
 {
     char *out = emu_arena_alloc(a, s.n + 1);

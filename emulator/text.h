@@ -28,6 +28,8 @@ int64_t emu_days_from_civil(int64_t y, unsigned m, unsigned d);
 void emu_civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d);
 bool emu_iso_time(emu_str s, int64_t *ms); /* ISO 8601, zone optional (UTC) */
 
+bool emu_all_digits(emu_str s); /* an integer that fits, and nothing else */
+
 /* Percent decoding; `plus` turns + into a space. NUL-terminated. */
 emu_str emu_unescape(emu_arena *a, emu_str s, bool plus);
 /* The n-th value of `name` in a query or form text; s == NULL when absent. */

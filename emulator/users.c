@@ -81,6 +81,11 @@ emu_user *emu_user_find(emu_store *s, emu_str user_id)
     return canonical(emu_map_get(&s->by_user, user_id));
 }
 
+emu_user *emu_user_by_device(emu_store *s, emu_str device_id)
+{
+    return canonical(emu_map_get(&s->by_device, device_id));
+}
+
 emu_user *emu_user_by_id(emu_store *s, int64_t amplitude_id)
 {
     int64_t i = amplitude_id - EMU_FIRST_ID;

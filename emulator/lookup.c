@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* One user with all its rows: search, activity and profile look here. */
+#include "lookup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "event_flags.h"
+#include "plan.h"
+
+#define DAY_MS 86400000LL
+
+/* Only who looks users up pays for these indexes. */
+static int make_indexes(emu_store *s)
+{
+    return sqlite3_exec(
+               s->db,
+               "CREATE INDEX IF NOT EXISTS events_user ON events(id,event_ms,seq);"
+               "CREATE INDEX IF NOT EXISTS users_merged ON users(merged_into)"
+               " WHERE merged_into IS NOT NULL",
+               NULL, NULL, NULL)
+               ? -1
+               : 0;
+}
+
+sqlite3_stmt *emu_person_rows(twe *e, int64_t amplitude_id, const char *order)
+{
+    emu_buf sql = {0};
+    sqlite3_stmt *st = NULL;
+
+    if (make_indexes(&e->store))
+        return NULL;
+    emu_buf_z(&sql, "SELECT " EMU_ROW_COLUMNS
+                    " WHERE e.id IN (SELECT ?1 UNION ALL SELECT id FROM users"
+                    " WHERE merged_into=?1) AND e.hour>=0 AND e.event_ms<=?2 ");
+    emu_buf_z(&sql, order);
+    emu_buf_ch(&sql, 0);
+    if (!sql.failed && !sqlite3_prepare_v2(e->store.db, sql.p, -1, &st, NULL)) {
+        sqlite3_bind_int64(st, 1, amplitude_id);
+        sqlite3_bind_int64(st, 2, emu_now_ms(e));
+    }
+    emu_buf_free(&sql);
+    return st;
+}
+
+/* --- values of a row --- */
+
+static bool get(emu_str row, const char *key, ej_val *v)
+{
+    ej_val doc = {.kind = EJ_OBJECT, .raw = row};
+
+    return row.n && ej_get(&doc, key, v) && v->kind != EJ_NULL;
+}
+
+emu_str emu_row_text(emu_arena *a, emu_str row, const char *key)
+{
+    ej_val v;
+
+    return get(row, key, &v) ? ej_text(&v, a) : (emu_str){NULL, 0};
+}
+
+void emu_row_put(emu_buf *b, emu_str row, const char *key)
+{
+    ej_val v;
+
+    if (get(row, key, &v))
+        emu_buf_str(b, v.raw);
+    else
+        emu_buf_z(b, "null");
+}
+
+void emu_put_date(emu_buf *b, int64_t ms)
+{
+    char text[EMU_TIME_N + 1];
+
+    emu_time_text(text, ms);
+    emu_buf_quote(b, (emu_str){text, 10});
+}
+
+/* --- reading --- */
+
+static emu_str render(twe *e, emu_arena *a, sqlite3_stmt *st)
+{
+    emu_row row = emu_row_at(&e->store, st);
+    emu_buf b = {0};
+    emu_str text;
+
+    emu_row_write(e, &row, ROW_ACTIVITY, a, &b);
+    text = emu_arena_copy(a, (emu_str){b.p, b.failed ? 0 : b.n});
+    emu_buf_free(&b);
+    return text;
+}
+
+static bool add_device(emu_person *p, emu_arena *a, emu_arena *scratch, emu_str row)
+{
+    emu_str device = emu_row_text(scratch, row, "device_id");
+
+    if (!device.s)
+        return true;
+    for (size_t i = p->device_n; i-- > 0;)
+        if (emu_str_eq(p->devices[i], device))
+            return true;
+    if (p->device_n == p->device_cap) {
+        void *more = emu_arena_grow(a, p->devices, p->device_n, &p->device_cap,
+                                    sizeof(*p->devices));
+
+        if (!more)
+            return false;
+        p->devices = more;
+    }
+    p->devices[p->device_n++] = emu_arena_copy(a, device);
+    return true;
+}
+
+/* Sessions are seldom mixed: the one looked for is among the last. */
+static bool add_session(emu_person *p, emu_arena *a, int64_t id, int64_t at_ms)
+{
+    for (size_t i = p->session_n; i-- > 0;) {
+        if (p->sessions[i].id == id) {
+            p->sessions[i].to_ms = at_ms;
+            return true;
+        }
+    }
+    if (p->session_n == p->session_cap) {
+        void *more = emu_arena_grow(a, p->sessions, p->session_n, &p->session_cap,
+                                    sizeof(*p->sessions));
+
+        if (!more)
+            return false;
+        p->sessions = more;
+    }
+    p->sessions[p->session_n++] = (emu_session){id, at_ms, at_ms};
+    return true;
+}
+
+/* Price times quantity, else the revenue: a row shows both of the event's fields and of the
+ * official SDKs among its properties. */
+static void add_revenue(emu_person *p, emu_str row)
+{
+    ej_val ep, price, quantity, revenue;
+
+    if (!get(row, "event_properties", &ep))
+        return;
+    if (ej_get(&ep, "$price", &price) && price.kind == EJ_NUMBER) {
+        double n = ej_get(&ep, "$quantity", &quantity) && quantity.kind == EJ_NUMBER
+                       ? ej_double(&quantity)
+                       : 1;
+
+        p->revenue += ej_double(&price) * n;
+    } else if (ej_get(&ep, "$revenue", &revenue) && revenue.kind == EJ_NUMBER) {
+        p->revenue += ej_double(&revenue);
+    } else {
+        return;
+    }
+    p->purchases++;
+}
+
+bool emu_person_read(twe *e, emu_arena *a, emu_user *u, emu_person *out)
+{
+    sqlite3_stmt *st = emu_person_rows(e, u->id, "ORDER BY e.event_ms,e.seq");
+    emu_arena scratch = {0};
+    bool ok = st != NULL;
+    int rc = SQLITE_DONE;
+
+    *out = (emu_person){.user = u};
+    while (ok && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        emu_row row = emu_row_at(&e->store, st);
+        emu_str text;
+
+        emu_arena_free(&scratch);
+        text = render(e, &scratch, st);
+        out->first_ms = out->events++ ? out->first_ms : row.event_ms;
+        out->last_ms = row.event_ms;
+        out->last = text;
+        ok = text.n && add_device(out, a, &scratch, text);
+        add_revenue(out, text);
+        if (ok && row.session != -1 &&
+            !(emu_event_flags(&e->store, row.type) & EVENT_INACTIVE))
+            ok = add_session(out, a, row.session, row.event_ms);
+    }
+    if (out->last.n)
+        out->last = emu_arena_copy(a, out->last);
+    emu_arena_free(&scratch);
+    sqlite3_finalize(st);
+    return ok && rc == SQLITE_DONE && !a->failed;
+}
+
+emu_str emu_person_last(twe *e, emu_arena *a, const emu_user *u)
+{
+    sqlite3_stmt *st =
+        emu_person_rows(e, u->id, "ORDER BY e.event_ms DESC,e.seq DESC LIMIT 1");
+    emu_str row = {"", 0};
+
+    if (st && sqlite3_step(st) == SQLITE_ROW)
+        row = render(e, a, st);
+    sqlite3_finalize(st);
+    return row;
+}
