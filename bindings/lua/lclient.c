@@ -177,6 +177,7 @@ static int client_stats(lua_State *L)
     set_count(L, "refused", stats.refused);
     set_count(L, "requests", stats.requests);
     set_count(L, "retries", stats.retries);
+    set_count(L, "dup_insert_id", stats.dup_insert_id);
     lua_pushboolean(L, stats.paused != 0);
     lua_setfield(L, -2, "paused");
     return 1;
@@ -452,10 +453,11 @@ static int client_close(lua_State *L)
     int64_t timeout_ms = lx_opt_timeout(L, 2, CLOSE_MS);
     tw_error *err = NULL;
     tw_stats stats = TW_STATS_INIT;
+    int first = c->cl != NULL;
     int rc = TW_OK;
 
     lua_settop(L, 1);
-    if (c->cl != NULL) {
+    if (first) {
         rc = close_patiently(L, c, timeout_ms, &err);
         c->shut = c->cl;
         c->cl = NULL;
@@ -464,6 +466,10 @@ static int client_close(lua_State *L)
         return rc != TW_OK ? lx_fail(L, rc, err) : fail_forked(L, TW_E_FORKED);
     if (rc != TW_OK)
         lx_fail(L, rc, err);
+    if (first && stats.dup_insert_id > 0)
+        lx_warning(L,
+                   "tidewheel: events had the insert_id of another event, of which the "
+                   "server keeps only the first");
     lx_push_report(L, &stats);
     return rc != TW_OK ? 3 : 1;
 }

@@ -271,7 +271,8 @@ PyDoc_STRVAR(
     stats_doc,
     "stats($self, /)\n--\n\n"
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
-    "dropped, waiting, waiting_bytes, refused, requests, retries, paused).");
+    "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
+    "dup_insert_id).");
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
@@ -282,13 +283,13 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
     return Py_BuildValue(
-        "(KKKKKKKKKKKN)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNK)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
         (unsigned long long)stats.waiting_bytes, (unsigned long long)stats.refused,
         (unsigned long long)stats.requests, (unsigned long long)stats.retries,
-        PyBool_FromLong(stats.paused != 0));
+        PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.dup_insert_id);
 }
 
 PyDoc_STRVAR(

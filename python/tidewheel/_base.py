@@ -36,7 +36,7 @@ def _certifi() -> str | None:
 class BaseClient:
     """Events and state of a client. Not made directly: use Client or AsyncClient."""
 
-    __slots__ = ("__weakref__", "_close_timeout", "_core")
+    __slots__ = ("__weakref__", "_close_timeout", "_core", "_told")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class BaseClient:
                 given.setdefault("ca_fallback", bundle)
         self._core = _core.Client(given, default, blocks)
         self._close_timeout = close_timeout
+        self._told = 0
         _live.add(self)
 
     def track(self, event: Mapping[str, Any], /) -> None:
@@ -235,6 +236,19 @@ class BaseClient:
         """
         while (rejection := self._core.rejection()) is not None:
             yield Rejection(*rejection)
+
+    def _tell(self) -> Stats:
+        """The numbers; what in them is a mistake of the program's goes to the log, once."""
+        stats = self.stats()
+        if stats.dup_insert_id > self._told:
+            import logging
+
+            logging.getLogger("tidewheel").warning(
+                "%d events had the insert_id of another event: the server keeps only the first",
+                stats.dup_insert_id - self._told,
+            )
+            self._told = stats.dup_insert_id
+        return stats
 
     def describe(self) -> dict[str, Any]:
         """What is configured, with the versions of the libraries; secrets are redacted."""

@@ -83,6 +83,7 @@ class AsyncClient(_base.BaseClient):
             pass
         if job.done:
             job.reply()
+        self._tell()
         return Report(*job.report())
 
     def export(
@@ -123,7 +124,7 @@ class AsyncClient(_base.BaseClient):
             if loop is asyncio.get_running_loop():
                 bridge.close(loop)
                 del self._bridges[loop]
-        return Report(*self.stats()[:7])
+        return Report(*self._tell()[:7])
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -86,6 +86,7 @@ class Client(_base.BaseClient):
             pass
         if job.done:
             job.reply()
+        self._tell()
         return Report(*job.report())
 
     def export(
@@ -155,7 +156,7 @@ class Client(_base.BaseClient):
             was confirmed or refused.
         """
         self._core.close(self._close_timeout if timeout is None else timeout)
-        return Report(*self.stats()[:7])
+        return Report(*self._tell()[:7])
 
     def __enter__(self) -> Client:
         return self

@@ -29,6 +29,9 @@ class Stats(NamedTuple):
         retries: Those that repeated another.
         paused: Whether sending waits because the server refused the key, the address or the
             network; the events are kept, and now and then it is tried again.
+        dup_insert_id: Accepted with an insert_id that another event of the same device (or
+            user) had shortly before: the server keeps only the first. Logged by flush() and
+            close().
     """
 
     accepted: int
@@ -43,6 +46,7 @@ class Stats(NamedTuple):
     requests: int
     retries: int
     paused: bool
+    dup_insert_id: int
 
 
 class Rejection(NamedTuple):

@@ -22,6 +22,7 @@
 #include "../../core/src/ingest/flush.c"
 #include "../../core/src/ingest/ingest.c"
 #include "../../core/src/ingest/queue.c"
+#include "../../core/src/ingest/recent_ids.c"
 #include "../../core/src/ingest/rejection.c"
 #include "../../core/src/ingest/schedule.c"
 #include "../../core/src/ingest/sender.c"

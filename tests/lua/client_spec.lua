@@ -207,6 +207,15 @@ describe("a client", function()
     assert.equal(2500, s.stored)
   end)
 
+  it("counts an insert_id that is given to two events", function()
+    for n = 1, 2 do
+      assert(client:track {
+        user_id = "lua-given", event_type = "n", insert_id = "given", event_properties = { n = n },
+      })
+    end
+    assert.equal(1, client:stats().dup_insert_id)
+  end)
+
   it("answers closed after close, which can be repeated", function()
     assert(client:track { user_id = "lua-close", event_type = "last" })
     local report = assert(client:close(10))

@@ -225,6 +225,21 @@ def test_a_flush_reports_all_that_was_before_it(server: Server, make_client: Mak
         client._core.cohort_list(False, None).report()
 
 
+def test_an_insert_id_given_to_two_events_is_told(
+    client: tidewheel.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.track({**event(1), "insert_id": "order-1"})
+    client.track({**event(1), "insert_id": "order-1"})
+    client.track({**event(2), "insert_id": "order-1"})
+    assert client.stats().dup_insert_id == 0
+    client.track({**event(1), "insert_id": "order-1", "price": 1})
+    assert client.stats().dup_insert_id == 1
+    assert client.flush().stored == 4
+    assert client.flush().stored == 4
+    (record,) = caplog.records
+    assert record.getMessage().startswith("1 events had the insert_id of another event")
+
+
 def test_one_thread_waits_for_a_job(server: Server, client: tidewheel.Client) -> None:
     server.gate.clear()
     client.track(event())

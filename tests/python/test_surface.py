@@ -136,6 +136,10 @@ def test_results(lua: str, python: Any) -> None:
     assert tuple(lua_class(lua)) == python._fields
 
 
+def test_the_report() -> None:
+    assert tuple(lua_class("Report")) == (*tidewheel.Report._fields, "complete")
+
+
 def test_errors() -> None:
     error = tidewheel.TidewheelError("text", code="validation")
     for name in lua_class("Error"):

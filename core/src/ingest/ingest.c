@@ -122,6 +122,7 @@ void tw__ingest_destroy(tw_ingest *ing)
         ing->pool = next;
     }
     tw__rejections_clear(ing);
+    tw__recent_ids_free(ing->recent_ids);
     tw_json_reader_free(ing->rd);
     tw__free_secret(ing->head, ing->head_size);
     if (ing->room_fd[0] >= 0) {
@@ -214,6 +215,7 @@ void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
     now.requests = ing->requests;
     now.retries = ing->retries;
     now.paused = (uint64_t)ing->paused;
+    now.dup_insert_id = ing->dup_insert_id;
     pthread_mutex_unlock(&ing->lock);
     now.size = stats->size;
     memcpy(stats, &now, size);

@@ -9,6 +9,7 @@
 #include "ingest/ingest.h"
 #include "ingest/outcome.h"
 #include "ingest/packer.h"
+#include "ingest/recent_ids.h"
 
 typedef struct tw_batch_list {
     tw_batch *head;
@@ -65,7 +66,8 @@ struct tw_ingest {
     tw_batch *spare;        /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
-    uint64_t accepted, refused, requests, retries;
+    uint64_t accepted, refused, requests, retries, dup_insert_id;
+    tw_recent_ids *recent_ids; /* NULL before a caller gave an insert_id */
     uint64_t finals[TW_FINAL_COUNT];
     uint64_t waiting, waiting_bytes;
     int paused;

@@ -357,10 +357,23 @@ static int size_check(const tw_ingest *ing, const tw_record_text *text, tw_error
                      size, (unsigned long long)ing->settings.batch_bytes);
 }
 
+/* Only ids that callers gave can come twice; what they are is read before the lock. */
+static tw_recent_id given_id(const tw_event *ev, const tw_record_text *text)
+{
+    tw_recent_id none = {0, 0};
+
+    if (!tw__event_rules_has_insert_id(&ev->rules))
+        return none;
+    return tw__recent_id_of(text->head, text->head_size,
+                            tw__event_rules_has_device_id(&ev->rules) ? "device_id"
+                                                                      : "user_id");
+}
+
 int tw_event_commit(tw_event *ev, tw_error **err)
 {
     tw_ingest *ing = ev->ing;
     tw_record_text text;
+    tw_recent_id given;
     tw_event *spare;
     int wake = 0;
     int last;
@@ -377,6 +390,7 @@ int tw_event_commit(tw_event *ev, tw_error **err)
         event_release(ev, 1);
         return rc;
     }
+    given = given_id(ev, &text);
     pthread_mutex_lock(&ing->lock);
     rc = queue_put(ing, ev, &text, &wake, err);
     if (rc == TW_AGAIN) {
@@ -384,6 +398,8 @@ int tw_event_commit(tw_event *ev, tw_error **err)
         return rc;
     }
     wake |= ing->unposted && rc == TW_OK;
+    if (rc == TW_OK && given.id != 0)
+        ing->dup_insert_id += tw__recent_id_note(&ing->recent_ids, given) != 0;
     ing->refused += rc != TW_OK;
     spare = event_return(ing, ev);
     ing->open_events += (size_t)wake;

@@ -173,6 +173,7 @@ function Client:revenue(revenue) end
 ---@field requests integer
 ---@field retries integer
 ---@field paused boolean sending waits: the server refused the key, the address or the network; the events are kept
+---@field dup_insert_id integer accepted with an insert_id that another event of the device (or user) had shortly before: the server keeps only the first; close() warns (Lua 5.4)
 
 ---What became of all events that were accepted before a flush began, or before the close; always
 ---accepted = stored + rejected + uncertain + expired + dropped + waiting. The numbers count from
