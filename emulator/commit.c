@@ -276,7 +276,9 @@ static int user_props(commit *k, emu_event *ev, emu_user *u, bool skip, snapshot
         shown->props = own.s ? emu_store_snapshot(k->s, own) : -1;
         return shown->props < 0 ? -1 : 0;
     }
-    if (emu_user_update(k->s, &k->scratch, u, &ev->user_properties, changed) ||
+    if ((ev->user_properties.kind == EJ_OBJECT && ev->user_properties.raw.n > 2 &&
+         emu_update_allowed(k->b->r->e, u) &&
+         emu_user_update(k->s, &k->scratch, u, &ev->user_properties, changed)) ||
         emu_traits_event(k->s, &k->scratch, u, ev))
         return -1;
     shown->props = u->props_id;

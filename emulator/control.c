@@ -8,6 +8,8 @@
 #include "plan.h"
 #include "routes.h"
 
+#define LEDGER_PAGE_MAX 100000
+
 static void fail(emu_req *r, int status, const char *text)
 {
     r->out.n = 0;
@@ -71,7 +73,68 @@ static void delete_journal(emu_req *r)
     emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
 }
 
-/* Everything but the switches, the clock and the fault plan. */
+/* A page at a time: a million entries would be a quarter of a gigabyte of text. */
+static void get_ledger(emu_req *r)
+{
+    emu_str from = emu_query(r, "from"), limit = emu_query(r, "limit");
+    size_t n = limit.s ? strtoull(limit.s, NULL, 10) : 10000;
+
+    emu_ledger_write(&r->e->ledger, from.s ? strtoull(from.s, NULL, 10) : 0,
+                     n < LEDGER_PAGE_MAX ? n : LEDGER_PAGE_MAX, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void get_meters(emu_req *r)
+{
+    emu_meters_write(r->e, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void get_silenced(emu_req *r)
+{
+    emu_silenced_write(&r->e->throttle, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void post_silenced(emu_req *r)
+{
+    emu_buf err = {0};
+    ej_val doc;
+
+    if (read_json(r, &doc))
+        done(r, emu_silence(&r->e->throttle, &r->arena, doc.raw, &err), &err);
+}
+
+static void get_listener(emu_req *r)
+{
+    bool open;
+
+    pthread_mutex_lock(&r->e->wait_mu);
+    open = !r->e->door.closed;
+    pthread_mutex_unlock(&r->e->wait_mu);
+    emu_reply_z(r, 200, EMU_JSON, open ? "{\"open\":true}" : "{\"open\":false}");
+}
+
+static void post_listener(emu_req *r)
+{
+    ej_val doc, open;
+    emu_buf err = {0};
+    bool ok;
+
+    if (!read_json(r, &doc))
+        return;
+    if (!ej_get(&doc, "open", &open) || open.kind != EJ_BOOL) {
+        fail(r, 400, "the body had no boolean \"open\"");
+        return;
+    }
+    ok = ej_true(&open) ? emu_door_open(r->e) : emu_door_close(r->e, -1);
+    if (!ok)
+        emu_buf_z(&err, ej_true(&open) ? "the port could not be listened on again"
+                                       : "the port could not be closed");
+    done(r, ok, &err);
+}
+
+/* Everything but the switches, the clock, the fault plan, silenced devices and the port. */
 static void post_reset(emu_req *r)
 {
     emu_buf err = {0};
@@ -80,6 +143,8 @@ static void post_reset(emu_req *r)
     emu_cohorts_reset(r->e);
     emu_journal_clear(&r->e->journal);
     emu_limits_reset(&r->e->limits);
+    emu_throttle_reset(&r->e->throttle);
+    emu_ledger_reset(&r->e->ledger);
     if (!ok)
         emu_buf_z(&err, "the store could not be emptied");
     done(r, ok, &err);
@@ -199,6 +264,12 @@ void emu_do_control(emu_req *r)
         {"GET", "/", get_info},
         {"GET", "/journal", get_journal},
         {"DELETE", "/journal", delete_journal},
+        {"GET", "/ledger", get_ledger},
+        {"GET", "/meters", get_meters},
+        {"GET", "/silenced", get_silenced},
+        {"POST", "/silenced", post_silenced},
+        {"GET", "/listener", get_listener},
+        {"POST", "/listener", post_listener},
         {"POST", "/reset", post_reset},
         {"GET", "/clock", get_clock},
         {"POST", "/clock", post_clock},

@@ -142,6 +142,8 @@ static int open_port(twe *e, struct MHD_Daemon **d, emu_listener *l, emu_port po
 
 static int open_ports(twe *e, const address *a, char *err, size_t err_n)
 {
+    const union MHD_DaemonInfo *info;
+
     if (open_port(e, &e->api, &e->listeners[0], PORT_API, a->host, a->port, e->url,
                   sizeof(e->url)) ||
         open_port(e, &e->control, &e->listeners[1], PORT_CONTROL, a->host, 0,
@@ -152,6 +154,8 @@ static int open_ports(twe *e, const address *a, char *err, size_t err_n)
                  (unsigned)a->port, strerror(errno));
         return -1;
     }
+    info = MHD_get_daemon_info(e->api, MHD_DAEMON_INFO_BIND_PORT);
+    emu_door_init(e, a->host, info ? info->port : a->port);
     return 0;
 }
 
@@ -164,6 +168,8 @@ static void set_up(twe *e)
     emu_faults_init(&e->faults);
     emu_journal_init(&e->journal);
     emu_limits_init(&e->limits);
+    emu_throttle_init(&e->throttle);
+    emu_ledger_init(&e->ledger);
     emu_cohorts_init(e);
 }
 
@@ -216,18 +222,22 @@ void twe_stop(twe *e)
     e->stopping = true;
     pthread_cond_broadcast(&e->wait_cond);
     pthread_mutex_unlock(&e->wait_mu);
+    emu_door_end(e);
     daemons[0] = e->api;
     daemons[1] = e->control;
     daemons[2] = e->storage;
     for (int i = 0; i < 3; i++)
         if (daemons[i])
             MHD_stop_daemon(daemons[i]);
+    emu_door_free(e);
     if (e->store_open)
         emu_store_close(&e->store);
     emu_cohorts_free(e);
     emu_faults_free(&e->faults);
     emu_journal_free(&e->journal);
     emu_limits_free(&e->limits);
+    emu_throttle_free(&e->throttle);
+    emu_ledger_free(&e->ledger);
     pthread_cond_destroy(&e->wait_cond);
     pthread_mutex_destroy(&e->wait_mu);
     free(e->api_key);

@@ -10,6 +10,8 @@
 #include "switches.h"
 #include "text.h"
 
+#define BOMB_MAX (4LL << 30) /* packs to 4 MiB */
+
 struct emu_fault {
     emu_arena arena; /* owns every string below */
     emu_str text;    /* as given */
@@ -122,6 +124,30 @@ static bool read_match(struct emu_fault *f, const ej_val *match)
     return true;
 }
 
+/* The named answers that an HTTP library would not give by itself. */
+static bool read_named(emu_action *a, emu_arena *arena, const ej_val *key,
+                       const ej_val *v)
+{
+    if (ej_key_is(key, "wrong_cl"))
+        return ej_int(v, &a->wrong_cl) && a->wrong_cl != 0;
+    if (ej_key_is(key, "chunk_error"))
+        return v->kind == EJ_BOOL && (a->chunk_error = ej_true(v));
+    if (ej_key_is(key, "gzip_bomb"))
+        return ej_int(v, &a->gzip_bomb) && a->gzip_bomb > 0 && a->gzip_bomb <= BOMB_MAX;
+    if (ej_key_is(key, "redirect") && v->kind == EJ_STRING) {
+        a->redirect = ej_text(v, arena);
+        return a->redirect.n > 0;
+    }
+    if (ej_key_is(key, "close_listener") || ej_key_is(key, "refuse")) {
+        a->close_listener = true;
+        if (ej_key_is(key, "refuse"))
+            a->close = CLOSE_RST;
+        return ej_int(v, &a->listener_ms) && a->listener_ms >= 0 &&
+               a->listener_ms <= EMU_MS_MAX;
+    }
+    return false;
+}
+
 static bool read_do(struct emu_fault *f, const ej_val *what)
 {
     emu_action *a = &f->action;
@@ -157,11 +183,15 @@ static bool read_do(struct emu_fault *f, const ej_val *what)
             a->close = emu_str_is(s, "rst") ? CLOSE_RST : CLOSE_FIN;
             ok = emu_str_is(s, "rst") || emu_str_is(s, "fin");
         } else {
-            ok = false;
+            ok = read_named(a, &f->arena, &key, &v);
         }
         if (!ok)
             return false;
     }
+    if (a->redirect.s && !a->status)
+        a->status = 302;
+    if (a->gzip_bomb && !a->status)
+        a->status = 200;
     return true;
 }
 
@@ -183,6 +213,9 @@ static const char *read_fault(struct emu_fault *f, const ej_val *v)
     ej_get(&copy, "do", &part);
     if (!read_do(f, &part))
         return "had an invalid \"do\"";
+    if ((f->action.wrong_cl || f->action.chunk_error) &&
+        f->action.when != AT_BEFORE_COMMIT && f->action.when != AT_AFTER_COMMIT)
+        return "had a \"wrong_cl\" or \"chunk_error\" that is not around the commit";
     if (ej_get(&copy, "count", &part) && (!ej_int(&part, &f->count) || f->count < 1))
         return "had an invalid \"count\"";
     return NULL;
@@ -299,6 +332,8 @@ void emu_faults_pick(emu_faults *f, emu_req *r, emu_point from, emu_point to,
         out->headers = emu_arena_copy(&r->arena, a->headers);
         if (a->raw.s)
             out->raw = emu_arena_copy(&r->arena, a->raw);
+        if (a->redirect.s)
+            out->redirect = emu_arena_copy(&r->arena, a->redirect);
         break;
     }
     pthread_mutex_unlock(&f->mu);

@@ -29,6 +29,13 @@ typedef struct emu_action {
     int status;            /* 0: leave the answer alone */
     emu_str body, headers; /* headers: JSON object text */
     emu_str raw;           /* bytes to put on the wire instead of an answer */
+    emu_str redirect;      /* Location */
+    int64_t wrong_cl;      /* added to the true Content-Length */
+    int64_t gzip_bomb;     /* size of the body once it is unpacked */
+    bool chunk_error;      /* chunked, the second chunk has no valid size */
+    bool
+        close_listener; /* connections are refused for listener_ms, then the port opens */
+    int64_t listener_ms;
     emu_close close;
     int64_t plan_id;
 } emu_action;

@@ -255,6 +255,8 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **ctx,
         probe.fd = fd ? (int)fd->connect_fd : -1;
         if (probe.early.stall_ms)
             emu_wait_until(l->e, emu_now_ms(l->e) + probe.early.stall_ms);
+        if (probe.early.close_listener)
+            emu_door_close(l->e, probe.early.listener_ms);
         emu_break(&probe, probe.early.close);
     }
     emu_arena_free(&probe.arena);
@@ -282,7 +284,8 @@ struct MHD_Daemon *emu_listen(emu_listener *l, const char *host, uint16_t port)
     bool six = inet_pton(AF_INET6, host, &v6.sin6_addr) == 1;
     /* A thread per connection: a stalled or slow client holds up nobody else. */
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-                     MHD_USE_POLL | MHD_USE_ERROR_LOG | (six ? MHD_USE_IPv6 : 0);
+                     MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                     (six ? MHD_USE_IPv6 : 0);
 
     if (!six && inet_pton(AF_INET, host, &v4.sin_addr) != 1)
         return NULL;

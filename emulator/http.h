@@ -38,6 +38,7 @@ typedef struct emu_req {
     emu_str body;
     size_t body_seen;
     bool started, answered, too_large, bad_encoding;
+    bool ledgered;       /* its events are in the ledger */
     const char *refusal; /* why the request is refused before routing */
 
     int status;

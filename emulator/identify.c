@@ -152,8 +152,10 @@ static bool check_identify(upload *u, const ej_val *item, who *w)
     return true;
 }
 
-static int apply_identify(emu_store *s, emu_arena *a, const ej_val *item, const who *w)
+static int apply_identify(emu_req *r, const ej_val *item, const who *w)
 {
+    emu_store *s = &r->e->store;
+    emu_arena *a = &r->arena;
     emu_str device = w->device;
     char made[37];
     emu_user *u;
@@ -164,33 +166,42 @@ static int apply_identify(emu_store *s, emu_arena *a, const ej_val *item, const 
         device = emu_str_of(made);
     }
     u = emu_store_user(s, w->user, device);
-    return !u || emu_user_update(s, a, u, &w->props, &changed) ||
-                   emu_traits_identify(s, a, u, item)
-               ? -1
-               : 0;
+    if (!u || emu_traits_identify(s, a, u, item))
+        return -1;
+    if (w->props.kind != EJ_OBJECT || !emu_update_allowed(r->e, u))
+        return 0;
+    return emu_user_update(s, a, u, &w->props, &changed);
 }
 
 void emu_do_identify(emu_req *r)
 {
     upload u = {.r = r};
     emu_store *s = &r->e->store;
+    emu_str *users, *devices;
     who *w;
     int rc;
 
     if (!read_upload(&u))
         return;
     w = emu_arena_alloc(&r->arena, u.n * sizeof(*w));
-    if (!w) {
+    users = emu_arena_alloc(&r->arena, u.n * sizeof(*users));
+    devices = emu_arena_alloc(&r->arena, u.n * sizeof(*devices));
+    if (!w || !users || !devices) {
         emu_reply_z(r, 500, NULL, "");
         return;
     }
-    for (size_t i = 0; i < u.n; i++)
+    for (size_t i = 0; i < u.n; i++) {
         if (!check_identify(&u, &u.items[i], &w[i]))
             return;
+        users[i] = w[i].user;
+        devices[i] = w[i].device;
+    }
+    if (!emu_throttle_identify(r, users, devices, u.n))
+        return;
     pthread_mutex_lock(&s->mu);
     rc = emu_store_run(s, ST_BEGIN);
     for (size_t i = 0; i < u.n && !rc; i++)
-        rc = apply_identify(s, &r->arena, &u.items[i], &w[i]);
+        rc = apply_identify(r, &u.items[i], &w[i]);
     finish(&u, s, rc);
 }
 

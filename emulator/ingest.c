@@ -437,13 +437,18 @@ void emu_do_ingest(emu_req *r)
 {
     emu_batch b = {.r = r, .batch = emu_str_is(r->path, "/batch")};
 
-    if (!check_request(&b))
+    if (!check_request(&b) || !emu_throttle_check(&b)) {
+        emu_ledger_add(&b);
         return;
+    }
     if (emu_ingest_commit(&b)) {
+        emu_ledger_add(&b);
         emu_reply_z(r, 500, EMU_JSON,
                     "{\"code\":500,\"error\":\"Internal Server Error\"}");
         return;
     }
+    emu_throttle_count(&b);
+    emu_ledger_add(&b);
     emu_buf_fmt(&r->out,
                 "{\"code\":200,\"server_upload_time\":%lld,\"payload_size_bytes\":%zu,"
                 "\"events_ingested\":%zu}",

@@ -14,10 +14,13 @@
 #include "faults.h"
 #include "http.h"
 #include "journal.h"
+#include "ledger.h"
+#include "listener.h"
 #include "quota.h"
 #include "store.h"
 #include "switches.h"
 #include "text.h"
+#include "throttle.h"
 
 #define EMU_MAX_ITEMS 2000 /* events per request (Amplitude HTTP V2 and batch API docs) */
 
@@ -35,6 +38,9 @@ struct twe {
     emu_faults faults;
     emu_journal journal;
     emu_limits limits;
+    emu_throttle throttle;
+    emu_ledger ledger;
+    emu_door door;
     emu_jobs jobs;
     emu_store store;
 

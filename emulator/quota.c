@@ -22,6 +22,9 @@ void emu_limits_reset(emu_limits *l)
     l->downloads.n = 0;
     for (int i = 0; i < METER_COUNT; i++)
         l->meters[i].n = 0;
+    memset(l->seen_gate, 0, sizeof(l->seen_gate));
+    memset(l->seen_meter, 0, sizeof(l->seen_meter));
+    l->download_excess = 0;
     pthread_mutex_unlock(&l->mu);
 }
 
@@ -56,9 +59,13 @@ bool emu_gate_enter(twe *e, emu_gate gate, int cost)
     bool ok;
 
     pthread_mutex_lock(&l->mu);
-    ok = !EMU_SW(e, limits) || l->running[gate] + cost <= gate_limit(e, gate);
+    ok = l->running[gate] + cost <= gate_limit(e, gate);
+    l->seen_gate[gate].excess += !ok;
+    ok |= !EMU_SW(e, limits);
     if (ok)
         l->running[gate] += cost;
+    if (l->running[gate] > l->seen_gate[gate].peak)
+        l->seen_gate[gate].peak = l->running[gate];
     pthread_mutex_unlock(&l->mu);
     return ok;
 }
@@ -123,8 +130,16 @@ bool emu_meter_take(twe *e, emu_meter meter, int cost)
 
     pthread_mutex_lock(&e->limits.mu);
     forget_old(c, since);
-    if (EMU_SW(e, limits))
-        ok = cost_since(c, since) + cost <= limits[meter] && push(c, now, cost);
+    if (EMU_SW(e, limits)) {
+        emu_seen_limit *seen = &e->limits.seen_meter[meter];
+        int64_t sum = cost_since(c, since) + cost;
+
+        ok = sum <= limits[meter];
+        seen->excess += !ok;
+        ok = ok && push(c, now, cost);
+        if (ok && sum > seen->peak)
+            seen->peak = sum;
+    }
     pthread_mutex_unlock(&e->limits.mu);
     return ok;
 }
@@ -152,12 +167,33 @@ bool emu_download_take(twe *e, int jobs_running)
 
     pthread_mutex_lock(&e->limits.mu);
     forget_old(c, now - MONTH_MS);
-    ok = !EMU_SW(e, limits) ||
-         (cost_since(c, now - 10 * MINUTE_MS) < EMU_SW(e, downloads_per_10min) &&
-          jobs_running < EMU_SW(e, downloads_parallel) &&
-          (int64_t)c->n < EMU_SW(e, downloads_per_month));
+    ok = cost_since(c, now - 10 * MINUTE_MS) < EMU_SW(e, downloads_per_10min) &&
+         jobs_running < EMU_SW(e, downloads_parallel) &&
+         (int64_t)c->n < EMU_SW(e, downloads_per_month);
+    e->limits.download_excess += !ok;
+    ok |= !EMU_SW(e, limits);
     if (ok)
         ok = push(c, now, 1);
     pthread_mutex_unlock(&e->limits.mu);
     return ok;
+}
+
+void emu_limits_write(twe *e, emu_buf *out)
+{
+    static const char *const gates[] = {"", "rest", "users", "taxonomy"};
+    static const char *const meters[] = {"users_window", "taxonomy_window",
+                                         "profile_window"};
+    emu_limits *l = &e->limits;
+
+    pthread_mutex_lock(&l->mu);
+    for (int i = GATE_REST; i < GATE_COUNT; i++)
+        emu_buf_fmt(out, "\"%s\":{\"limit\":%lld,\"peak\":%lld,\"excess\":%lld},",
+                    gates[i], (long long)gate_limit(e, (emu_gate)i),
+                    (long long)l->seen_gate[i].peak, (long long)l->seen_gate[i].excess);
+    for (int i = 0; i < METER_COUNT; i++)
+        emu_buf_fmt(out, "\"%s\":{\"peak\":%lld,\"excess\":%lld},", meters[i],
+                    (long long)l->seen_meter[i].peak, (long long)l->seen_meter[i].excess);
+    emu_buf_fmt(out, "\"downloads\":{\"month\":%zu,\"excess\":%lld}", l->downloads.n,
+                (long long)l->download_excess);
+    pthread_mutex_unlock(&l->mu);
 }

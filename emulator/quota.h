@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "emulator.h"
 
 /* Areas whose calls at once are limited, each by the sum of their costs. */
@@ -37,11 +38,18 @@ typedef struct emu_charges {
     size_t n, cap;
 } emu_charges;
 
+/* The highest that was seen, and the calls that were too much, refused or not. */
+typedef struct emu_seen_limit {
+    int64_t peak, excess;
+} emu_seen_limit;
+
 typedef struct emu_limits {
     pthread_mutex_t mu;
     int running[GATE_COUNT];
     emu_charges meters[METER_COUNT];
     emu_charges downloads; /* cohort requests of this month */
+    emu_seen_limit seen_gate[GATE_COUNT], seen_meter[METER_COUNT];
+    int64_t download_excess;
 } emu_limits;
 
 void emu_limits_init(emu_limits *l);
@@ -52,6 +60,8 @@ bool emu_gate_enter(twe *e, emu_gate gate, int cost);
 void emu_gate_leave(twe *e, emu_gate gate, int cost);
 /* Charges the cost unless a documented limit stands against it. */
 bool emu_meter_take(twe *e, emu_meter meter, int cost);
+/* Members of the object of all meters. */
+void emu_limits_write(twe *e, emu_buf *out);
 /* Requests of this month and the time the oldest of them stops counting (0: none). */
 void emu_download_usage(twe *e, int64_t *used, int64_t *resets_ms);
 /* Counts one cohort download request unless a documented limit stands against it. */

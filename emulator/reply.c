@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <zlib.h>
 
 #include "internal.h"
 
@@ -72,6 +73,27 @@ static void apply_headers(emu_req *r, emu_str object)
     }
 }
 
+/* A gzip body that unpacks to so many zeros. */
+static void put_bomb(emu_buf *out, int64_t size)
+{
+    static const unsigned char zeros[65536];
+    z_stream z = {0};
+    int rc = deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
+
+    while (rc == Z_OK && emu_buf_reserve(out, 4096)) {
+        if (z.avail_in == 0 && size > 0) {
+            z.next_in = (unsigned char *)zeros; /* zlib only reads it */
+            z.avail_in = (unsigned)(size < 65536 ? size : 65536);
+            size -= z.avail_in;
+        }
+        z.next_out = (unsigned char *)out->p + out->n;
+        z.avail_out = (unsigned)(out->cap - out->n);
+        rc = deflate(&z, size ? Z_NO_FLUSH : Z_FINISH);
+        out->n = out->cap - z.avail_out;
+    }
+    deflateEnd(&z);
+}
+
 /* Replaces the answer by the fault's. */
 static void overlay(emu_req *r, const emu_action *a)
 {
@@ -85,6 +107,13 @@ static void overlay(emu_req *r, const emu_action *a)
     emu_buf_str(&r->out, a->body);
     emu_reply(r, a->status, NULL);
     apply_headers(r, a->headers);
+    if (a->redirect.s)
+        emu_header(r, "Location", a->redirect);
+    if (a->gzip_bomb) {
+        emu_header(r, "Content-Encoding", EMU_LIT("gzip"));
+        r->out.n = 0;
+        put_bomb(&r->out, a->gzip_bomb);
+    }
 }
 
 static void send_raw(emu_req *r, emu_str raw)
@@ -127,13 +156,54 @@ static void journal(emu_req *r, int status)
     r->status = status;
     if (r->port == PORT_API && !r->key_known && !r->key_foreign)
         r->key_known = looks_ours(r);
+    if (r->port == PORT_API)
+        emu_ledger_unseen(r);
     if (r->port != PORT_CONTROL && EMU_SW(r->e, journal))
         emu_journal_add(&r->e->journal, r);
+}
+
+/* The answer with a false length or a broken chunk, which the HTTP library would not send. */
+static enum MHD_Result send_bent(emu_req *r, const emu_action *a)
+{
+    emu_buf b = {0};
+    size_t half;
+
+    if (r->out.n < 2)
+        emu_buf_z(&r->out, "{}"); /* an empty first chunk would be the last one */
+    half = r->out.n / 2;
+
+    emu_buf_fmt(&b, "HTTP/1.1 %d Bent\r\n", r->status ? r->status : 200);
+    if (r->type)
+        emu_buf_fmt(&b, "Content-Type: %s\r\n", r->type);
+    for (int i = 0; i < r->headers; i++)
+        emu_buf_fmt(&b, "%s: %s\r\n", r->header_name[i].s, r->header_value[i].s);
+    if (a->chunk_error) {
+        emu_buf_fmt(&b, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", half);
+        emu_buf_put(&b, r->out.p, half);
+        emu_buf_z(&b, "\r\nno number\r\n");
+    } else {
+        emu_buf_fmt(&b, "Content-Length: %lld\r\n\r\n",
+                    (long long)r->out.n + (long long)a->wrong_cl);
+        half = 0;
+    }
+    emu_buf_put(&b, r->out.p + half, r->out.n - half);
+    send_raw(r, (emu_str){b.p, b.n});
+    emu_buf_free(&b);
+    emu_break(r, CLOSE_FIN);
+    journal(r, 0);
+    return MHD_NO;
+}
+
+static bool bends(const emu_action *a)
+{
+    return a->wrong_cl || a->chunk_error;
 }
 
 /* Stall, raw bytes and closing; MHD_NO when the connection is gone. */
 static enum MHD_Result act(emu_req *r, const emu_action *a)
 {
+    if (a->close_listener)
+        emu_door_close(r->e, a->listener_ms);
     if (a->stall_ms)
         emu_wait_until(r->e, emu_now_ms(r->e) + a->stall_ms);
     if (a->raw.s)
@@ -260,6 +330,8 @@ enum MHD_Result emu_finish(emu_req *r)
         if (act(r, &r->late) == MHD_NO)
             return MHD_NO;
         overlay(r, &r->late);
+        if (bends(&r->late))
+            return send_bent(r, &r->late);
         if (r->status)
             return journal_and_queue(r);
     }
@@ -268,6 +340,8 @@ enum MHD_Result emu_finish(emu_req *r)
         if (act(r, &r->late) == MHD_NO)
             return MHD_NO;
         overlay(r, &r->late);
+        if (bends(&r->late))
+            return send_bent(r, &r->late);
     } else if (r->late.when == AT_MID_RESPONSE) {
         overlay(r, &r->late);
     }

@@ -21,6 +21,8 @@ typedef struct emu_user {
     emu_str traits;              /* owned; built-ins that later events show, same form */
     int64_t props_id, traits_id; /* rows of both in the table of snapshots, 0 is {} */
     bool dirty;                  /* differs from the table */
+    int64_t updates_since_ms;    /* the hour in which property updates are counted */
+    int64_t updates;
 } emu_user;
 
 /* Columns of an event as emu_row_at reads them (export.h), with their tables. */

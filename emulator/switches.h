@@ -53,6 +53,18 @@
     X(downloads_per_10min, 1, INT64_MAX, 60, "", "cohort download requests")             \
     X(downloads_parallel, 1, INT64_MAX, 4, "", "cohort jobs running at once")            \
     X(downloads_per_month, 1, INT64_MAX, 500, "", "cohort download requests")            \
+    X(meters, 0, 1, 1, "false|true", "count the events of each id")                      \
+    X(throttle, 0, 1, 1, "false|true", "refuse (429) what is over a rate or a quota")    \
+    X(eps_v2, 1, 1000000, 30, "", "events/s of an id over 30 s, HTTP V2")                \
+    X(eps_batch, 1, 1000000, 1000, "", "the same, batch")                                \
+    X(eps_identify, 1, 1000000, 30, "", "the same, identifications")                     \
+    X(daily_quota, 0, 2, 0, "always|after_spam|off",                                     \
+      "when the events of an id begin to count for its day (batch)")                     \
+    X(daily_events, 1, INT64_MAX, 500000, "", "events of an id in 24 hours")             \
+    X(update_limit, 0, 1, 1, "false|true", "drop property updates beyond the limit")     \
+    X(updates_per_hour, 0, INT32_MAX, 1800, "", "property updates of a user")            \
+    X(ledger, 0, 1, 1, "false|true", "keep the fate of each insert_id")                  \
+    X(ledger_entries, 0, 100000000, 2000000, "", "insert_ids kept")                      \
     X(journal, 0, 1, 1, "false|true", "record requests")                                 \
     X(journal_entries, 0, 10000000, 20000, "", "requests kept")                          \
     X(journal_bytes, 0, INT64_MAX, 67108864, "", "body bytes kept")

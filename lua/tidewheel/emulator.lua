@@ -64,7 +64,43 @@ function Emulator:journal(after)
   return control(self, "GET", ("/journal?after=%d"):format(after or 0)).entries
 end
 
---- Forgets events, users, cohorts, jobs, limits and the journal.
+--- What became of each insert_id, in the order of first receipt, fetched page by page.
+-- @tparam[opt=10000] number page entries fetched at once, up to 100,000
+-- @treturn function iterator of records: insert_id, received, committed, duplicate, applied,
+-- variants (receipts whose bytes differed), body_hash, first_ms, commit_ms
+function Emulator:ledger(page)
+  local at, answer, i = 0, nil, 0
+  return function()
+    if answer and i == #answer.entries and answer.next >= answer.total then
+      return nil
+    elseif not answer or i == #answer.entries then
+      answer = control(self, "GET", ("/ledger?from=%d&limit=%d"):format(at, page or 10000))
+      at, i = answer.next, 0
+    end
+    i = i + 1
+    return answer.entries[i]
+  end
+end
+
+--- Rates and limits as the emulator itself measured them, refused or not.
+-- @treturn table v2, batch, identify, daily, updates, rest, downloads, log
+function Emulator:meters()
+  return control(self, "GET", "/meters")
+end
+
+--- Replaces the silenced devices, whose events are refused.
+-- @tparam[opt] table device_ids list; none silences nobody
+function Emulator:silence(device_ids)
+  control(self, "POST", "/silenced", device_ids and #device_ids > 0 and encode(device_ids) or "[]")
+end
+
+--- Opens or closes the API's port; while it is closed new connections are refused.
+-- @tparam[opt=true] boolean on
+function Emulator:listen(on)
+  control(self, "POST", "/listener", encode{ open = on ~= false })
+end
+
+--- Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
 function Emulator:reset()
   control(self, "POST", "/reset")
 end

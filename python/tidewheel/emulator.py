@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from tidewheel import _emulator
@@ -121,8 +122,49 @@ class Emulator:
         entries: list[dict[str, Any]] = self._control("GET", f"/journal?after={after}")["entries"]
         return entries
 
+    def ledger(self, page: int = 10_000) -> Iterator[dict[str, Any]]:
+        """What became of each ``insert_id``, in the order of first receipt.
+
+        Made page by page, so that a million of them need little memory here.
+
+        Args:
+            page: entries fetched at once, up to 100,000.
+
+        Yields:
+            Dicts of ``insert_id``; the counts ``received``, ``committed``, ``duplicate``,
+            ``applied`` (its property operations changed something) and ``variants`` (receipts
+            whose bytes differed from the first); ``body_hash`` of the event as first received;
+            ``first_ms`` and ``commit_ms`` (None while not stored).
+        """
+        at = 0
+        while True:
+            answer = self._control("GET", f"/ledger?from={at}&limit={page}")
+            yield from answer["entries"]
+            if answer["next"] >= answer["total"]:
+                return
+            at = answer["next"]
+
+    def meters(self) -> dict[str, Any]:
+        """Rates and limits as the emulator itself measured them, refused or not.
+
+        Returns:
+            ``v2``, ``batch``, ``identify`` (``events``, ``peak_eps`` of one id, ``excess``,
+            ``refused``), ``daily``, ``updates``, ``rest``, ``downloads``, and ``log``: the first
+            256 excesses with time, meter, id and count.
+        """
+        meters: dict[str, Any] = self._control("GET", "/meters")
+        return meters
+
+    def silence(self, *device_ids: str) -> None:
+        """Replaces the silenced devices, whose events are refused; without arguments none is."""
+        self._control("POST", "/silenced", list(device_ids))
+
+    def listen(self, on: bool = True) -> None:
+        """Opens or closes the API's port; while it is closed new connections are refused."""
+        self._control("POST", "/listener", {"open": bool(on)})
+
     def reset(self) -> None:
-        """Forgets events, users, cohorts, jobs, limits and the journal."""
+        """Forgets events, users, cohorts, jobs, limits, journal, ledger and meters."""
         self._control("POST", "/reset")
 
     def switches(self) -> dict[str, bool | int | str]:

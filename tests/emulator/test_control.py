@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import http.client
 import json
@@ -288,6 +289,12 @@ def test_matching(emu: Emulator, api: Api) -> None:
         {"when": "after_commit", "do": {"close": "now"}},
         {"when": "after_commit", "do": {}, "match": {"verb": "GET"}},
         {"when": "after_commit", "do": {}, "count": 0},
+        {"when": "after_commit", "do": {"wrong_cl": 0}},
+        {"when": "before_read", "do": {"wrong_cl": 1}},
+        {"when": "mid_response@1", "do": {"chunk_error": True}},
+        {"when": "after_commit", "do": {"redirect": ""}},
+        {"when": "after_commit", "do": {"gzip_bomb": 10**12}},
+        {"when": "accept", "do": {"close_listener": -1}},
     ],
 )
 def test_a_bad_plan_is_refused(emu: Emulator, fault: dict[str, Any]) -> None:
@@ -298,3 +305,83 @@ def test_a_bad_plan_is_refused(emu: Emulator, fault: dict[str, Any]) -> None:
 @pytest.mark.parametrize("body", ["{}", '{"event_type":""}', '{"event_type":1}', "no"])
 def test_marks_of_the_plan_need_an_event_type(emu: Emulator, body: str) -> None:
     assert control(emu, "POST", "/plan", body, **token(emu)).status == 400
+
+
+@pytest.mark.parametrize("add", [5, -5, -1000])
+@pytest.mark.parametrize(("when", "stored"), [("before_commit", 0), ("after_commit", 1)])
+def test_a_wrong_content_length(emu: Emulator, add: int, when: str, stored: int) -> None:
+    emu.faults({"when": when, "do": {"wrong_cl": add}, "count": 1})
+    host, port = emu.url.removeprefix("http://").split(":")
+    body = json.dumps({"api_key": emu.api_key, "events": [event(1)]})
+    with socket.create_connection((host, int(port)), timeout=20) as s:
+        s.sendall(f"POST /batch HTTP/1.1\r\nHost: {host}\r\n".encode())
+        s.sendall(f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        reply = b""
+        while part := s.recv(65536):
+            reply += part
+    head, _, rest = reply.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(rest) + add}".encode() in head
+    assert committed(emu) == stored
+
+
+def test_a_broken_chunk(emu: Emulator, api: Api) -> None:
+    emu.faults({"when": "after_commit", "do": {"chunk_error": True}, "count": 1})
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        api.upload(event(1))
+    assert caught.value.partial.startswith(b'{"code":200')
+    api.connection.close()
+
+
+def test_a_redirect_and_a_gzip_bomb(emu: Emulator, api: Api) -> None:
+    target = "http://127.0.0.1:1/x?secret=1"
+    emu.faults({"when": "before_commit", "do": {"redirect": target}, "count": 1})
+    reply = api.upload(event(1))
+    assert (reply.status, reply.headers["Location"]) == (302, target)
+    emu.faults({"when": "before_commit", "do": {"redirect": target, "status": 308}, "count": 1})
+    assert api.upload(event(1)).status == 308
+    emu.faults({"when": "before_commit", "do": {"gzip_bomb": 10**8}, "count": 1})
+    reply = api.upload(event(1))
+    assert (reply.status, reply.headers["Content-Encoding"]) == (200, "gzip")
+    assert len(reply.body) < 200_000
+    assert gzip.decompress(reply.body) == bytes(10**8)
+
+
+def connect(emu: Emulator) -> socket.socket:
+    host, port = emu.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def test_the_port_can_be_closed_while_connections_go_on(emu: Emulator, api: Api) -> None:
+    for _ in range(3):
+        assert api.upload(event(1)).status == 200
+        emu.listen(False)
+        with pytest.raises(ConnectionRefusedError):
+            connect(emu)
+        assert api.upload(event(1)).status == 200, "on the connection that was open"
+        emu.listen()
+        connect(emu).close()
+    assert emu._control("GET", "/listener") == {"open": True}
+
+
+@pytest.mark.parametrize("action", ["close_listener", "refuse"])
+def test_a_fault_closes_the_port_for_a_while(emu: Emulator, api: Api, action: str) -> None:
+    emu.faults({"when": "after_commit", "do": {action: 3_600_000}, "count": 2})
+    for _ in range(2):
+        if action == "refuse":
+            with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
+                api.upload(event(1))
+        else:
+            assert api.upload(event(1)).status == 200
+        api.connection.close()
+        with pytest.raises(ConnectionRefusedError):
+            connect(emu)
+        emu.advance(3600)
+        while not emu._control("GET", "/listener")["open"]:
+            pass
+        connect(emu).close()
+    emu.faults({"when": "accept", "do": {"close_listener": 10**9, "close": "rst"}, "count": 1})
+    # The reset may come before or after the handshake has been seen here.
+    with pytest.raises(ConnectionResetError), connect(emu) as s:
+        s.recv(1)
+    with pytest.raises(ConnectionRefusedError):
+        connect(emu)

@@ -40,6 +40,35 @@ describe("the emulator", function()
     emu:reset()
   end)
 
+  it("shows ledger and meters, silences and closes its door", function()
+    local tw = require "tidewheel"
+    local client = assert(tw.new{
+      api_key = emu.api_key, secret_key = emu.secret_key, base_url = emu.url,
+    })
+    for i = 1, 5 do
+      assert(client:track{ event_type = "e", user_id = "user-1", insert_id = "i-" .. i })
+    end
+    assert.are.equal(5, assert(client:flush(30)).stored)
+    local ids = {}
+    for account in emu:ledger(2) do
+      assert.are.equal(1, account.committed)
+      ids[#ids + 1] = account.insert_id
+    end
+    assert.are.same({ "i-1", "i-2", "i-3", "i-4", "i-5" }, ids)
+    assert.are.equal(5, emu:meters().v2.events)
+    emu:silence{ "device-1" }
+    assert(client:track{ event_type = "e", device_id = "device-1" })
+    assert.are.equal(1, assert(client:flush(30)).rejected)
+    emu:silence()
+    emu:listen(false)
+    emu:listen()
+    client:close(0)
+    emu:reset()
+    for _ in emu:ledger() do
+      error "nothing is left"
+    end
+  end)
+
   it("refuses with nil and a line", function()
     local none, why = emulator.new{ api_key = "real" }
     assert.is_nil(none)

@@ -46,7 +46,7 @@ def assert_flat(work: Callable[[], Any], times: int) -> None:
 @pytest.fixture
 def quick(emulator: tidewheel.Emulator) -> Iterator[tidewheel.Client]:
     """A client of an emulator that keeps no journal: all Python memory is the client's."""
-    emulator.switch(journal=False, limits=False, job_ms=1)
+    emulator.switch(journal=False, ledger=False, throttle=False, limits=False, job_ms=1)
     client = tidewheel.Client(
         emulator.api_key,
         emulator.secret_key,

@@ -506,7 +506,35 @@ local Emulator = {}
 ---@return table[]
 function Emulator:journal(after) end
 
----Forgets events, users, cohorts, jobs, limits and the journal.
+---What became of each insert_id, in the order of first receipt, fetched page by page.
+---@param page? integer entries fetched at once, up to 100,000
+---@return fun(): tidewheel.Account?
+function Emulator:ledger(page) end
+
+---@class tidewheel.Account
+---@field insert_id string
+---@field received integer
+---@field committed integer
+---@field duplicate integer
+---@field applied integer
+---@field variants integer receipts whose bytes differed from the first
+---@field body_hash string
+---@field first_ms integer
+---@field commit_ms integer? nil while not stored
+
+---Rates and limits as the emulator itself measured them, refused or not.
+---@return table<string, any>
+function Emulator:meters() end
+
+---Replaces the silenced devices, whose events are refused; none silences nobody.
+---@param device_ids? string[]
+function Emulator:silence(device_ids) end
+
+---Opens or closes the API's port; while it is closed new connections are refused.
+---@param on? boolean
+function Emulator:listen(on) end
+
+---Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
 function Emulator:reset() end
 
 ---All behaviour switches and their values.
