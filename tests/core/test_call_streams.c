@@ -310,7 +310,7 @@ static void a_call_job_copies_what_it_is_given(void **state)
     spec.content_type = type;
     spec.body = body;
     spec.body_size = 7;
-    assert_int_equal(tw__call_job_start(&job, gate, &spec, NULL, NULL), TW_OK);
+    assert_int_equal(tw__call_job_start(&job, gate, &spec, NULL, NULL, NULL), TW_OK);
     memset(value, '-', sizeof value - 1);
     memset(body, '-', sizeof body - 1);
     memset(type, '-', sizeof type - 1);
@@ -335,7 +335,7 @@ static void a_cancelled_call_job_leaves_the_wire(void **state)
     tw_job *job;
 
     (void)state;
-    assert_int_equal(tw__call_job_start(&job, gate, &spec, NULL, NULL), TW_OK);
+    assert_int_equal(tw__call_job_start(&job, gate, &spec, NULL, NULL, NULL), TW_OK);
     tw__loop_turn(loop, 0);
     tw_job_cancel(job);
     assert_int_equal(sc.requests[0].canceled, 0); /* another thread does that */
@@ -345,7 +345,7 @@ static void a_cancelled_call_job_leaves_the_wire(void **state)
     tw_error_free(err);
     tw_job_unref(job);
     /* The last reference cancels as well. */
-    assert_int_equal(tw__call_job_start(&job, gate, &spec, NULL, NULL), TW_OK);
+    assert_int_equal(tw__call_job_start(&job, gate, &spec, NULL, NULL, NULL), TW_OK);
     tw__loop_turn(loop, 0);
     tw_job_unref(job);
     tw__loop_turn(loop, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* docs/configuration.md and docs/endpoints.md are what the tables say. Run this program with
+/* docs/configuration.md, docs/endpoints.md and docs/arguments.md are what the tables say. Run this program with
  * TW_UPDATE_DOCS=1 to write them anew. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "areas/arguments.h"
 #include "base/buf.h"
 #include "client/config.h"
 #include "gate/endpoints.h"
@@ -135,6 +136,67 @@ static void compare(const char *path, void (*make)(tw_buf *doc))
     tw__buf_clear(&doc);
 }
 
+static void put_argument(tw_buf *doc, const tw_argument *arg)
+{
+    static const char *const kinds[] = {
+        "text", "whole number",         "number",        "true or false", "true or false",
+        "day",  "number or its digits", "list of texts", "JSON"};
+    static const char *const places[] = {"query", "body", "path", "not sent"};
+    const char *at;
+
+    tw__buf_printf(doc, "| `%s` | %s", arg->name,
+                   (arg->flags & TW_REPEATED) != 0 ? "list of " : "");
+    put(doc, kinds[arg->kind]);
+    if ((arg->flags & TW_OR_BOOL) != 0)
+        put(doc, ", or true");
+    if ((arg->flags & TW_OR_INT) != 0)
+        put(doc, " or whole number");
+    if (arg->max == INT64_MAX)
+        tw__buf_printf(doc, ", %" PRId64 " or more", arg->min);
+    else if (arg->max != 0)
+        tw__buf_printf(doc, ", %" PRId64 " to %" PRId64, arg->min, arg->max);
+    put(doc, arg->choices != NULL ? ": `" : "");
+    for (at = arg->choices; at != NULL && *at != '\0';) {
+        tw__buf_printf(doc, "%.*s", (int)strcspn(at, "=|"), at);
+        at += strcspn(at, "|");
+        at += *at == '|';
+        put(doc, *at != '\0' ? "`, `" : "`");
+    }
+    tw__buf_printf(doc, " | %s | %s `%s` | %s |\n",
+                   (arg->flags & TW_REQUIRED) != 0 ? "yes" : "", places[arg->place],
+                   arg->sent != NULL ? arg->sent : arg->name, arg->doc);
+}
+
+static void arguments(tw_buf *doc)
+{
+    size_t i, k;
+
+    put(doc,
+        "# Arguments of calls\n\n"
+        "What `client.call(endpoint, …)` takes, and what the methods of the areas hand on. "
+        "Every value is checked before\nanything is sent; an unknown name is refused with "
+        "the nearest known one. Null is as good as absent. Days are\ntext, `20260301` or "
+        "`2026-03-01` (in Python also a `date` or `datetime`).\n\n"
+        "The answer has one form in both languages whatever shape the server chose. Its "
+        "objects keep what came as\n`data`; members that are not named here are found only "
+        "there.\n");
+    for (i = 0; i < TW_EP_COUNT; i++) {
+        const tw_endpoint *row = tw__endpoint((tw_endpoint_id)i);
+        const tw_operation *op = tw__operation(row->id);
+
+        if (op == NULL)
+            continue;
+        tw__buf_printf(doc, "\n## %s\n\n`%s %s`\n\n", row->name, row->method, row->path);
+        put(doc, op->count > 0 ? "| argument | value | needed | sent as | meaning |\n"
+                                 "|---|---|---|---|---|\n"
+                               : "No arguments.\n");
+        for (k = 0; k < op->count; k++)
+            put_argument(doc, &op->arguments[k]);
+        tw__buf_printf(doc, "\nAnswer: %s.\n", op->form_doc);
+    }
+    put(doc, "\nThis page is made from the tables in `core/src/areas/`.\n");
+}
+
 static void configuration_page_is_current(void **state)
 {
     (void)state;
@@ -147,11 +209,18 @@ static void endpoints_page_is_current(void **state)
     compare("docs/endpoints.md", endpoints);
 }
 
+static void arguments_page_is_current(void **state)
+{
+    (void)state;
+    compare("docs/arguments.md", arguments);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configuration_page_is_current),
         cmocka_unit_test(endpoints_page_is_current),
+        cmocka_unit_test(arguments_page_is_current),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

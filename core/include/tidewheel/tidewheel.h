@@ -3,6 +3,7 @@
 #ifndef TIDEWHEEL_TIDEWHEEL_H
 #define TIDEWHEEL_TIDEWHEEL_H
 
+#include <tidewheel/call.h>
 #include <tidewheel/client.h>
 #include <tidewheel/cohorts.h>
 #include <tidewheel/common.h>

@@ -12,5 +12,5 @@ int tw__cohorts_list_start(tw_job **out, tw_gate *gate, int include_sync_info,
     memset(&spec, 0, sizeof spec);
     spec.endpoint = TW_EP_COHORTS_LIST;
     spec.query = include_sync_info ? "includeSyncInfo=true" : NULL;
-    return tw__call_job_start(out, gate, &spec, queue, err);
+    return tw__call_job_start(out, gate, &spec, NULL, queue, err);
 }

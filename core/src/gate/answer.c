@@ -11,7 +11,7 @@
 #include "json/tree.h"
 
 /* The API's own bodies are small; lists of bad events may be longer. */
-enum { PARSE_MOST = 1024 * 1024, QUOTE_MOST = 200 };
+enum { PARSE_MOST = 1024 * 1024, REFUSAL_MOST = 64 * 1024, QUOTE_MOST = 200 };
 
 static const tw_node *path2(const tw_node *node, const char *a, const char *b)
 {
@@ -93,4 +93,44 @@ void tw__answer_text(char *text, size_t room, const char *body, size_t size)
     tw__tree_free(root);
     if (text[0] == '\0')
         plain_text(text, room, body, size);
+}
+
+/* ---- refusals ---------------------------------------------------------------------- */
+
+/* The status that goes with some of these texts is not documented (Amplitude User Profile API docs,
+ * read 2026-11-27): the text decides. */
+static int refusal_code(const char *text)
+{
+    if (strcasestr(text, "requests per minute exceeds") != NULL)
+        return TW_E_RATE_LIMITED;
+    return strcasestr(text, "Api-Key") != NULL ? TW_E_AUTH : TW_E_HTTP;
+}
+
+int tw__answer_refusal(char *text, size_t room, const char *body, size_t size)
+{
+    tw_node *root = NULL;
+    int refused = 0;
+
+    text[0] = '\0';
+    if (size == 0 || size > REFUSAL_MOST)
+        return TW_OK;
+    if (tw__tree_parse(&root, body, size, NULL) == TW_OK &&
+        tw__node_kind(root) == TW_JSON_OBJECT) {
+        const tw_node *success = tw__node_member(root, "success");
+
+        refused = tw__node_kind(success) == TW_JSON_FALSE ||
+                  tw__node_kind(tw__node_member(root, "error")) != TW_JSON_NULL;
+        if (refused)
+            envelope_text(text, room, root);
+    }
+    tw__tree_free(root);
+    return refused ? refusal_code(text) : TW_OK;
+}
+
+int tw__answer_exists(const char *body, size_t size)
+{
+    char text[QUOTE_MOST];
+
+    tw__answer_text(text, sizeof text, body, size);
+    return text[0] == '\0' || strcasestr(text, "already exist") != NULL;
 }

@@ -4,15 +4,18 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gate/answer.h"
 #include "gate/gate.h"
 
-enum { VALUES_MOST = 4 };
+enum { VALUES_MOST = 4, REFUSAL_MOST = 400 };
 
 typedef struct call_job {
     tw_job *job; /* alive while the call is: the I/O thread's reference */
     tw_gate *gate;
     tw_call *call;
     tw_call_spec spec; /* its pointers lead to the copies below */
+    int reads;         /* there is a reading */
+    tw_call_reading reading;
     const char *values[VALUES_MOST + 1];
     char *texts; /* all strings, one after the other */
     void *body;
@@ -28,6 +31,62 @@ static void call_job_release(void *state)
     tw__free(cj);
 }
 
+/* The reply out of a text that is copied. */
+static tw_reply *reply_make(const call_job *cj, int status, const char *text, size_t size,
+                            tw_error **err)
+{
+    char *body = tw__strndup(text, size);
+    tw_reply *rsp = NULL;
+
+    if (body == NULL || tw__reply_new(&rsp, status, body, size) != TW_OK) {
+        tw__free(body);
+        tw__error_nomem(err);
+        return NULL;
+    }
+    tw__reply_set_form(rsp, cj->reading.form);
+    return rsp;
+}
+
+/* An answer that is an error although its status does not say so, or says another. */
+static tw_error *refusal_error(const call_job *cj, const tw_outcome *outcome, int code,
+                               char *text)
+{
+    tw_error *err = NULL;
+
+    tw__gate_redact(cj->gate, text);
+    tw__error(&err, code, "%s: the answer with status %d was a refusal%s%s",
+              tw__endpoint(cj->spec.endpoint)->name, outcome->head.status,
+              text[0] != '\0' ? ": " : "", text);
+    tw__error_set_http(err, outcome->head.status);
+    tw__error_set_stored(err, outcome->stored == TW_STORED_MAYBE ? TW_STORED_MAYBE
+                                                                 : TW_STORED_NO);
+    return err;
+}
+
+static tw_reply *outcome_read(const call_job *cj, const tw_outcome *outcome,
+                              tw_error **err)
+{
+    static const char existed[] = "{\"success\":true,\"existed\":true}";
+    char text[REFUSAL_MOST];
+    int code = TW_OK;
+
+    if ((cj->reading.flags & TW_READING_EXISTING) != 0 && outcome->head.status == 409 &&
+        tw__answer_exists(outcome->body, outcome->body_size))
+        return reply_make(cj, outcome->head.status, existed, strlen(existed), err);
+    if (cj->reads)
+        code = tw__answer_refusal(text, sizeof text, outcome->body, outcome->body_size);
+    /* What the status says counts where it says something. */
+    if (outcome->err != NULL &&
+        (code == TW_OK || tw_error_code(outcome->err) != TW_E_HTTP || code == TW_E_HTTP))
+        *err = tw__error_copy(outcome->err);
+    else if (code != TW_OK)
+        *err = refusal_error(cj, outcome, code, text);
+    else
+        return reply_make(cj, outcome->head.status, outcome->body, outcome->body_size,
+                          err);
+    return NULL;
+}
+
 static void call_job_done(void *ctx, const tw_outcome *outcome)
 {
     call_job *cj = ctx;
@@ -40,16 +99,8 @@ static void call_job_done(void *ctx, const tw_outcome *outcome)
                   tw__endpoint(cj->spec.endpoint)->name,
                   cj->stop == TW_E_CLOSED ? "ended: the client was closed" : "cancelled");
         tw__error_set_stored(err, outcome->stored);
-    } else if (outcome->err != NULL) {
-        err = tw__error_copy(outcome->err);
     } else {
-        char *body = tw__strndup(outcome->body, outcome->body_size);
-
-        if (body == NULL || tw__reply_new(&rsp, outcome->head.status, body,
-                                          outcome->body_size) != TW_OK) {
-            tw__free(body);
-            tw__error_nomem(&err);
-        }
+        rsp = outcome_read(cj, outcome, &err);
     }
     tw__job_finish(cj->job, rsp, err);
 }
@@ -129,7 +180,7 @@ static int spec_copy(call_job *cj, const tw_call_spec *spec)
 }
 
 int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,
-                       tw_queue *queue, tw_error **err)
+                       const tw_call_reading *reading, tw_queue *queue, tw_error **err)
 {
     static const tw_job_kind kind = {call_job_start, call_job_cancel, NULL,
                                      call_job_release};
@@ -144,6 +195,9 @@ int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,
     if (cj == NULL)
         return tw__error_nomem(err);
     cj->gate = gate;
+    cj->reads = reading != NULL;
+    if (reading != NULL)
+        cj->reading = *reading;
     rc = spec_copy(cj, spec) == TW_OK ? TW_OK : tw__error_nomem(err);
     if (rc == TW_OK)
         rc = tw__job_new(&job, tw__gate_loop(gate), queue, &kind, cj, err);

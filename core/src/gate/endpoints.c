@@ -41,6 +41,21 @@ static const char request_limits[] = "60 per 10 min, 4 at once, 500 a month";
 static const char tax_read_limits[] = "cost 1 of 7,200/h; 4 at once";
 static const char tax_write_limits[] = "cost 2 of 7,200/h; 4 at once";
 
+#define TAXONOMY_READ(id, name, path)                                                   \
+    {                                                                                   \
+        TW_EP_TAXONOMY_##id, "taxonomy." name, TW_AREA_TAXONOMY, "GET",                 \
+            "/api/2/taxonomy/" path, TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,       \
+            "taxonomy.hour", TW_COST_ONE, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, \
+            0, QUERY_ANSWER, tax_read_limits                                            \
+    }
+#define TAXONOMY_WRITE(id, name, method, path, repeat)                             \
+    {                                                                              \
+        TW_EP_TAXONOMY_##id, "taxonomy." name, TW_AREA_TAXONOMY, method,           \
+            "/api/2/taxonomy/" path, TW_ACCESS_WRITE, TW_AUTH_BASIC, TW_HOST_DASH, \
+            "taxonomy.hour", TW_COST_TWO, repeat, TW_ANSWER_JSON, 90 * SECONDS, 0, \
+            SMALL_ANSWER, tax_write_limits                                         \
+    }
+
 static const tw_endpoint table[TW_EP_COUNT] = {
     {TW_EP_HTTPAPI, "ingestion.httpapi", TW_AREA_INGESTION, "POST", "/2/httpapi",
      TW_ACCESS_WRITE, TW_AUTH_BODY, TW_HOST_INGEST, "user.eps", TW_COST_EVENTS,
@@ -85,6 +100,22 @@ static const tw_endpoint table[TW_EP_COUNT] = {
      "/api/3/chart/{chart_id}/csv", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,
      "dashboard.hour", TW_COST_QUERY, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
      QUERY_ANSWER, "the cost of the chart behind it; 5 at once"},
+    {TW_EP_SESSIONS_LENGTH, "analytics.sessions_length", TW_AREA_ANALYTICS, "GET",
+     "/api/2/sessions/length", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,
+     "dashboard.hour", TW_COST_QUERY, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
+     QUERY_ANSWER, query_limits},
+    {TW_EP_SESSIONS_AVERAGE, "analytics.sessions_average", TW_AREA_ANALYTICS, "GET",
+     "/api/2/sessions/average", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,
+     "dashboard.hour", TW_COST_QUERY, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
+     QUERY_ANSWER, query_limits},
+    {TW_EP_SESSIONS_PERUSER, "analytics.sessions_peruser", TW_AREA_ANALYTICS, "GET",
+     "/api/2/sessions/peruser", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,
+     "dashboard.hour", TW_COST_QUERY, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
+     QUERY_ANSWER, query_limits},
+    {TW_EP_COMPOSITION, "analytics.composition", TW_AREA_ANALYTICS, "GET",
+     "/api/2/composition", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH, "dashboard.hour",
+     TW_COST_QUERY, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0, QUERY_ANSWER,
+     query_limits},
 
     {TW_EP_USERSEARCH, "users.search", TW_AREA_USERS, "GET", "/api/2/usersearch",
      TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH, "users.hour", TW_COST_ONE,
@@ -121,26 +152,49 @@ static const tw_endpoint table[TW_EP_COUNT] = {
      "rest.concurrent", TW_COST_ONE, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
      QUERY_ANSWER, "100,000 ids a request; 5 at once"},
 
-    {TW_EP_TAXONOMY_EVENTS, "taxonomy.events", TW_AREA_TAXONOMY, "GET",
-     "/api/2/taxonomy/event", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,
-     "taxonomy.hour", TW_COST_ONE, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
-     QUERY_ANSWER, tax_read_limits},
-    {TW_EP_TAXONOMY_EVENT_CREATE, "taxonomy.event_create", TW_AREA_TAXONOMY, "POST",
-     "/api/2/taxonomy/event", TW_ACCESS_WRITE, TW_AUTH_BASIC, TW_HOST_DASH,
-     "taxonomy.hour", TW_COST_TWO, TW_REPEAT_UNSENT, TW_ANSWER_JSON, 90 * SECONDS, 0,
-     SMALL_ANSWER, tax_write_limits},
-    {TW_EP_TAXONOMY_EVENT_UPDATE, "taxonomy.event_update", TW_AREA_TAXONOMY, "PUT",
-     "/api/2/taxonomy/event/{event_type}", TW_ACCESS_WRITE, TW_AUTH_BASIC, TW_HOST_DASH,
-     "taxonomy.hour", TW_COST_TWO, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
-     SMALL_ANSWER, tax_write_limits},
-    {TW_EP_TAXONOMY_EVENT_PROPERTIES, "taxonomy.event_properties", TW_AREA_TAXONOMY,
-     "GET", "/api/2/taxonomy/event-property", TW_ACCESS_READ, TW_AUTH_BASIC, TW_HOST_DASH,
-     "taxonomy.hour", TW_COST_ONE, TW_REPEAT_SAFE, TW_ANSWER_JSON, 90 * SECONDS, 0,
-     QUERY_ANSWER, tax_read_limits},
-    {TW_EP_TAXONOMY_USER_PROPERTY_CREATE, "taxonomy.user_property_create",
-     TW_AREA_TAXONOMY, "POST", "/api/2/taxonomy/user-property", TW_ACCESS_WRITE,
-     TW_AUTH_BASIC, TW_HOST_DASH, "taxonomy.hour", TW_COST_TWO, TW_REPEAT_UNSENT,
-     TW_ANSWER_JSON, 90 * SECONDS, 0, SMALL_ANSWER, tax_write_limits},
+    TAXONOMY_READ(EVENTS, "events", "event"),
+    TAXONOMY_READ(EVENT, "event", "event/{event_type}"),
+    TAXONOMY_WRITE(EVENT_CREATE, "event_create", "POST", "event", TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(EVENT_UPDATE, "event_update", "PUT", "event/{event_type}",
+                   TW_REPEAT_SAFE),
+    TAXONOMY_WRITE(EVENT_DELETE, "event_delete", "DELETE", "event/{event_type}",
+                   TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(EVENT_RESTORE, "event_restore", "POST", "event/{event_type}/restore",
+                   TW_REPEAT_UNSENT),
+    TAXONOMY_READ(CATEGORIES, "categories", "category"),
+    TAXONOMY_READ(CATEGORY, "category", "category/{category_name}"),
+    TAXONOMY_WRITE(CATEGORY_CREATE, "category_create", "POST", "category",
+                   TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(CATEGORY_UPDATE, "category_update", "PUT", "category/{category_id}",
+                   TW_REPEAT_SAFE),
+    TAXONOMY_WRITE(CATEGORY_DELETE, "category_delete", "DELETE", "category/{category_id}",
+                   TW_REPEAT_UNSENT),
+    TAXONOMY_READ(EVENT_PROPERTIES, "event_properties", "event-property"),
+    TAXONOMY_READ(EVENT_PROPERTY, "event_property", "event-property/{event_property}"),
+    TAXONOMY_WRITE(EVENT_PROPERTY_CREATE, "event_property_create", "POST",
+                   "event-property", TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(EVENT_PROPERTY_UPDATE, "event_property_update", "PUT",
+                   "event-property/{event_property}", TW_REPEAT_SAFE),
+    TAXONOMY_WRITE(EVENT_PROPERTY_DELETE, "event_property_delete", "DELETE",
+                   "event-property/{event_property}", TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(EVENT_PROPERTY_RESTORE, "event_property_restore", "POST",
+                   "event-property/{event_property}/restore", TW_REPEAT_UNSENT),
+    TAXONOMY_READ(USER_PROPERTIES, "user_properties", "user-property"),
+    TAXONOMY_READ(USER_PROPERTY, "user_property", "user-property/{user_property}"),
+    TAXONOMY_WRITE(USER_PROPERTY_CREATE, "user_property_create", "POST", "user-property",
+                   TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(USER_PROPERTY_UPDATE, "user_property_update", "PUT",
+                   "user-property/{user_property}", TW_REPEAT_SAFE),
+    TAXONOMY_WRITE(USER_PROPERTY_DELETE, "user_property_delete", "DELETE",
+                   "user-property/{user_property}", TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(USER_PROPERTY_RESTORE, "user_property_restore", "POST",
+                   "user-property/{user_property}/restore", TW_REPEAT_UNSENT),
+    TAXONOMY_READ(GROUP_PROPERTIES, "group_properties", "group-property"),
+    TAXONOMY_READ(GROUP_PROPERTY, "group_property", "group-property/{group_property}"),
+    TAXONOMY_WRITE(GROUP_PROPERTY_CREATE, "group_property_create", "POST",
+                   "group-property", TW_REPEAT_UNSENT),
+    TAXONOMY_WRITE(GROUP_PROPERTY_UPDATE, "group_property_update", "PUT",
+                   "group-property/{group_property}", TW_REPEAT_SAFE),
 
     {TW_EP_USERPROFILE, "profile.get", TW_AREA_PROFILE, "GET", "/v1/userprofile",
      TW_ACCESS_READ, TW_AUTH_SECRET, TW_HOST_PROFILE, "profile.minute", TW_COST_ONE,

@@ -34,9 +34,21 @@ int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err);
 /* Takes the keys out of a text that the server wrote. @thread any */
 void tw__gate_redact(const tw_gate *gate, char *text);
 
+enum {
+    TW_READING_EXISTING = 1 /* 409 "already exists" is success: the answer becomes
+                               {"success":true,"existed":true} */
+};
+
+/* How the answer of a call is read, beyond its status. */
+typedef struct tw_call_reading {
+    unsigned flags;
+    tw_reply_form form; /* of the reply; NULL: the body as it came */
+} tw_call_reading;
+
 /* An ordinary call as a job: its reply is the whole answer. `spec` is copied, the body too.
- * @thread any */
+ * With a `reading` an answer that says of itself that it is an error becomes one, whatever its
+ * status. @thread any */
 int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,
-                       tw_queue *queue, tw_error **err);
+                       const tw_call_reading *reading, tw_queue *queue, tw_error **err);
 
 #endif

@@ -2,14 +2,20 @@
 /* What jobs hand out: replies and blocks of lines. */
 #include <string.h>
 
+#include <tidewheel/call.h>
+
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/process.h"
 #include "net/job_internal.h"
+
+#define RESULT_MOST ((size_t)1 << 30)
 
 struct tw_reply {
     int status;
     char *body;
     size_t size;
+    tw_reply_form form;
 };
 
 int tw__reply_new(tw_reply **out, int status, char *body, size_t size)
@@ -22,7 +28,13 @@ int tw__reply_new(tw_reply **out, int status, char *body, size_t size)
     rsp->status = status;
     rsp->body = body;
     rsp->size = size;
+    rsp->form = NULL;
     return TW_OK;
+}
+
+void tw__reply_set_form(tw_reply *rsp, tw_reply_form form)
+{
+    rsp->form = form;
 }
 
 void tw__reply_free(tw_reply *rsp)
@@ -42,6 +54,26 @@ const char *tw_reply_body(const tw_reply *rsp, size_t *size)
 {
     *size = rsp->size;
     return rsp->body != NULL ? rsp->body : "";
+}
+
+int tw_reply_result(char **out, size_t *size, const tw_reply *rsp, tw_error **err)
+{
+    tw_buf text;
+    int rc;
+
+    *out = NULL;
+    *size = 0;
+    tw__buf_init(&text, RESULT_MOST);
+    rc = rsp->form != NULL ? rsp->form(&text, rsp->body, rsp->size, err)
+                           : tw__buf_put(&text, rsp->body, rsp->size);
+    if (rc == TW_OK) {
+        *out = tw__buf_take(&text, size);
+        rc = *out != NULL ? TW_OK : TW_E_NOMEM;
+    }
+    tw__buf_clear(&text);
+    if (rc == TW_E_NOMEM)
+        return tw__error_nomem(err);
+    return rc;
 }
 
 int tw__block_new(tw_block **out, char *data, size_t size)

@@ -5,6 +5,7 @@
 
 #include <tidewheel/job.h>
 
+#include "base/buf.h"
 #include "net/loop.h"
 
 /* What a kind of job brings along. All run on the I/O thread, except release. */
@@ -60,8 +61,14 @@ typedef struct tw_block_view {
 } tw_block_view;
 void tw__block_view(tw_block *block, tw_block_view *view);
 
+/* Makes the one form of an answer out of its body: JSON, put into `out`, which is empty.
+ * @thread any */
+typedef int (*tw_reply_form)(tw_buf *out, const char *body, size_t size, tw_error **err);
+
 /* Replies. `body` (tw__alloc) is taken on success. */
 int tw__reply_new(tw_reply **out, int status, char *body, size_t size);
+/* NULL: the body as it came, which is the default. */
+void tw__reply_set_form(tw_reply *rsp, tw_reply_form form);
 void tw__reply_free(tw_reply *rsp);
 
 #endif

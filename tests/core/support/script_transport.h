@@ -5,7 +5,7 @@
 
 #include <tidewheel/sys/transport.h>
 
-enum { SCRIPT_REQUESTS = 64 };
+enum { SCRIPT_REQUESTS = 128 };
 
 typedef struct script_request {
     char *method, *url, *headers; /* headers joined by '\n' */
