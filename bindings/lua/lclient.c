@@ -73,7 +73,7 @@ static void anchor_client(lua_State *L, lx_client *c)
 {
     int client = lua_gettop(L);
 
-    lua_createtable(L, 3, 0);
+    lua_createtable(L, 4, 0);
     lx_newuserdata(L, 1);
     lx_setmetatable(L, LX_COHORTS);
     lua_createtable(L, 1, 0);
@@ -87,6 +87,8 @@ static void anchor_client(lua_State *L, lx_client *c)
     lua_rawseti(L, -2, LX_CLIENT_DEFAULT);
     lua_newtable(L);
     lua_rawseti(L, -2, LX_CLIENT_PENDING);
+    lua_newtable(L);
+    lua_rawseti(L, -2, LX_CLIENT_AREAS);
     lx_setanchor(L, client);
 }
 
@@ -511,7 +513,32 @@ static int client_tostring(lua_State *L)
     return 1;
 }
 
-/* Upvalues: the env, the methods. */
+/* The area `name` of the client at 1: made by the function of that name in the module's table of
+ * areas when it is first asked for. Pushes it, or nil. */
+static void push_area(lua_State *L)
+{
+    lx_getanchor(L, 1);
+    if (!lua_istable(L, -1)) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_rawgeti(L, -1, LX_CLIENT_AREAS);
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(3));
+    if (!lua_isfunction(L, -1))
+        return;
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -5);
+}
+
+/* Upvalues: the env, the methods, the areas. */
 static int client_index(lua_State *L)
 {
     lua_pushvalue(L, 2);
@@ -519,11 +546,15 @@ static int client_index(lua_State *L)
     if (!lua_isnil(L, -1))
         return 1;
     lx_check_client(L, 1);
-    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "cohorts") == 0) {
-        lx_getanchor(L, 1);
-        if (lua_istable(L, -1))
-            lua_rawgeti(L, -1, LX_CLIENT_COHORTS);
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return 1;
+    if (strcmp(lua_tostring(L, 2), "cohorts") != 0) {
+        push_area(L);
+        return 1;
     }
+    lx_getanchor(L, 1);
+    if (lua_istable(L, -1))
+        lua_rawgeti(L, -1, LX_CLIENT_COHORTS);
     return 1;
 }
 
@@ -550,11 +581,16 @@ int lx_open_client(lua_State *L)
     lx_setfuncs(L, lx_event_methods, 1);
     lua_pushvalue(L, env);
     lx_setfuncs(L, lx_export_methods, 1);
-    /* client.cohorts is the one field that is not a method. */
+    lua_pushvalue(L, env);
+    lx_setfuncs(L, lx_call_methods, 1);
+    /* Fields that are not methods are the areas: client.cohorts, and those of Lua. */
     luaL_getmetatable(L, LX_CLIENT);
     lua_pushvalue(L, env);
     lua_pushvalue(L, -3);
-    lua_pushcclosure(L, client_index, 2);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, env - 1, "areas");
+    lua_pushcclosure(L, client_index, 3);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     lua_setfield(L, env - 1, "client");

@@ -141,6 +141,28 @@ static int push_report(lua_State *L, const lx_job *j)
     return 1;
 }
 
+static void release_text(void *text)
+{
+    tw_text_free(text);
+}
+
+/* The answer in its one form; null members are absent. */
+static int push_answer(lua_State *L, const tw_reply *rsp)
+{
+    lx_box *box = lx_newbox(L, release_text);
+    tw_error *err = NULL;
+    char *text = NULL;
+    size_t size;
+    int rc = tw_reply_result(&text, &size, rsp, &err);
+
+    box->resource = text;
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lx_push_env(L, LX_ENV_ANSWERS);
+    rc = lx_decode(L, lua_gettop(L), text, size, &err);
+    return rc == TW_OK ? 1 : lx_fail(L, rc, err);
+}
+
 static int push_outcome(lua_State *L, lx_job *j)
 {
     const tw_reply *rsp = NULL;
@@ -167,6 +189,8 @@ static int push_outcome(lua_State *L, lx_job *j)
         lua_pushlstring(L, body != NULL ? body : "", size);
         lua_setfield(L, -2, "body");
         return 1;
+    case LX_RESULT_CALL:
+        return push_answer(L, rsp);
     case LX_RESULT_STREAM:
         lua_pushboolean(L, 1);
         return 1;

@@ -50,7 +50,8 @@ enum {
     LX_ENV_STEP = 1, /* a Lua function that does nothing: see lx_let_hooks_run */
     LX_ENV_DECODER,  /* the decoder of small answers */
     LX_ENV_INT64,    /* LuaJIT: function(cdata) -> digits or nil; else nil */
-    LX_ENV_PAIRS     /* lx_list_pairs */
+    LX_ENV_PAIRS,    /* lx_list_pairs */
+    LX_ENV_ANSWERS   /* the decoder of calls with arguments: without nulls */
 };
 
 static inline lx_env *lx_getenv(lua_State *L)
@@ -181,6 +182,7 @@ typedef enum lx_result {
     LX_RESULT_ADD,
     LX_RESULT_REMOVE,
     LX_RESULT_RAW,   /* status and body */
+    LX_RESULT_CALL,  /* the answer's one form */
     LX_RESULT_STREAM /* read by ids() or rows() */
 } lx_result;
 
@@ -195,7 +197,12 @@ typedef struct lx_client {
     int hooked; /* anchor slot LX_CLIENT_DEFAULT is set */
 } lx_client;
 
-enum { LX_CLIENT_COHORTS = 1, LX_CLIENT_DEFAULT, LX_CLIENT_PENDING };
+enum {
+    LX_CLIENT_COHORTS = 1,
+    LX_CLIENT_DEFAULT,
+    LX_CLIENT_PENDING,
+    LX_CLIENT_AREAS /* {name = area}: those written in Lua, as they are asked for */
+};
 
 lx_client *lx_check_client(lua_State *L, int arg);
 /* The client that the cohorts object at `arg` belongs to, which it also pushes. */
@@ -207,6 +214,7 @@ void lx_push_report(lua_State *L, const tw_stats *stats);
 int lx_fail_closed(lua_State *L);
 int lx_open_client(lua_State *L);
 int lx_open_cohorts(lua_State *L);
+extern const luaL_Reg lx_call_methods[];
 extern const luaL_Reg lx_event_methods[];
 extern const luaL_Reg lx_export_methods[];
 

@@ -152,6 +152,8 @@ int luaopen_tidewheel_core(lua_State *L)
     lx_getanchor(L, -1);
     lx_newdecoder(L, MAX_ANSWER, 0, 0);
     lua_rawseti(L, -2, LX_ENV_DECODER);
+    lx_newdecoder(L, MAX_ANSWER, 0, 1);
+    lua_rawseti(L, -2, LX_ENV_ANSWERS);
     lua_pop(L, 1);
     lx_open_client(L);
     lx_open_cohorts(L);

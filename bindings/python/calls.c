@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The methods of Client that start plain jobs: flush, raw calls, cohort list, upload, update. */
+/* The methods of Client that start plain jobs: flush, calls by name, cohorts but the download. */
 #include "state.h"
 
 int twpy_text_list(PyObject *tuple, const char ***out)
@@ -81,6 +81,81 @@ out:
     if (body.obj != NULL)
         PyBuffer_Release(&body);
     return result;
+}
+
+/* ---- calls with arguments ------------------------------------------------------------ */
+
+/* The arguments of a call being written: NULL with an exception set, or with `*foreign` set where
+ * the hook may help. */
+static tw_arguments *arguments_write(PyObject *self, const char *endpoint, PyObject *dict,
+                                     int *foreign)
+{
+    twpy_state *state = twpy_state_of(self);
+    tw_arguments *args = NULL;
+    tw_error *err = NULL;
+    int rc = tw_arguments_begin(&args, twpy_client_core(self), endpoint, &err);
+
+    *foreign = 0;
+    if (rc != TW_OK) {
+        twpy_raise(state, rc, err);
+        return NULL;
+    }
+    rc = twpy_encode(state, tw_arguments_writer(args), dict, foreign);
+    if (rc == TW_OK)
+        return args;
+    if (!*foreign && !PyErr_Occurred()) {
+        rc = tw_json_writer_error(tw_arguments_writer(args), &err);
+        twpy_raise(state, rc, err);
+    }
+    tw_arguments_abort(args);
+    return NULL;
+}
+
+static tw_arguments *arguments_make(PyObject *self, const char *endpoint, PyObject *dict,
+                                    PyObject *hook)
+{
+    PyObject *plain;
+    tw_arguments *args;
+    int foreign;
+
+    args = arguments_write(self, endpoint, dict, &foreign);
+    if (args != NULL || !foreign)
+        return args;
+    plain = twpy_plain(dict, hook);
+    if (plain == NULL)
+        return NULL;
+    args = arguments_write(self, endpoint, plain, &foreign);
+    if (args == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "the hook never gave a value JSON has");
+    Py_DECREF(plain);
+    return args;
+}
+
+const char twpy_client_call_doc[] =
+    "call($self, endpoint, arguments, hook, queue, /)\n--\n\n"
+    "Start a call with arguments by name; `hook` converts values that JSON does not have.";
+
+PyObject *twpy_client_call(PyObject *self, PyObject *args)
+{
+    const char *endpoint;
+    PyObject *dict;
+    PyObject *hook;
+    PyObject *queue;
+    tw_arguments *given;
+    tw_queue *core_queue;
+    tw_error *err = NULL;
+    tw_job *job = NULL;
+    int rc;
+
+    if (!PyArg_ParseTuple(args, "sO!OO:call", &endpoint, &PyDict_Type, &dict, &hook,
+                          &queue) ||
+        twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
+        return NULL;
+    given = arguments_make(self, endpoint, dict, hook);
+    if (given == NULL)
+        return NULL;
+    rc = tw_arguments_start(&job, given, core_queue, &err);
+    return job_or_raise(self, rc, job, err, queue);
 }
 
 /* ---- cohorts ------------------------------------------------------------------------- */

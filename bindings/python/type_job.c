@@ -221,6 +221,26 @@ PyObject *twpy_job_get_done(PyObject *op, void *unused)
 
 /* ---- Job: plain replies -------------------------------------------------------------- */
 
+/* Waits for the end: 1 with the reply (NULL where there is none), 0 with an exception set. */
+static int job_finish(PyObject *op, const tw_reply **rsp)
+{
+    twpy_job *self = (twpy_job *)op;
+    tw_error *err = NULL;
+    int rc;
+
+    if (twpy_job_enter(self) < 0)
+        return 0;
+    rc = tw_job_result(rsp, self->job, &err);
+    while (rc == TW_AGAIN) {
+        if (twpy_job_wait(self, -1) < 0)
+            return 0;
+        rc = tw_job_result(rsp, self->job, &err);
+    }
+    if (rc != TW_OK)
+        twpy_raise(twpy_state_of(op), rc, err);
+    return rc == TW_OK;
+}
+
 PyDoc_STRVAR(
     reply_doc,
     "reply($self, /)\n--\n\n"
@@ -228,24 +248,13 @@ PyDoc_STRVAR(
 
 static PyObject *job_reply(PyObject *op, PyObject *unused)
 {
-    twpy_job *self = (twpy_job *)op;
     const tw_reply *rsp = NULL;
-    tw_error *err = NULL;
     const char *body;
     size_t size;
-    int rc;
 
     (void)unused;
-    if (twpy_job_enter(self) < 0)
+    if (!job_finish(op, &rsp))
         return NULL;
-    rc = tw_job_result(&rsp, self->job, &err);
-    while (rc == TW_AGAIN) {
-        if (twpy_job_wait(self, -1) < 0)
-            return NULL;
-        rc = tw_job_result(&rsp, self->job, &err);
-    }
-    if (rc != TW_OK)
-        return twpy_raise(twpy_state_of(op), rc, err);
     if (rsp == NULL)
         Py_RETURN_NONE;
     body = tw_reply_body(rsp, &size);
@@ -275,6 +284,31 @@ static PyObject *job_report(PyObject *op, PyObject *unused)
         (unsigned long long)stats.waiting);
 }
 
+PyDoc_STRVAR(answer_doc, "answer($self, /)\n--\n\n"
+                         "Wait for the end and give what was answered, in its one form.");
+
+static PyObject *job_answer(PyObject *op, PyObject *unused)
+{
+    const tw_reply *rsp = NULL;
+    tw_error *err = NULL;
+    PyObject *value;
+    char *text;
+    size_t size;
+    int rc;
+
+    (void)unused;
+    if (!job_finish(op, &rsp))
+        return NULL;
+    if (rsp == NULL)
+        Py_RETURN_NONE;
+    rc = tw_reply_result(&text, &size, rsp, &err);
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, err);
+    value = twpy_decode_one(twpy_state_of(op), text, size);
+    tw_text_free(text);
+    return value;
+}
+
 static void job_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
@@ -289,6 +323,7 @@ static PyMethodDef methods[] = {
     TWPY_JOB_METHODS,
     {"reply", job_reply, METH_NOARGS, reply_doc},
     {"report", job_report, METH_NOARGS, report_doc},
+    {"answer", job_answer, METH_NOARGS, answer_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -131,6 +131,10 @@ function client:raw_start(endpoint, options, callback)
   return raw_start(self, endpoint, call, callback)
 end
 
+function client:call(endpoint, arguments)
+  return finish(self:call_start(endpoint, arguments))
+end
+
 function client:raw(endpoint, options)
   return finish(self:raw_start(endpoint, options))
 end

@@ -23,6 +23,7 @@ class Job:
     def progress(self) -> tuple[str, int, int, str]: ...
     def reply(self) -> tuple[int, bytes] | None: ...
     def report(self) -> tuple[int, int, int, int, int, int, int]: ...
+    def answer(self) -> Any: ...
 
 @final
 class Lines:
@@ -75,6 +76,14 @@ class Client:
         query: str | None,
         content_type: str | None,
         body: bytes | None,
+        queue: Queue | None,
+        /,
+    ) -> Job: ...
+    def call(
+        self,
+        endpoint: str,
+        arguments: dict[str, Any],
+        hook: Callable[[Any], Any],
         queue: Queue | None,
         /,
     ) -> Job: ...

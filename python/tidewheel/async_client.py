@@ -13,9 +13,10 @@ from typing import Any
 
 from . import _base, export
 from ._bridge import Bridge
+from ._calls import identity, plain
 from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
-from .jobs import AsyncJob
+from .jobs import AsyncCall, AsyncJob
 from .results import Report, Response
 
 __all__ = ["AsyncClient"]
@@ -98,6 +99,12 @@ class AsyncClient(_base.BaseClient):
         bridge = self._bridge()
         lines = export.start(self._core, start, end, fields, raw, bridge.queue)
         return export.AsyncExport(lines, bridge)
+
+    def call(self, endpoint: str, /, **arguments: Any) -> AsyncJob[Any]:
+        """Call an endpoint by its name with arguments by name; see Client.call."""
+        bridge = self._bridge()
+        core = self._core.call(endpoint, arguments, plain, bridge.queue)
+        return AsyncCall(core, bridge, identity)
 
     def raw(
         self,

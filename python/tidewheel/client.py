@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from . import _base, export
+from ._calls import identity, plain
 from .cohorts import Cohorts
-from .jobs import Job
+from .jobs import Call, Job
 from .results import Report, Response
 
 __all__ = ["Client"]
@@ -116,6 +117,26 @@ class Client(_base.BaseClient):
             ValidationError: The window is not one.
         """
         return export.Export(export.start(self._core, start, end, fields, raw, None))
+
+    def call(self, endpoint: str, /, **arguments: Any) -> Any:
+        """Call an endpoint by its name with arguments by name.
+
+        Every argument is checked before anything is sent. docs/arguments.md lists endpoints,
+        arguments and answers; the areas (`client.taxonomy`, `client.users`, ...) build on this.
+
+        Args:
+            endpoint: A name in tidewheel.endpoints(), of those that docs/arguments.md lists.
+            **arguments: Its arguments; None is as good as absent. A date or datetime stands for
+                its day.
+
+        Returns:
+            What was answered, in one form whatever shape the server chose.
+
+        Raises:
+            ValidationError: An argument is unknown, missing, or breaks a rule; `field` names it.
+            TidewheelError: The call failed.
+        """
+        return Call(self._core.call(endpoint, arguments, plain, None), identity).result()
 
     def raw(
         self,

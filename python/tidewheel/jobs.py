@@ -13,7 +13,16 @@ from .results import Progress
 if TYPE_CHECKING:
     from ._bridge import Bridge
 
-__all__ = ["AsyncHandle", "AsyncJob", "AsyncStream", "Handle", "Job", "Stream"]
+__all__ = [
+    "AsyncCall",
+    "AsyncHandle",
+    "AsyncJob",
+    "AsyncStream",
+    "Call",
+    "Handle",
+    "Job",
+    "Stream",
+]
 
 T = TypeVar("T")
 AnyJob = _core.Job | _core.Lines | _core.Records
@@ -76,7 +85,7 @@ class Job(Handle, Generic[T]):
     __slots__ = ("_convert",)
     _job: _core.Job
 
-    def __init__(self, job: _core.Job, convert: Callable[[Reply], T]) -> None:
+    def __init__(self, job: _core.Job, convert: Callable[[Any], T]) -> None:
         super().__init__(job)
         self._convert = convert
 
@@ -87,6 +96,20 @@ class Job(Handle, Generic[T]):
             TidewheelError: The call failed.
         """
         return self._convert(self._job.reply())
+
+
+class Call(Job[T]):
+    """A call with arguments: what it answered has one form whatever shape the server chose."""
+
+    __slots__ = ()
+
+    def result(self) -> T:
+        """Wait for the answer.
+
+        Raises:
+            TidewheelError: The call failed.
+        """
+        return self._convert(self._job.answer())
 
 
 class AsyncHandle(_Base):
@@ -116,7 +139,7 @@ class AsyncJob(AsyncHandle, Generic[T]):
     __slots__ = ("_convert",)
     _job: _core.Job
 
-    def __init__(self, job: _core.Job, bridge: Bridge, convert: Callable[[Reply], T]) -> None:
+    def __init__(self, job: _core.Job, bridge: Bridge, convert: Callable[[Any], T]) -> None:
         super().__init__(job, bridge)
         self._convert = convert
 
@@ -135,7 +158,19 @@ class AsyncJob(AsyncHandle, Generic[T]):
         except BaseException:
             self._job.cancel()
             raise
-        return self._convert(self._job.reply())
+        return self._convert(self._read())
+
+    def _read(self) -> Any:
+        return self._job.reply()
+
+
+class AsyncCall(AsyncJob[T]):
+    """A call with arguments: what it answered has one form whatever shape the server chose."""
+
+    __slots__ = ()
+
+    def _read(self) -> Any:
+        return self._job.answer()
 
 
 class Stream(Handle):

@@ -249,8 +249,8 @@ static void a_long_name_is_refused(void **state)
 {
     tw_error *err = NULL;
     tw_job *job;
-    char *json = malloc(70 * 1024);
-    int n = sprintf(json, "{\"user\":\"%070000d\"}", 1);
+    char *json = malloc(71 * 1024);
+    int n = snprintf(json, 71 * 1024, "{\"user\":\"%070000d\"}", 1);
 
     (void)state;
     assert_int_equal(tw__operation_start(&job, gate, operation_of("users.search"), json,
@@ -293,7 +293,7 @@ static char *result_of(tw_job *job)
     const tw_reply *rsp = NULL;
     tw_error *err = NULL;
     char *text = NULL;
-    size_t size;
+    size_t size = 0;
 
     if (tw_job_result(&rsp, job, &err) != TW_OK ||
         tw_reply_result(&text, &size, rsp, &err) != TW_OK)

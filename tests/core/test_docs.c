@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* docs/configuration.md, docs/endpoints.md and docs/arguments.md are what the tables say. Run this program with
- * TW_UPDATE_DOCS=1 to write them anew. */
+/* docs/configuration.md, docs/endpoints.md and docs/arguments.md are what the tables say. Run this
+ * program with TW_UPDATE_DOCS=1 to write them anew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -84,7 +84,7 @@ class Server:
                 self.wfile.write(answer.body[: answer.cut])
                 self.close_connection |= answer.cut is not None
 
-            do_GET = do_POST = do_PUT = handle_any  # noqa: N815 -- http.server's names
+            do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 -- http.server's names
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass

@@ -240,6 +240,14 @@ static int item_value(tw_buf *out, const tw_argument *arg, const char *field,
     return choice_take(out, from, arg, field, err);
 }
 
+int tw__argument_is_list(tw_parts *parts)
+{
+    tw_part part;
+
+    return parts->kind == TW_JSON_ARRAY ||
+           (parts->kind == TW_JSON_OBJECT && tw__parts_next(parts, &part) == TW_DONE);
+}
+
 static int list_value(tw_buf *out, const tw_argument *arg, const char *field,
                       const char *json, size_t size, tw_error **err)
 {
@@ -248,7 +256,7 @@ static int list_value(tw_buf *out, const tw_argument *arg, const char *field,
     size_t count = 0;
     int rc = tw__parts_begin(&parts, json, size);
 
-    if (rc == TW_OK && parts.kind != TW_JSON_ARRAY)
+    if (rc == TW_OK && !tw__argument_is_list(&parts))
         rc = refuse(field, "was not a list of texts", err);
     while (rc == TW_OK) {
         char place[100];

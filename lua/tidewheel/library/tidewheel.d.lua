@@ -277,6 +277,21 @@ function Client:raw(endpoint, options) end
 ---@return tidewheel.Error? err
 function Client:raw_start(endpoint, options, callback) end
 
+---Calls an endpoint by its name with arguments by name, which are checked before anything is sent;
+---docs/arguments.md lists endpoints, arguments and answers. Members that are null are absent.
+---@param endpoint string
+---@param arguments? table<string, any>
+---@return any answer in one form whatever shape the server chose
+---@return tidewheel.Error? err
+function Client:call(endpoint, arguments) end
+
+---@param endpoint string
+---@param arguments? table<string, any>
+---@param callback? fun(answer: any, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Client:call_start(endpoint, arguments, callback) end
+
 ---Readable while `update` has something to do; never read from it or close it.
 ---@return integer? fd
 ---@return tidewheel.Error? err
