@@ -6,8 +6,11 @@
 #include <strings.h>
 
 #include "ingest.h"
+#include "taxonomy.h"
 
-typedef enum area { INGEST, BASIC, USERS } area;
+typedef enum area { INGEST, BASIC, USERS, TAXONOMY } area;
+
+#define TAX "/api/2/taxonomy/"
 
 /* `*` in a path stands for one part. */
 static const struct route {
@@ -22,6 +25,33 @@ static const struct route {
     {"POST", "/groupidentify", INGEST, emu_do_groupidentify},
     {"GET", "/api/2/usersearch", USERS, emu_do_user_search},
     {"GET", "/api/2/useractivity", USERS, emu_do_user_activity},
+    {"GET", TAX "category", TAXONOMY, emu_do_category_list},
+    {"POST", TAX "category", TAXONOMY, emu_do_category_add},
+    {"GET", TAX "category/*", TAXONOMY, emu_do_category_one},
+    {"PUT", TAX "category/*", TAXONOMY, emu_do_category_rename},
+    {"DELETE", TAX "category/*", TAXONOMY, emu_do_category_delete},
+    {"GET", TAX "event", TAXONOMY, emu_do_event_list},
+    {"POST", TAX "event", TAXONOMY, emu_do_event_add},
+    {"GET", TAX "event/*", TAXONOMY, emu_do_event_one},
+    {"PUT", TAX "event/*", TAXONOMY, emu_do_event_update},
+    {"DELETE", TAX "event/*", TAXONOMY, emu_do_event_delete},
+    {"POST", TAX "event/*/restore", TAXONOMY, emu_do_event_restore},
+    {"GET", TAX "event-property", TAXONOMY, emu_do_property_list},
+    {"POST", TAX "event-property", TAXONOMY, emu_do_property_add},
+    {"GET", TAX "event-property/*", TAXONOMY, emu_do_property_one},
+    {"PUT", TAX "event-property/*", TAXONOMY, emu_do_property_update},
+    {"DELETE", TAX "event-property/*", TAXONOMY, emu_do_property_delete},
+    {"POST", TAX "event-property/*/restore", TAXONOMY, emu_do_property_restore},
+    {"GET", TAX "user-property", TAXONOMY, emu_do_property_list},
+    {"POST", TAX "user-property", TAXONOMY, emu_do_property_add},
+    {"GET", TAX "user-property/*", TAXONOMY, emu_do_property_one},
+    {"PUT", TAX "user-property/*", TAXONOMY, emu_do_property_update},
+    {"DELETE", TAX "user-property/*", TAXONOMY, emu_do_property_delete},
+    {"POST", TAX "user-property/*/restore", TAXONOMY, emu_do_property_restore},
+    {"GET", TAX "group-property", TAXONOMY, emu_do_property_list},
+    {"POST", TAX "group-property", TAXONOMY, emu_do_property_add},
+    {"GET", TAX "group-property/*", TAXONOMY, emu_do_property_one},
+    {"PUT", TAX "group-property/*", TAXONOMY, emu_do_property_update},
     {"GET", "/api/2/export", BASIC, emu_do_export},
     {"GET", "/api/3/cohorts", BASIC, emu_do_cohort_list},
     {"POST", "/api/3/cohorts/upload", BASIC, emu_do_cohort_upload},
@@ -138,36 +168,81 @@ static void run_users(emu_req *r, emu_handler *handler)
         handler(r);
 }
 
-/* Each host has its own way to say "no such path". */
-static void no_route(emu_req *r)
+/* The plan of the project may lack the API; each call has a cost that counts, refused by its
+ * handler or not. */
+static void run_taxonomy(emu_req *r, emu_handler *handler)
 {
-    if (r->path.n >= 5 && memcmp(r->path.s, "/api/", 5) == 0) {
+    int cost = emu_str_is(r->method, "GET") ? 1 : 2; /* taxonomy API docs */
+
+    if (!check_basic(r))
+        return;
+    if (EMU_SW(r->e, taxonomy) == 1)
+        emu_tax_error(r, 404, "Not Found");
+    else if (EMU_SW(r->e, taxonomy) == 2)
+        emu_tax_error(r, 403, "Forbidden");
+    else if (!emu_hold_gate(r, GATE_TAXONOMY, cost))
+        emu_tax_error(r, 429, "Too Many Requests: Exceeded concurrent limit");
+    else if (!emu_meter_take(r->e, METER_TAXONOMY, cost))
+        emu_tax_refuse(
+            r, 429, "Too Many Requests: Exceeded rate limit with query of cost %d", cost);
+    else
+        handler(r);
+}
+
+static bool below(emu_str path, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    return path.n >= n && memcmp(path.s, folder, n) == 0;
+}
+
+/* Each host has its own way to say that there is no such path, or none for this method. */
+static void no_route(emu_req *r, bool other_method)
+{
+    if (below(r->path, TAX)) {
         if (check_basic(r))
-            emu_dash_error(r, 404, "Not Found");
-    } else if (r->path.n >= 4 && memcmp(r->path.s, "/v1/", 4) == 0) {
-        emu_reply_z(r, 404, NULL, "");
+            emu_tax_error(r, other_method ? 405 : 404,
+                          other_method ? "Method Not Allowed" : "Not Found");
+    } else if (below(r->path, "/api/")) {
+        if (check_basic(r))
+            emu_dash_error(r, other_method ? 405 : 404,
+                           other_method ? "Method Not Allowed" : "Not Found");
+    } else if (below(r->path, "/v1/")) {
+        emu_reply_z(r, other_method ? 405 : 404, NULL, "");
     } else {
         emu_reply_z(r, 400, EMU_JSON,
                     "{\"code\":400,\"error\":\"Invalid request path\"}");
     }
 }
 
+static void run(emu_req *r, const struct route *route)
+{
+    if (route->area == INGEST)
+        route->handler(r);
+    else if (route->area == USERS)
+        run_users(r, route->handler);
+    else if (route->area == TAXONOMY)
+        run_taxonomy(r, route->handler);
+    else
+        run_basic(r, route->handler);
+}
+
 static void route_api(emu_req *r)
 {
+    bool other_method = false;
+
     for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
         const struct route *route = &ROUTES[i];
 
-        if (!emu_str_is(r->method, route->method) || !path_fits(route->path, r->path))
+        if (!path_fits(route->path, r->path))
             continue;
-        if (route->area == INGEST)
-            route->handler(r);
-        else if (route->area == USERS)
-            run_users(r, route->handler);
-        else
-            run_basic(r, route->handler);
-        return;
+        if (emu_str_is(r->method, route->method)) {
+            run(r, route);
+            return;
+        }
+        other_method = true;
     }
-    no_route(r);
+    no_route(r, other_method);
 }
 
 void emu_route(emu_req *r)

@@ -10,6 +10,11 @@ typedef void emu_handler(emu_req *r);
 emu_handler emu_do_cohort_list, emu_do_cohort_one, emu_do_cohort_usage,
     emu_do_cohort_request, emu_do_cohort_status, emu_do_cohort_file, emu_do_cohort_upload,
     emu_do_cohort_membership, emu_do_storage;
+emu_handler emu_do_category_list, emu_do_category_one, emu_do_category_add,
+    emu_do_category_rename, emu_do_category_delete, emu_do_event_list, emu_do_event_one,
+    emu_do_event_add, emu_do_event_update, emu_do_event_delete, emu_do_event_restore,
+    emu_do_property_list, emu_do_property_one, emu_do_property_add,
+    emu_do_property_update, emu_do_property_delete, emu_do_property_restore;
 emu_handler emu_do_user_search, emu_do_user_activity;
 emu_handler emu_do_control;
 

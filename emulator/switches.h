@@ -38,6 +38,11 @@
     X(upload_id_key, 0, 1, 0, "cohortId|cohort_id", "key of the id in an upload answer") \
     X(membership_by_amp_id, 0, 1, 0, "false|true",                                       \
       "accept BY_AMP_ID in a membership update")                                         \
+    X(taxonomy, 0, 2, 0, "available|not_found|forbidden",                                \
+      "whether the plan has the API")                                                    \
+    X(accounts, 0, 1, 1, "false|true", "group properties")                               \
+    X(property_restore, 0, 1, 0, "201|200", "status of an event property restored")      \
+    X(user_property_errors, 0, 1, 0, "text|bare", "body of a user property refused")     \
     X(activity_limit, 0, 1, 0, "plus_one|exact", "events a useractivity limit gives")    \
     X(activity_sessions, 0, 1, 0, "whole|cut",                                           \
       "the last session of a useractivity page")                                         \
