@@ -6,6 +6,7 @@
 
 #include "internal.h"
 #include "plan.h"
+#include "profile.h"
 #include "routes.h"
 
 #define LEDGER_PAGE_MAX 100000
@@ -255,6 +256,25 @@ static void post_plan(emu_req *r)
         emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
 }
 
+static void post_profiles(emu_req *r)
+{
+    emu_buf err = {0};
+    ej_val doc;
+
+    if (read_json(r, &doc))
+        done(r, emu_profile_set(r->e, &r->arena, &doc, &err), &err);
+}
+
+static void delete_profiles(emu_req *r)
+{
+    emu_buf err = {0};
+    bool ok = emu_profile_clear(r->e) == 0;
+
+    if (!ok)
+        emu_buf_z(&err, "the profiles could not be removed");
+    done(r, ok, &err);
+}
+
 void emu_do_control(emu_req *r)
 {
     static const struct {
@@ -280,6 +300,8 @@ void emu_do_control(emu_req *r)
         {"POST", "/faults", post_faults},
         {"DELETE", "/faults", delete_faults},
         {"POST", "/plan", post_plan},
+        {"POST", "/profiles", post_profiles},
+        {"DELETE", "/profiles", delete_profiles},
     };
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {

@@ -8,7 +8,7 @@
 #include "ingest.h"
 #include "taxonomy.h"
 
-typedef enum area { INGEST, BASIC, USERS, TAXONOMY } area;
+typedef enum area { INGEST, BASIC, USERS, TAXONOMY, PROFILE } area;
 
 #define TAX "/api/2/taxonomy/"
 
@@ -23,6 +23,7 @@ static const struct route {
     {"POST", "/identify", INGEST, emu_do_identify},
     {"GET", "/identify", INGEST, emu_do_identify},
     {"POST", "/groupidentify", INGEST, emu_do_groupidentify},
+    {"GET", "/v1/userprofile", PROFILE, emu_do_profile},
     {"GET", "/api/2/usersearch", USERS, emu_do_user_search},
     {"GET", "/api/2/useractivity", USERS, emu_do_user_activity},
     {"GET", TAX "category", TAXONOMY, emu_do_category_list},
@@ -217,8 +218,8 @@ static void no_route(emu_req *r, bool other_method)
 
 static void run(emu_req *r, const struct route *route)
 {
-    if (route->area == INGEST)
-        route->handler(r);
+    if (route->area == INGEST || route->area == PROFILE)
+        route->handler(r); /* they have their own credentials */
     else if (route->area == USERS)
         run_users(r, route->handler);
     else if (route->area == TAXONOMY)

@@ -39,6 +39,7 @@ static const char SCHEMA[] =
     " PRIMARY KEY(cohort, id)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS names(kind INTEGER, owner TEXT, name TEXT,"
     " PRIMARY KEY(kind, owner, name)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS profiles(id INTEGER PRIMARY KEY, doc TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS plan_categories(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE IF NOT EXISTS plan_events(name TEXT PRIMARY KEY, category INTEGER,"
@@ -296,7 +297,7 @@ int emu_store_reset(emu_store *s)
         "BEGIN; DELETE FROM events; DELETE FROM hours; DELETE FROM props; DELETE FROM users;"
         "DELETE FROM devices; DELETE FROM groups; DELETE FROM types; DELETE FROM cohorts;"
         "DELETE FROM members; DELETE FROM names; DELETE FROM plan_categories;"
-        "DELETE FROM plan_events; DELETE FROM plan_props; COMMIT;";
+        "DELETE FROM profiles; DELETE FROM plan_events; DELETE FROM plan_props; COMMIT;";
     int rc;
 
     pthread_mutex_lock(&s->mu);

@@ -100,6 +100,24 @@ function Emulator:listen(on)
   control(self, "POST", "/listener", encode{ open = on ~= false })
 end
 
+--- Seeds what the user profile of a user holds besides its properties.
+-- @tparam table seed user_id or device_id (neither: everybody's), recommendations (list of rec_id,
+-- items and more), computations and predictions (tables by id), synced_cohorts (everybody's only)
+function Emulator:profile(seed)
+  control(self, "POST", "/profiles", encode(seed))
+end
+
+--- Marks an event type as the service's user interface can.
+-- @tparam string event_type
+-- @tparam table marks blocked, transformed
+function Emulator:mark(event_type, marks)
+  local body = { event_type = event_type }
+  for name, on in pairs(marks) do
+    body[name] = on
+  end
+  control(self, "POST", "/plan", encode(body))
+end
+
 --- Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
 function Emulator:reset()
   control(self, "POST", "/reset")

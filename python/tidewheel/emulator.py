@@ -163,6 +163,46 @@ class Emulator:
         """Opens or closes the API's port; while it is closed new connections are refused."""
         self._control("POST", "/listener", {"open": bool(on)})
 
+    def profile(
+        self,
+        user_id: str | None = None,
+        *,
+        device_id: str | None = None,
+        recommendations: list[dict[str, Any]] | None = None,
+        computations: dict[str, float | str] | None = None,
+        predictions: dict[str, dict[str, float]] | None = None,
+        synced_cohorts: list[str] | None = None,
+    ) -> None:
+        """Seeds what the user profile of a user holds besides its properties.
+
+        Replaces an earlier seed of the same user.
+
+        Args:
+            user_id: a user with events; without it and ``device_id`` the seed is everybody's.
+            device_id: names the user by a device instead.
+            recommendations: dicts of ``rec_id``, ``items`` and optionally ``child_rec_id``,
+                ``is_control``, ``recommendation_source``, ``last_updated`` (epoch seconds).
+            computations: values by computation id.
+            predictions: by prediction id ``score`` (0 to 1), ``pct`` (0 to 100), or both.
+            synced_cohorts: ids of cohorts that profiles name; everybody's seed only.
+
+        Raises:
+            ValueError: something of it was malformed, or the user is unknown.
+        """
+        seed = {
+            "user_id": user_id,
+            "device_id": device_id,
+            "recommendations": recommendations,
+            "computations": computations,
+            "predictions": predictions,
+            "synced_cohorts": synced_cohorts,
+        }
+        self._control("POST", "/profiles", {k: v for k, v in seed.items() if v is not None})
+
+    def mark(self, event_type: str, **marks: bool) -> None:
+        """Marks an event type as the service's user interface can: ``blocked``, ``transformed``."""
+        self._control("POST", "/plan", {"event_type": event_type, **marks})
+
     def reset(self) -> None:
         """Forgets events, users, cohorts, jobs, limits, journal, ledger and meters."""
         self._control("POST", "/reset")

@@ -199,7 +199,7 @@ def test_ingested_event_types_are_listed_and_can_be_hidden(plan: Plan, api: Api)
     plan.put("event", "Unexpected", is_hidden_from_dropdowns="false", display_name="")
     assert plan.get("event")[0]["display_name"] is None
     plan.post("event", event_type="Other")
-    api.emu._control("POST", "/plan", {"event_type": "Other", "blocked": True})
+    api.emu.mark("Other", blocked=True)
     assert names(plan.get("event")) == ["Unexpected"]
 
 
@@ -224,7 +224,7 @@ def test_deleting_follows_the_state(plan: Plan, api: Api) -> None:
     for name in ("Live", "Planned", "Nothing"):
         assert plan.refused(409, "POST", "event", name, "restore") == "Not found"
     plan.post("event", event_type="Planned")
-    api.emu._control("POST", "/plan", {"event_type": "Planned", "transformed": True})
+    api.emu.mark("Planned", transformed=True)
     assert "transformed" in plan.refused(409, "DELETE", "event", "Planned")
 
 

@@ -69,6 +69,16 @@ describe("the emulator", function()
     end
   end)
 
+  it("takes seeds of profiles and marks of event types", function()
+    emu:profile{ computations = { ["ltv-30d"] = 81.5 }, predictions = { p1 = { pct = 97 } } }
+    emu:profile{ recommendations = { { rec_id = "r1", items = { "chair" } } } }
+    emu:mark("Planned", { transformed = true, blocked = false })
+    for _, bad in ipairs{ { user_id = "nobody" }, { synced_cohorts = { 1 } } } do
+      assert.has_error(function() emu:profile(bad) end)
+    end
+    assert.has_error(function() emu:mark("", {}) end)
+  end)
+
   it("refuses with nil and a line", function()
     local none, why = emulator.new{ api_key = "real" }
     assert.is_nil(none)

@@ -549,6 +549,23 @@ function Emulator:silence(device_ids) end
 ---@param on? boolean
 function Emulator:listen(on) end
 
+---Seeds what the user profile of a user holds besides its properties.
+---@param seed tidewheel.ProfileSeed
+function Emulator:profile(seed) end
+
+---@class tidewheel.ProfileSeed
+---@field user_id? string a user with events; without it and device_id the seed is everybody's
+---@field device_id? string
+---@field recommendations? table[] rec_id, items; child_rec_id, is_control, recommendation_source, last_updated
+---@field computations? table<string, number|string>
+---@field predictions? table<string, table<string, number>> score, pct
+---@field synced_cohorts? string[] everybody's seed only
+
+---Marks an event type as the service's user interface can.
+---@param event_type string
+---@param marks table<string, boolean> blocked, transformed
+function Emulator:mark(event_type, marks) end
+
 ---Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
 function Emulator:reset() end
 
