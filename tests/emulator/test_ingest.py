@@ -211,7 +211,7 @@ def test_wrong_paths_and_methods(api: Api) -> None:
         reply = api.call(method, path, b"{}")
         assert (reply.status, reply.json) == (400, {"code": 400, "error": "Invalid request path"})
     assert api.get("/api/2/nothing").details == "Not Found"
-    assert api.call("GET", "/v1/userprofile").body == b""
+    assert api.call("GET", "/v1/profile").body == b""
 
 
 def test_duplicates_are_ignored_for_seven_days_per_device(emu: Emulator, api: Api) -> None:
