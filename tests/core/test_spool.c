@@ -64,8 +64,8 @@ static int world_begin(void **state)
     snprintf(w->base, sizeof w->base, "/tmp/tw-spool-XXXXXX");
     assert_non_null(mkdtemp(w->base));
     snprintf(w->path, sizeof w->path, "%s/spool", w->base);
-    w->settings =
-        (tw_spool_settings){w->path, "project-number-1", 1, 1 << 24, SEGMENT, NULL};
+    w->settings = (tw_spool_settings){
+        w->path, "project-number-1", 1, 1 << 24, SEGMENT, NULL, NULL, NULL};
     *state = w;
     return 0;
 }
@@ -176,7 +176,7 @@ static void refused(const tw_spool_settings *settings, const char *why)
 
     assert_int_equal(tw__spool_open(&sp, settings, &err), TW_E_CONFIG);
     assert_null(sp);
-    assert_string_equal(tw_error_field(err), "spool_dir");
+    assert_string_equal(tw_error_field(err), "spool");
     if (strstr(tw_error_message(err), why) == NULL)
         fail_msg("%s", tw_error_message(err));
     tw_error_free(err);
@@ -602,7 +602,8 @@ static void test_out_of_memory(void **state)
     for (n = 0;; n++) {
         sim_disk *disk = sim_new();
         tw_spool_sys sys = sim_sys(disk);
-        tw_spool_settings settings = {"x", "project-number-1", 1, 1 << 20, 1024, &sys};
+        tw_spool_settings settings = {
+            "x", "project-number-1", 1, 1 << 20, 1024, &sys, NULL, NULL};
         ledger *led = test_calloc(1, sizeof *led);
         size_t i;
         int left;

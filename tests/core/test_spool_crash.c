@@ -14,8 +14,8 @@ enum { SEGMENT = 1024, RANDOM_STATES = 40 };
 
 static tw_spool *open_on(sim_disk *disk, const tw_spool_sys *sys, int durable)
 {
-    tw_spool_settings settings = {"spool", "project-number-1", durable, 1 << 20, SEGMENT,
-                                  sys};
+    tw_spool_settings settings = {
+        "spool", "project-number-1", durable, 1 << 20, SEGMENT, sys, NULL, NULL};
     tw_spool *sp = NULL;
 
     (void)disk;

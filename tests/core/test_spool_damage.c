@@ -17,7 +17,8 @@ enum { SEGMENT = 2048, RECORDS = 80, MUTATIONS = 10000 };
 static ledger *dead_lane(tw_spool_sys *sys, int finished)
 {
     ledger *led = test_calloc(1, sizeof *led);
-    tw_spool_settings settings = {"x", "project-number-1", 0, 1 << 20, SEGMENT, sys};
+    tw_spool_settings settings = {"x", "project-number-1", 0, 1 << 20, SEGMENT, sys, NULL,
+                                  NULL};
     size_t i;
 
     led->disk = sim_new();
@@ -52,7 +53,8 @@ typedef struct finding {
 static finding look(ledger *led, sim_disk *disk)
 {
     tw_spool_sys sys = sim_sys(disk);
-    tw_spool_settings settings = {"x", "project-number-1", 0, 1 << 20, SEGMENT, &sys};
+    tw_spool_settings settings = {
+        "x", "project-number-1", 0, 1 << 20, SEGMENT, &sys, NULL, NULL};
     finding out = {0, 0, {0}};
     tw_spool *sp;
     size_t i;

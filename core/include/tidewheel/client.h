@@ -17,16 +17,17 @@ TW_BEGIN_DECLS
 TW_API int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err);
 
 /** Where the events are; always
- *  accepted = stored + rejected + uncertain + expired + dropped + waiting. */
+ *  accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + waiting. */
 typedef struct tw_stats {
     size_t size;
     uint64_t accepted;  /* track() said yes */
     uint64_t stored;    /* the server confirmed */
     uint64_t rejected;  /* the server refused for good */
-    uint64_t uncertain; /* sent, never confirmed, given up by close */
-    uint64_t expired;   /* given up unsent, by the caller's policy */
+    uint64_t uncertain; /* sent, never confirmed, given up by close or too old to be sent
+                           again; with a spool kept for tw_resend_uncertain */
+    uint64_t expired;   /* given up unsent, by close or by max_age */
     uint64_t dropped;   /* thrown out by on_full="drop_oldest" */
-    uint64_t waiting;   /* queued or on the wire */
+    uint64_t waiting;   /* queued, spooled, or on the wire */
     uint64_t waiting_bytes;
     uint64_t refused;  /* not accepted: queue full or invalid; outside the sum */
     uint64_t requests; /* ingestion requests made */
@@ -37,10 +38,21 @@ typedef struct tw_stats {
     /* accepted with an insert_id that another event of the device (or user) had a short while
      * before: the server keeps the first (counted among the latest few thousand) */
     uint64_t dup_insert_id;
+    /* With a spool: */
+    uint64_t recovered;          /* of processes that ended, found in the spool so far */
+    uint64_t lost;               /* could not be read back: the disk was damaged */
+    uint64_t spool_bytes;        /* of all files of records this process holds */
+    uint64_t spool_unread_bytes; /* those of ended processes that were not read yet */
+    uint64_t spool_lanes;        /* taken over from processes that ended */
+    uint64_t spool_torn;         /* files whose last bytes were no record */
+    uint64_t spool_unreadable;   /* files left alone: the disk failed, a later format */
+    uint64_t spool_quarantined;  /* damaged files set aside as *.bad */
+    uint64_t spool_foreign;      /* names in the folder that are not ours */
 } tw_stats;
-#define TW_STATS_INIT                                           \
-    {                                                           \
-        sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define TW_STATS_INIT                                                                    \
+    {                                                                                    \
+        sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+            0                                                                            \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);
@@ -55,12 +67,35 @@ TW_API int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error
  * is done. TW_E_INVALID where the job is no flush. @thread any */
 TW_API int tw_flush_stats(const tw_job *job, tw_stats *stats);
 
+/** As tw_flush_start, and for all that the spool holds of processes that ended. */
+TW_API int tw_drain_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err);
+
+/** Sends the uncertain events that the spool keeps again, although the server may have stored
+ * them longer ago than it remembers: they may be counted twice. `*count` says how many.
+ * Without a spool there are none. @thread any */
+TW_API int tw_resend_uncertain(uint64_t *count, tw_client *cl, tw_error **err);
+
+/** Stops intake and starts a flush job that, with a spool, ends as soon as what is left has to
+ * wait: for loops of events, before a tw_client_close without waiting. */
+TW_API int tw_close_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err);
+
+/** Where accepted events wait. */
+typedef enum tw_spool_mode {
+    TW_SPOOL_NONE, /* in memory */
+    TW_SPOOL_FAST, /* on the disk as well, synced now and then */
+    TW_SPOOL_DURABLE /* on the disk when tw_event_commit returns: it waits for it, and should
+                        be called without the interpreter's lock */
+} tw_spool_mode;
+/** @thread any */
+TW_API tw_spool_mode tw_client_spool_mode(const tw_client *cl);
+
 /**
  * Stops intake, sends what is queued until `timeout_ms` have passed, cancels all jobs, ends
- * the thread. What could not be sent is counted as expired (never sent) or uncertain. A second
- * close does nothing. Returns TW_OK when every event has been confirmed or refused,
- * TW_E_TIMEOUT otherwise, TW_INTERRUPTED when a signal arrived (intake is stopped: call
- * again with the time that is left).
+ * the thread. What could not be sent is counted as expired (never sent) or uncertain; with a
+ * spool it goes on waiting there, and no time is spent on what has to wait. A second close
+ * does nothing. Returns TW_OK when no event was given up, TW_E_TIMEOUT otherwise,
+ * TW_INTERRUPTED when a signal arrived (intake is stopped: call again with the time that is
+ * left).
  */
 TW_API int tw_client_close(tw_client *cl, int64_t timeout_ms, tw_error **err);
 

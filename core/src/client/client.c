@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "base/sha256.h"
 #include "client/client_internal.h"
 #include "client/config.h"
 #include "client/describe.h"
@@ -168,11 +169,48 @@ static int gate_make(tw_client *cl, const tw_config *cfg, const char *const *bas
     return tw__gate_new(&cl->gate, cl->loop, &settings, err);
 }
 
+static void hash_text(tw_sha256 *hash, const char *text)
+{
+    tw__sha256_put(hash, text, strlen(text) + 1);
+}
+
+/* What names the project in the spool: nothing of the key can be read from it. */
+static void project_name(unsigned char *out, size_t size, const tw_config *cfg)
+{
+    unsigned char sum[TW_SHA256_SIZE];
+    tw_sha256 hash;
+
+    tw__sha256_init(&hash);
+    hash_text(&hash, "tidewheel spool");
+    hash_text(&hash, tw__config_text(cfg, TW_OPT_SPOOL_PROJECT));
+    if (!tw__config_is_set(cfg, TW_OPT_SPOOL_PROJECT)) {
+        hash_text(&hash, tw__config_text(cfg, TW_OPT_REGION));
+        hash_text(&hash, tw__config_text(cfg, TW_OPT_API_KEY));
+    }
+    tw__sha256_end(&hash, sum);
+    memcpy(out, sum, size);
+}
+
+static void spool_settings(tw_ingest_settings *settings, const tw_config *cfg)
+{
+    const char *path = tw__config_text(cfg, TW_OPT_SPOOL);
+
+    settings->spool = path[0] != '\0' ? path : NULL;
+    settings->durable = tw__config_text(cfg, TW_OPT_SPOOL_MODE)[0] == 'd';
+    settings->spool_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_SPOOL_BYTES);
+    settings->sync_interval_ms = tw__config_ms(cfg, TW_OPT_SPOOL_SYNC_INTERVAL);
+    project_name(settings->project, sizeof settings->project, cfg);
+}
+
 static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
 {
     const char *full = tw__config_text(cfg, TW_OPT_ON_QUEUE_FULL);
     tw_ingest_settings settings;
 
+    memset(&settings, 0, sizeof settings);
+    spool_settings(&settings, cfg);
+    if (settings.spool != NULL)
+        cl->spool_mode = settings.durable ? TW_SPOOL_DURABLE : TW_SPOOL_FAST;
     settings.queue_events = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_EVENTS);
     settings.queue_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_BYTES);
     settings.on_full = full[0] == 'b'   ? TW_FULL_BLOCK
@@ -187,6 +225,7 @@ static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
     settings.min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
     settings.backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
     settings.backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);
+    settings.max_age_ms = tw__config_ms(cfg, TW_OPT_MAX_AGE);
     return tw__ingest_new(&cl->ingest, cl->gate, &settings, err);
 }
 
@@ -253,6 +292,7 @@ int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err)
         return rc;
     }
     tw__loop_on_close(cl->loop, rooms_cancel, cl);
+    tw__ingest_start(cl->ingest);
     *out = cl;
     return TW_OK;
 }
@@ -314,6 +354,27 @@ int tw_flush_stats(const tw_job *job, tw_stats *stats)
     return TW_OK;
 }
 
+int tw_drain_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
+{
+    int rc = tw__client_check(cl, err);
+
+    *out = NULL;
+    return rc == TW_OK ? tw__ingest_drain(out, cl->ingest, queue, err) : rc;
+}
+
+int tw_resend_uncertain(uint64_t *count, tw_client *cl, tw_error **err)
+{
+    int rc = tw__client_check(cl, err);
+
+    *count = 0;
+    return rc == TW_OK ? tw__ingest_resend_uncertain(count, cl->ingest, err) : rc;
+}
+
+tw_spool_mode tw_client_spool_mode(const tw_client *cl)
+{
+    return cl != NULL ? cl->spool_mode : TW_SPOOL_NONE;
+}
+
 int tw_client_describe(char **out, tw_client *cl, tw_error **err)
 {
     *out = NULL;
@@ -342,6 +403,18 @@ static int close_flush(tw_client *cl, int64_t timeout_ms)
     rc = tw_job_wait(job, timeout_ms);
     tw_job_unref(job);
     return rc;
+}
+
+int tw_close_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
+{
+    int rc = pid_check(cl, err);
+
+    *out = NULL;
+    if (rc != TW_OK)
+        return rc;
+    atomic_store(&cl->closing, 1);
+    tw__ingest_stop_intake(cl->ingest);
+    return tw__ingest_flush(out, cl->ingest, queue, err);
 }
 
 static void close_now(tw_client *cl)

@@ -19,6 +19,7 @@ struct tw_client {
     tw_loop *loop;
     tw_gate *gate;
     tw_ingest *ingest;
+    tw_spool_mode spool_mode;
     char *description; /* what describe() answers, without the moving parts */
     /* Options of the areas. */
     int64_t poll_first_ms;

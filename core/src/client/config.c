@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "gate/keys.h"
 #include "net/url.h"
+#include "json/number.h"
 
 enum { TEXT_MOST = 4096, PEM_MOST = 8 * 1024 * 1024 };
 
@@ -303,11 +304,30 @@ const char *tw__config_text(const tw_config *cfg, tw_option_id id)
     return cfg->values[id].set ? cfg->values[id].text : tw__option(id)->standard;
 }
 
-/* The table's numbers have no fraction: strtoll knows no locale. */
+/* A number of the table: digits, and a point where it has a fraction. No locale counts. */
+static double table_number(const char *text)
+{
+    uint64_t digits = 0;
+    int64_t exponent = 0;
+    int behind = 0;
+    double value;
+
+    for (; *text != '\0'; text++) {
+        if (*text == '.') {
+            behind = 1;
+            continue;
+        }
+        digits = digits * 10 + (uint64_t)(*text - '0');
+        exponent -= behind;
+    }
+    (void)tw__number_decimal(&value, digits, exponent, 0);
+    return value;
+}
+
 double tw__config_number(const tw_config *cfg, tw_option_id id)
 {
     return cfg->values[id].set ? cfg->values[id].number
-                               : (double)strtoll(tw__option(id)->standard, NULL, 10);
+                               : table_number(tw__option(id)->standard);
 }
 
 int64_t tw__config_ms(const tw_config *cfg, tw_option_id id)

@@ -76,16 +76,44 @@ static const tw_option table[TW_OPT_COUNT] = {
                                "An accepted event is sent after this time at the latest, "
                                "however few wait with it."},
     [TW_OPT_QUEUE_EVENTS] = {"queue_events", TW_OPTION_INT,
-                             NUMBER(1, 100000000, "100000"), "Most events that wait."},
-    [TW_OPT_QUEUE_BYTES] = {"queue_bytes", TW_OPTION_INT,
-                            NUMBER(65536, 17179869184, "25165824"),
-                            "Most bytes of waiting events."},
+                             NUMBER(1, 100000000, "100000"),
+                             "Most events that wait; with a spool, in memory."},
+    [TW_OPT_QUEUE_BYTES] =
+        {"queue_bytes", TW_OPTION_INT, NUMBER(65536, 17179869184, "25165824"),
+         "Most bytes of waiting events; with a spool, in memory, where "
+         "it is 8 MiB at most."},
     [TW_OPT_ON_QUEUE_FULL] =
         {"on_queue_full", TW_OPTION_CHOICE, CHOICE("refuse|block|drop_oldest", "refuse"),
-         "What happens to a new event when the queue is full: an error, a "
-         "wait for room, or the oldest event makes way (and is counted)."},
+         "What happens to a new event when the queue, or the spool, is full: an "
+         "error, a wait for room, or the oldest events make way (and are counted)."},
     [TW_OPT_BLOCK_TIMEOUT] = {"block_timeout", TW_OPTION_SECONDS, NUMBER(0, 86400, "30"),
                               "Longest wait for room with on_queue_full=block."},
+    [TW_OPT_MAX_AGE] =
+        {"max_age", TW_OPTION_SECONDS, NUMBER(0, 315360000, "0"),
+         "An event that was accepted longer ago is given up: expired if it was never sent, "
+         "uncertain if it may have been stored. 0: never."},
+    [TW_OPT_SPOOL] =
+        {"spool", TW_OPTION_STRING, TEXT(TW_RULE_PATH, ""),
+         "Folder where accepted events are kept until their end is known, so that they "
+         "survive the process. It is made with mode 0700; processes may share it. Without "
+         "it events wait in memory."},
+    [TW_OPT_SPOOL_MODE] =
+        {"spool_mode", TW_OPTION_CHOICE, CHOICE("fast|durable", "fast"),
+         "fast: an accepted event is with the kernel and survives the process; a power cut "
+         "takes what came in the last spool_sync_interval. durable: it is on the disk."},
+    [TW_OPT_SPOOL_BYTES] =
+        {"spool_bytes", TW_OPTION_INT, NUMBER(1048576, 1099511627776, "1073741824"),
+         "Most bytes of the files one process holds in the spool; then "
+         "on_queue_full applies."},
+    [TW_OPT_SPOOL_SYNC_INTERVAL] = {"spool_sync_interval", TW_OPTION_SECONDS,
+                                    NUMBER(0.001, 3600, "0.2"),
+                                    "Longest time between two syncs with "
+                                    "spool_mode=fast."},
+    [TW_OPT_SPOOL_PROJECT] =
+        {"spool_project", TW_OPTION_STRING, TEXT(TW_RULE_LINE, ""),
+         "Name of the project in the spool. Events of another name are left alone. Without "
+         "it the name is a hash of api_key and region; give one where keys are changed "
+         "while events wait."},
     [TW_OPT_MIN_ID_LENGTH] =
         {"min_id_length", TW_OPTION_INT, NUMBER(1, 1024, "5"),
          "Fewest characters of user_id and device_id; another value than "

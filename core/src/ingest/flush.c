@@ -56,15 +56,36 @@ static void flush_cancel(tw_job *job, void *state, int code)
 
 static const tw_job_kind flush_kind = {flush_start, flush_cancel, NULL, tw__free};
 
-int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err)
+/* The sum as it is. @locks needs lock */
+static void flush_count(tw_flush *flush, int all, const tw_spool_stats *spool)
+{
+    const tw_ingest *ing = flush->ing;
+    int i;
+
+    flush->all = all;
+    flush->accepted = ing->accepted;
+    flush->mark = all ? UINT64_MAX : ing->next_seq;
+    flush->left = ing->waiting - (all ? 0 : ing->foreign);
+    for (i = 0; i < TW_FINAL_COUNT; i++)
+        flush->finals[i] = ing->finals[i] - (all ? 0 : ing->foreign_finals[i]);
+    if (all) {
+        flush->recovered = ing->recovered + spool->lost + spool->aside;
+        flush->finals[TW_FINAL_UNCERTAIN] += spool->aside - ing->revived;
+        flush->finals[TW_FINAL_LOST] += spool->lost;
+    }
+}
+
+static int flush_begin(tw_job **out, tw_ingest *ing, int all, tw_queue *queue,
+                       tw_error **err)
 {
     tw_flush *flush;
     tw_job *job;
+    tw_spool_stats spool;
     int canceled;
     int rc;
-    int i;
 
     *out = NULL;
+    tw__store_stats(ing, &spool);
     pthread_mutex_lock(&ing->lock);
     canceled = ing->canceled;
     pthread_mutex_unlock(&ing->lock);
@@ -82,11 +103,7 @@ int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
     flush->job = job;
     tw__job_retain(job);
     pthread_mutex_lock(&ing->lock);
-    flush->mark = ing->next_seq;
-    flush->left = ing->waiting;
-    flush->accepted = ing->accepted;
-    for (i = 0; i < TW_FINAL_COUNT; i++)
-        flush->finals[i] = ing->finals[i];
+    flush_count(flush, all && ing->ended != NULL, &spool);
     flush->next = ing->flushes;
     ing->flushes = flush;
     pthread_mutex_unlock(&ing->lock);
@@ -107,14 +124,33 @@ int tw__flush_stats(const tw_job *job, tw_stats *stats)
     if (flush == NULL)
         return TW_E_INVALID;
     stats->accepted = flush->accepted;
+    stats->recovered = flush->recovered;
     stats->stored = flush->finals[TW_FINAL_STORED];
     stats->rejected = flush->finals[TW_FINAL_REJECTED];
     stats->uncertain = flush->finals[TW_FINAL_UNCERTAIN];
     stats->expired = flush->finals[TW_FINAL_EXPIRED];
     stats->dropped = flush->finals[TW_FINAL_DROPPED];
-    stats->waiting = stats->accepted - stats->stored - stats->rejected -
-                     stats->uncertain - stats->expired - stats->dropped;
+    stats->lost = flush->finals[TW_FINAL_LOST];
+    stats->waiting = stats->accepted + stats->recovered - stats->stored -
+                     stats->rejected - stats->uncertain - stats->expired -
+                     stats->dropped - stats->lost;
     return TW_OK;
+}
+
+int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err)
+{
+    return flush_begin(out, ing, 0, queue, err);
+}
+
+int tw__ingest_drain(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err)
+{
+    return flush_begin(out, ing, 1, queue, err);
+}
+
+/* @locks needs lock */
+static int flush_over(const tw_ingest *ing, const tw_flush *flush)
+{
+    return flush->left == 0 && (!flush->all || !ing->backlog_left);
 }
 
 /* Takes those off the list that wait for nothing, or all. */
@@ -127,7 +163,7 @@ static tw_flush *flush_collect(tw_ingest *ing, int all)
     pthread_mutex_lock(&ing->lock);
     for (flush = ing->flushes; flush != NULL; flush = next) {
         next = flush->next;
-        if (all || flush->left == 0) {
+        if (all || flush_over(ing, flush)) {
             flush_unlink(flush);
             flush->next = done;
             done = flush;
@@ -149,9 +185,29 @@ static void flush_finish(tw_flush *flush, const tw_error *err)
     }
 }
 
+/* At the end of a client whose events are safe nobody waits for what has to wait. */
+static int flush_in_vain(tw_ingest *ing)
+{
+    int vain;
+
+    pthread_mutex_lock(&ing->lock);
+    vain = ing->ended != NULL && ing->stopped && ing->sent == NULL && !ing->canceled &&
+           ing->flushes != NULL;
+    pthread_mutex_unlock(&ing->lock);
+    return vain;
+}
+
 void tw__flush_settle(tw_ingest *ing)
 {
+    tw_error *err = NULL;
+
     flush_finish(flush_collect(ing, 0), NULL);
+    if (!flush_in_vain(ing))
+        return;
+    tw__error(&err, TW_E_NETWORK,
+              "the events could not be sent now; they are kept in the spool");
+    tw__flush_fail(ing, err);
+    tw_error_free(err);
 }
 
 void tw__flush_fail(tw_ingest *ing, const tw_error *err)

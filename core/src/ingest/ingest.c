@@ -107,6 +107,7 @@ void tw__ingest_destroy(tw_ingest *ing)
     tw__batch_list_free(&ing->ready);
     tw__batch_list_free(&ing->retry);
     tw__batch_list_free(&ing->held);
+    tw__batch_list_free(&ing->backlog);
     tw__batch_free(ing->open);
     tw__batch_free(ing->sent);
     while (ing->spare != NULL) {
@@ -125,6 +126,8 @@ void tw__ingest_destroy(tw_ingest *ing)
     tw__recent_ids_free(ing->recent_ids);
     tw_json_reader_free(ing->rd);
     tw__free_secret(ing->head, ing->head_size);
+    tw__spool_free(ing->spool);
+    tw__free(ing->ended);
     if (ing->room_fd[0] >= 0) {
         close(ing->room_fd[0]);
         close(ing->room_fd[1]);
@@ -165,6 +168,8 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
         rc = room_open(ing, err);
     if (rc == TW_OK)
         rc = tw__sender_init(ing, err);
+    if (rc == TW_OK)
+        rc = tw__store_open(ing, err);
     if (rc != TW_OK) {
         tw__ingest_destroy(ing);
         return rc;
@@ -197,16 +202,34 @@ void tw__ingest_free(tw_ingest *ing)
 
 /* ---- the client's questions and orders --------------------------------------------- */
 
+/* What the spool found of dead processes is counted as recovered and as what became of it at
+ * once: the sum holds at every moment. @locks needs lock */
+static void stats_spool(tw_stats *now, const tw_ingest *ing, const tw_spool_stats *spool)
+{
+    now->recovered = ing->recovered + spool->lost + spool->aside;
+    now->lost = ing->finals[TW_FINAL_LOST] + spool->lost;
+    now->spool_bytes = spool->bytes;
+    now->spool_unread_bytes = spool->unread;
+    now->spool_lanes = spool->lanes;
+    now->spool_torn = spool->torn;
+    now->spool_unreadable = spool->unreadable;
+    now->spool_quarantined = spool->quarantined;
+    now->spool_foreign = spool->foreign;
+}
+
 void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
 {
     tw_stats now = TW_STATS_INIT;
     size_t size = stats->size < sizeof now ? stats->size : sizeof now;
+    tw_spool_stats spool;
 
+    tw__store_stats(ing, &spool);
     pthread_mutex_lock(&ing->lock);
+    stats_spool(&now, ing, &spool);
     now.accepted = ing->accepted;
     now.stored = ing->finals[TW_FINAL_STORED];
     now.rejected = ing->finals[TW_FINAL_REJECTED];
-    now.uncertain = ing->finals[TW_FINAL_UNCERTAIN];
+    now.uncertain = ing->finals[TW_FINAL_UNCERTAIN] + spool.aside - ing->revived;
     now.expired = ing->finals[TW_FINAL_EXPIRED];
     now.dropped = ing->finals[TW_FINAL_DROPPED];
     now.waiting = ing->waiting;
@@ -219,6 +242,17 @@ void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
     pthread_mutex_unlock(&ing->lock);
     now.size = stats->size;
     memcpy(stats, &now, size);
+}
+
+void tw__ingest_start(tw_ingest *ing)
+{
+    int left;
+
+    pthread_mutex_lock(&ing->lock);
+    left = ing->backlog_left;
+    pthread_mutex_unlock(&ing->lock);
+    if (left)
+        tw__loop_post(ing->loop, &ing->task);
 }
 
 void tw__ingest_stop_intake(tw_ingest *ing)

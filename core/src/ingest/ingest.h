@@ -8,6 +8,7 @@
 #include <tidewheel/job.h>
 
 #include "gate/call.h"
+#include "ingest/spool.h"
 
 typedef struct tw_ingest tw_ingest;
 
@@ -26,6 +27,13 @@ typedef struct tw_ingest_settings {
     unsigned min_id_length;
     int64_t backoff_first_ms;
     int64_t backoff_max_ms;
+    int64_t max_age_ms; /* an event that is older is given up; 0: never */
+    const char *spool;  /* folder; NULL: events wait in memory only */
+    int durable;        /* what append returns is on the disk */
+    uint64_t spool_bytes;
+    int64_t sync_interval_ms; /* where it is not durable */
+    unsigned char project[16];
+    const tw_spool_sys *spool_sys; /* NULL: the system's */
 } tw_ingest_settings;
 
 int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *settings,
@@ -37,12 +45,18 @@ int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err);
 int tw__ingest_flush(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err);
 /* What became so far of the events before a flush; TW_E_INVALID for another job. @thread any */
 int tw__flush_stats(const tw_job *job, tw_stats *stats);
+/* The same for all that the spool holds as well, whoever accepted it. */
+int tw__ingest_drain(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **err);
+/* Begins to send what dead processes left in the spool, if there is any. */
+void tw__ingest_start(tw_ingest *ing);
+/* What was kept as uncertain is sent again. */
+int tw__ingest_resend_uncertain(uint64_t *count, tw_ingest *ing, tw_error **err);
 void tw__ingest_stats(tw_ingest *ing, tw_stats *stats);
 
 /* No event is accepted any more (TW_E_CLOSED). @thread any */
 void tw__ingest_stop_intake(tw_ingest *ing);
-/* Ends what still waits as expired or uncertain, finishes flush jobs with TW_E_CLOSED,
- * cancels calls. @thread worker */
+/* Ends what still waits as expired or uncertain (with a spool it goes on waiting there),
+ * finishes flush jobs with TW_E_CLOSED, cancels calls. @thread worker */
 void tw__ingest_cancel(tw_ingest *ing);
 /* After the loop has ended. Events still open in callers' hands keep the memory alive. */
 void tw__ingest_free(tw_ingest *ing);

@@ -32,6 +32,7 @@ typedef enum tw_final {
     TW_FINAL_UNCERTAIN,
     TW_FINAL_EXPIRED,
     TW_FINAL_DROPPED,
+    TW_FINAL_LOST, /* the spool could not give it back */
     TW_FINAL_COUNT
 } tw_final;
 
@@ -42,10 +43,14 @@ typedef struct tw_flush {
     tw_job *job; /* referenced while linked */
     uint64_t mark;
     uint64_t left;
+    int all; /* below any mark, and for all that the spool holds */
     /* What became of all events below the mark, for any thread to read. */
-    uint64_t accepted;
+    _Atomic uint64_t accepted, recovered;
     _Atomic uint64_t finals[TW_FINAL_COUNT];
 } tw_flush;
+
+/* Records of other lanes have larger ids than any of this client's. */
+#define TW_FOREIGN_SEQ ((uint64_t)1 << 44)
 
 struct tw_ingest {
     tw_gate *gate;
@@ -63,6 +68,7 @@ struct tw_ingest {
     tw_batch_list ready;    /* full ones, oldest first */
     tw_batch_list retry;    /* to be sent before all others */
     tw_batch_list held;     /* each waits until its due_ms */
+    tw_batch_list backlog;  /* of dead processes, read from the spool */
     tw_batch *spare;        /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
@@ -70,6 +76,20 @@ struct tw_ingest {
     tw_recent_ids *recent_ids; /* NULL before a caller gave an insert_id */
     uint64_t finals[TW_FINAL_COUNT];
     uint64_t waiting, waiting_bytes;
+    uint64_t mem_events, mem_bytes;          /* those of `waiting` that are in memory */
+    uint64_t foreign;                        /* those that another process accepted */
+    uint64_t foreign_finals[TW_FINAL_COUNT]; /* of these; a part of `finals` */
+    uint64_t recovered;                      /* events of dead processes taken over */
+    uint64_t revived;                        /* uncertain ones that wait again */
+    uint64_t spilled, spilled_bytes; /* those of ours that are on the disk only, ... */
+    uint64_t spill_from;             /* ... from this id on */
+    int backlog_left;                /* the spool may hold something of dead processes */
+    int unsynced;                    /* ours that a power cut would take */
+    int news;                        /* the next committer wakes the I/O thread */
+    tw_spool *spool;                 /* NULL: memory only, or released */
+    unsigned spool_users;            /* who are in a call of it */
+    int spool_over;                  /* the last of them frees it */
+    tw_spool_stats spool_stats;      /* when it was freed */
     int paused;
     int stopped;  /* no intake */
     int canceled; /* nothing is sent any more */
@@ -91,6 +111,7 @@ struct tw_ingest {
     tw_batch *sent; /* on the wire, or its verdict is in */
     size_t sent_bytes;
     int judged; /* `verdict` is to be carried out */
+    int aged;   /* the last batch held records that were too old */
     tw_verdict verdict;
     tw_json_reader *rd;
     unsigned failures; /* in a row */
@@ -98,6 +119,14 @@ struct tw_ingest {
     int64_t not_before_ms;
     int64_t split_from_ms; /* window of split_count */
     unsigned split_count;
+    /* With a spool: */
+    uint64_t *ended; /* ids whose end the spool is to be told of */
+    size_t ended_count;
+    uint64_t *asides; /* the uncertain among them, which it keeps */
+    size_t aside_count;
+    tw_spool_item own, foreigner; /* read, but not in a batch yet; text NULL: none */
+    int backlog_turn;             /* it goes before new events this time */
+    int64_t sync_due_ms, adopt_due_ms, reread_due_ms;
 };
 
 /* ---- ingest.c ---------------------------------------------------------------------- */
@@ -118,6 +147,37 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index,
                       tw_final state);
 /* Wakes those who wait for room. @locks needs lock */
 void tw__ingest_tell_room(tw_ingest *ing);
+
+/* Puts a record into the open batch: TW_OK or TW_E_NOMEM. @locks needs lock */
+int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
+                    int64_t accepted_ms, int *wake);
+/* The open batch takes no more. @locks needs lock */
+void tw__ingest_seal(tw_ingest *ing);
+
+/* ---- store.c: the spool behind the queue ------------------------------------------- */
+int tw__store_open(tw_ingest *ing, tw_error **err);
+/* The spool for a call, or NULL; to be given back. @locks takes lock */
+tw_spool *tw__store_use(tw_ingest *ing);
+void tw__store_unuse(tw_ingest *ing);
+/* Also after it was freed. @thread any */
+void tw__store_stats(tw_ingest *ing, tw_spool_stats *out);
+/* Nobody begins to use it any more; what is in it stays. */
+void tw__store_release(tw_ingest *ing);
+/* Accepts the record. As tw_event_commit. @thread any */
+int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
+                  tw_error **err);
+/* Reads what memory has room for. @thread worker */
+void tw__store_refill(tw_ingest *ing);
+/* Tells the spool of the events that have come to their end. @thread worker */
+void tw__store_settle(tw_ingest *ing);
+/* The batch is about to go out: notes when. @thread worker */
+void tw__store_mark(tw_ingest *ing, tw_batch *batch);
+/* It was certainly not stored. @thread worker */
+void tw__store_unmark(tw_ingest *ing, tw_batch *batch);
+/* Syncs and looks for dead processes where that is due. @thread worker */
+void tw__store_tick(tw_ingest *ing, int64_t now);
+/* When tick or refill want to be called again. @locks needs lock @thread worker */
+int64_t tw__store_due(const tw_ingest *ing);
 
 /* ---- schedule.c: the I/O thread ---------------------------------------------------- */
 /* When the open batch is to go although it is not full. @locks needs lock */

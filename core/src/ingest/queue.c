@@ -112,6 +112,18 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_fi
     ing->finals[state]++;
     ing->waiting--;
     ing->waiting_bytes -= record->size;
+    ing->mem_events--;
+    ing->mem_bytes -= record->size;
+    if (ing->ended != NULL) {
+        if (record->seq >= TW_FOREIGN_SEQ) {
+            ing->foreign--;
+            ing->foreign_finals[state]++;
+        }
+        if (state == TW_FINAL_UNCERTAIN)
+            ing->asides[ing->aside_count++] = record->seq;
+        else
+            ing->ended[ing->ended_count++] = record->seq;
+    }
     for (flush = ing->flushes; flush != NULL; flush = flush->next) {
         if (record->seq < flush->mark) {
             flush->left--;
@@ -284,41 +296,49 @@ static int room_make(tw_ingest *ing, tw_event *ev, size_t size, int *wake, tw_er
 
 /* ---- acceptance -------------------------------------------------------------------- */
 
-/* Adds the record to the open batch. `*wake` when the I/O thread has to know. */
-static int accept_record(tw_ingest *ing, const tw_record_text *text, int *wake)
+void tw__ingest_seal(tw_ingest *ing)
+{
+    if (ing->open == NULL || tw__batch_count(ing->open) == 0)
+        return;
+    tw__batch_push(&ing->ready, ing->open);
+    ing->open = NULL;
+}
+
+/* `*wake` when the I/O thread has to know. */
+int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
+                    int64_t accepted_ms, int *wake)
 {
     size_t size = text->head_size + text->tail_size;
 
-    if (ing->open != NULL && tw__batch_count(ing->open) != 0 &&
-        !tw__batch_fits(ing->open, size, &ing->limits)) {
-        tw__batch_push(&ing->ready, ing->open);
-        ing->open = NULL;
+    if (ing->open != NULL && !tw__batch_fits(ing->open, size, &ing->limits) &&
+        tw__batch_count(ing->open) != 0) {
+        tw__ingest_seal(ing);
         *wake = 1;
     }
     if (ing->open == NULL && tw__ingest_batch(&ing->open, ing) != TW_OK)
         return TW_E_NOMEM;
-    if (tw__batch_add(ing->open, text, ing->next_seq) != TW_OK)
+    if (tw__batch_add(ing->open, text, seq) != TW_OK)
         return TW_E_NOMEM;
+    ing->open->records[ing->open->count - 1].accepted_ms = accepted_ms;
     if (tw__batch_count(ing->open) == 1) {
         ing->open->since_ms = tw__monotonic_ms();
         *wake = 1;
     }
     if (tw__batch_count(ing->open) >= ing->limits.events) {
-        tw__batch_push(&ing->ready, ing->open);
-        ing->open = NULL;
+        tw__ingest_seal(ing);
         *wake = 1;
     }
-    ing->next_seq++;
-    ing->accepted++;
-    ing->waiting++;
-    ing->waiting_bytes += size;
+    ing->mem_events++;
+    ing->mem_bytes += size;
     return TW_OK;
 }
 
+/* Accepts into memory. */
 static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, int *wake,
                      tw_error **err)
 {
     size_t size = text->head_size + text->tail_size;
+    int64_t now = ing->settings.max_age_ms != 0 ? tw__wall_ms() : 0;
     int rc;
 
     if (ing->stopped)
@@ -326,8 +346,13 @@ static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, i
     rc = room_make(ing, ev, size, wake, err);
     if (rc != TW_OK)
         return rc;
-    rc = accept_record(ing, text, wake);
-    return rc == TW_OK ? TW_OK : tw__error_nomem(err);
+    if (tw__ingest_take(ing, text, ing->next_seq, now, wake) != TW_OK)
+        return tw__error_nomem(err);
+    ing->next_seq++;
+    ing->accepted++;
+    ing->waiting++;
+    ing->waiting_bytes += size;
+    return TW_OK;
 }
 
 /* Tells the I/O thread, and gives up the hold that kept the memory alive meanwhile. */
@@ -391,13 +416,17 @@ int tw_event_commit(tw_event *ev, tw_error **err)
         return rc;
     }
     given = given_id(ev, &text);
+    if (ing->ended != NULL)
+        rc = tw__store_put(ing, ev, &text, err);
     pthread_mutex_lock(&ing->lock);
-    rc = queue_put(ing, ev, &text, &wake, err);
+    if (ing->ended == NULL)
+        rc = queue_put(ing, ev, &text, &wake, err);
     if (rc == TW_AGAIN) {
         pthread_mutex_unlock(&ing->lock);
         return rc;
     }
-    wake |= ing->unposted && rc == TW_OK;
+    wake |= ing->news || (ing->unposted && rc == TW_OK);
+    ing->news = 0;
     if (rc == TW_OK && given.id != 0)
         ing->dup_insert_id += tw__recent_id_note(&ing->recent_ids, given) != 0;
     ing->refused += rc != TW_OK;
@@ -416,7 +445,7 @@ int tw_event_commit(tw_event *ev, tw_error **err)
 /* ---- waiting for room -------------------------------------------------------------- */
 
 /* TW_OK when there is room, TW_AGAIN to wait `*wait_ms` for it. @locks needs lock */
-static int wait_state(tw_ingest *ing, tw_event *ev, size_t size, int64_t *wait_ms,
+static int wait_state(tw_ingest *ing, tw_event *ev, int room, int64_t *wait_ms,
                       tw_error **err)
 {
     int64_t now = tw__monotonic_ms();
@@ -424,8 +453,7 @@ static int wait_state(tw_ingest *ing, tw_event *ev, size_t size, int64_t *wait_m
 
     if (ing->stopped)
         return tw__error(err, TW_E_CLOSED, "the client was closed");
-    if (ing->settings.on_full != TW_FULL_BLOCK || ev->give_up_ms < 0 ||
-        has_room(ing, size))
+    if (ing->settings.on_full != TW_FULL_BLOCK || ev->give_up_ms < 0 || room)
         return TW_OK;
     if (now >= ev->give_up_ms)
         return tw__error(err, TW_E_QUEUE_FULL,
@@ -443,7 +471,10 @@ int tw_event_wait(tw_event *ev, tw_error **err)
     struct pollfd wait = {ing->room_fd[0], POLLIN, 0};
     tw_record_text text;
     int64_t wait_ms = 0;
+    tw_spool *sp;
+    size_t size;
     int ready;
+    int room;
     int rc;
 
     if (event_forked(ev, err))
@@ -451,8 +482,15 @@ int tw_event_wait(tw_event *ev, tw_error **err)
     rc = tw__event_freeze(ev, &text, err);
     if (rc != TW_OK)
         return rc;
+    size = text.head_size + text.tail_size;
+    sp = tw__store_use(ing);
+    room = sp != NULL && tw__spool_has_room(sp, size);
+    if (sp != NULL)
+        tw__store_unuse(ing);
     pthread_mutex_lock(&ing->lock);
-    rc = wait_state(ing, ev, text.head_size + text.tail_size, &wait_ms, err);
+    if (ing->ended == NULL)
+        room = has_room(ing, size);
+    rc = wait_state(ing, ev, room, &wait_ms, err);
     ing->room_waiters += rc == TW_AGAIN;
     pthread_mutex_unlock(&ing->lock);
     if (rc != TW_AGAIN)

@@ -83,14 +83,66 @@ static void join_unknown(tw_ingest *ing, tw_batch *batch)
 static tw_batch *batch_take(tw_ingest *ing, int64_t now)
 {
     tw_batch *batch = tw__batch_shift(&ing->retry);
+    int fresh = ing->ready.head != NULL || tw__open_due(ing) <= now;
 
-    if (batch == NULL)
-        batch = tw__batch_shift(&ing->ready);
-    if (batch == NULL && tw__open_due(ing) <= now) {
+    if (batch != NULL)
+        return batch;
+    /* What dead processes left and what is new go by turns: the former is older, but there
+     * may be hours of it. */
+    if (ing->backlog.head != NULL && (ing->backlog_turn || !fresh)) {
+        ing->backlog_turn = 0;
+        return tw__batch_shift(&ing->backlog);
+    }
+    ing->backlog_turn = 1;
+    batch = tw__batch_shift(&ing->ready);
+    if (batch == NULL && fresh) {
         batch = ing->open;
         ing->open = NULL;
     }
     return batch;
+}
+
+/* The server forgets what it has stored after 7 days (Amplitude HTTP V2 API docs, read
+ * 2026-11-23): four hours before, an event that it may have is not sent again. */
+#define WINDOW_MS (((int64_t)7 * 24 - 4) * 3600000)
+
+/* How the record ends because of its age, or TW_FINAL_COUNT. */
+static tw_final too_old(const tw_ingest *ing, const tw_record *record, int64_t now)
+{
+    if (record->maybe && now - record->sent_ms > WINDOW_MS)
+        return TW_FINAL_UNCERTAIN;
+    if (ing->settings.max_age_ms != 0 &&
+        now - record->accepted_ms > ing->settings.max_age_ms)
+        return record->maybe ? TW_FINAL_UNCERTAIN : TW_FINAL_EXPIRED;
+    return TW_FINAL_COUNT;
+}
+
+/* Ends the records that are too old to be sent; nonzero when there were any. @locks needs
+ * lock */
+static int age(tw_ingest *ing, tw_batch *batch)
+{
+    unsigned char marks[TW_BATCH_EVENTS_MAX] = {0};
+    int64_t now = tw__wall_ms();
+    size_t count = tw__batch_count(batch);
+    int any = 0;
+    size_t i;
+
+    if (ing->settings.max_age_ms == 0 && !batch->resent)
+        return 0;
+    for (i = 0; i < count; i++) {
+        tw_final end = too_old(ing, &batch->records[batch->first + i], now);
+
+        if (end == TW_FINAL_COUNT)
+            continue;
+        tw__ingest_final(ing, batch, i, end);
+        marks[i] = 1;
+        any = 1;
+    }
+    if (any) {
+        tw__batch_keep(batch, marks, 0);
+        tw__ingest_tell_room(ing);
+    }
+    return any;
 }
 
 /* The next batch to be sent, off its list and within the limits; NULL when there is none,
@@ -107,6 +159,11 @@ tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
     batch = batch_take(ing, now);
     if (batch == NULL)
         return NULL;
+    ing->aged = age(ing, batch);
+    if (tw__batch_count(batch) == 0) {
+        tw__ingest_recycle(ing, batch);
+        return NULL;
+    }
     count = tw__batch_count(batch);
     if (batch->guilty && count > 1)
         return cut(ing, batch, count / 2, 1);

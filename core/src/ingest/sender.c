@@ -57,11 +57,13 @@ static void batch_send(tw_ingest *ing, tw_batch *batch)
     spec.content_type = "application/json";
     spec.body = tw__batch_body(batch, ing->head, &spec.body_size);
     spec.flags = TW_CALL_ONCE;
+    tw__store_mark(ing, batch);
     ing->sent = batch;
     ing->sent_bytes = spec.body_size;
     rc = tw__call_start(&ing->call, ing->gate, &spec, &sender_sink, ing, NULL);
     if (rc != TW_OK) {
         ing->sent = NULL;
+        tw__store_unmark(ing, batch);
         tw__batch_again(ing, batch);
         tw__wait_retry(ing, 0);
         return;
@@ -81,7 +83,8 @@ static void timer_set(tw_ingest *ing)
     pthread_mutex_lock(&ing->lock);
     if (ing->sent == NULL && !ing->canceled) {
         due = tw__open_due(ing);
-        if (ing->retry.head != NULL || ing->ready.head != NULL)
+        if (ing->retry.head != NULL || ing->ready.head != NULL ||
+            ing->backlog.head != NULL)
             due = INT64_MIN;
         for (batch = ing->held.head; batch != NULL; batch = batch->next) {
             if (batch->due_ms < due)
@@ -90,6 +93,8 @@ static void timer_set(tw_ingest *ing)
         if (due < ing->not_before_ms)
             due = ing->not_before_ms;
     }
+    if (!ing->canceled && tw__store_due(ing) < due)
+        due = tw__store_due(ing);
     pthread_mutex_unlock(&ing->lock);
     if (due == INT64_MAX)
         tw__timer_disarm(ing->loop, &ing->timer);
@@ -100,31 +105,50 @@ static void timer_set(tw_ingest *ing)
     }
 }
 
+/* The next batch with anything in it that may still be sent. */
+static tw_batch *batch_choose(tw_ingest *ing)
+{
+    tw_batch *batch;
+
+    do {
+        tw__store_refill(ing);
+        ing->aged = 0;
+        pthread_mutex_lock(&ing->lock);
+        batch = tw__batch_next(ing, tw__monotonic_ms());
+        pthread_mutex_unlock(&ing->lock);
+        tw__store_settle(ing);
+    } while (batch == NULL && ing->aged);
+    return batch;
+}
+
 void tw__sender_pump(tw_ingest *ing)
 {
     tw_batch *batch;
 
     if (ing->judged)
         tw__verdict_apply(ing);
+    tw__store_settle(ing);
+    tw__store_tick(ing, tw__monotonic_ms());
     if (ing->sent == NULL) {
-        pthread_mutex_lock(&ing->lock);
-        batch = tw__batch_next(ing, tw__monotonic_ms());
-        pthread_mutex_unlock(&ing->lock);
+        batch = batch_choose(ing);
         if (batch != NULL)
             batch_send(ing, batch);
     }
+    tw__store_refill(ing); /* while the answer is awaited */
     tw__flush_settle(ing);
     timer_set(ing);
 }
 
 void tw__sender_probe(tw_ingest *ing)
 {
+    int stopped;
     int paused;
 
     pthread_mutex_lock(&ing->lock);
     paused = ing->paused;
+    stopped = ing->stopped;
     pthread_mutex_unlock(&ing->lock);
-    if (paused)
+    if (paused || (stopped && ing->ended != NULL))
         ing->not_before_ms = 0;
     tw__sender_pump(ing);
 }
@@ -144,12 +168,27 @@ static void give_up(tw_ingest *ing, tw_batch *batch)
     tw__ingest_recycle(ing, batch);
 }
 
+/* @locks needs lock */
 static void give_up_list(tw_ingest *ing, tw_batch_list *list)
 {
     tw_batch *batch;
 
     for (batch = tw__batch_shift(list); batch != NULL; batch = tw__batch_shift(list))
         give_up(ing, batch);
+}
+
+static void give_up_all(tw_ingest *ing)
+{
+    pthread_mutex_lock(&ing->lock);
+    give_up_list(ing, &ing->retry);
+    give_up_list(ing, &ing->held);
+    give_up_list(ing, &ing->ready);
+    if (ing->open != NULL) {
+        give_up(ing, ing->open);
+        ing->open = NULL;
+    }
+    tw__ingest_tell_room(ing);
+    pthread_mutex_unlock(&ing->lock);
 }
 
 void tw__ingest_cancel(tw_ingest *ing)
@@ -167,16 +206,10 @@ void tw__ingest_cancel(tw_ingest *ing)
     tw__loop_withdraw(ing->loop, &ing->task);
     tw__timer_disarm(ing->loop, &ing->timer);
     tw__flush_settle(ing); /* those whose events had all ended before */
-    pthread_mutex_lock(&ing->lock);
-    give_up_list(ing, &ing->retry);
-    give_up_list(ing, &ing->held);
-    give_up_list(ing, &ing->ready);
-    if (ing->open != NULL) {
-        give_up(ing, ing->open);
-        ing->open = NULL;
-    }
-    tw__ingest_tell_room(ing);
-    pthread_mutex_unlock(&ing->lock);
+    tw__store_settle(ing);
+    if (ing->ended == NULL)
+        give_up_all(ing);
+    tw__store_release(ing); /* the events stay in it, for the next process */
     tw__error(&err, TW_E_CLOSED, "the client was closed before its events were sent");
     tw__flush_fail(ing, err);
     tw_error_free(err);

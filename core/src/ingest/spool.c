@@ -31,8 +31,8 @@ static int folder_open(tw_spool *sp, tw_error **err)
         rc = sp->sys.dir_open(sp->sys.ctx, sp->path);
     } while (rc == -EINTR);
     if (rc == -ELOOP || rc == -ENOTDIR)
-        return tw__error_at(err, TW_E_CONFIG, "spool_dir",
-                            "spool_dir was a symbolic link or no folder");
+        return tw__error_at(err, TW_E_CONFIG, "spool",
+                            "spool was a symbolic link or no folder");
     if (rc >= 0) {
         sp->dir = rc;
         rc = sp->sys.stat(sp->sys.ctx, sp->dir, &st);
@@ -40,16 +40,14 @@ static int folder_open(tw_spool *sp, tw_error **err)
     if (rc < 0) {
         char text[96];
 
-        return tw__error_at(err, TW_E_CONFIG, "spool_dir",
-                            "spool_dir could not be opened: %s",
+        return tw__error_at(err, TW_E_CONFIG, "spool", "spool could not be opened: %s",
                             strerror_r(-rc, text, sizeof text));
     }
     if (st.owner != (unsigned)geteuid())
-        return tw__error_at(err, TW_E_CONFIG, "spool_dir",
-                            "spool_dir belonged to another user");
+        return tw__error_at(err, TW_E_CONFIG, "spool", "spool belonged to another user");
     if ((st.mode & (S_IWGRP | S_IWOTH)) != 0)
-        return tw__error_at(err, TW_E_CONFIG, "spool_dir",
-                            "spool_dir was writable for others: mode 0700 is needed");
+        return tw__error_at(err, TW_E_CONFIG, "spool",
+                            "spool was writable for others: mode 0700 is needed");
     return TW_OK;
 }
 
@@ -60,6 +58,8 @@ static int settings_take(tw_spool *sp, const tw_spool_settings *settings, tw_err
 
     sp->sys = settings->sys != NULL ? *settings->sys : tw__spool_system;
     sp->durable = settings->durable;
+    sp->stored = settings->stored;
+    sp->stored_ctx = settings->ctx;
     sp->max_bytes = settings->max_bytes;
     sp->segment_bytes =
         settings->segment_bytes != 0 ? settings->segment_bytes : TW_SPOOL_SEGMENT_BYTES;
@@ -126,6 +126,7 @@ void tw__spool_free(tw_spool *sp)
     /* In a forked child the descriptors are closed and nothing else: the locks are the
      * parent's, who keeps them. */
     tw__reader_drop(sp);
+    tw__free(sp->own_page);
     for (i = 0; i < sp->lane_count; i++)
         tw__lane_free(sp, sp->lanes[i]);
     tw__free(sp->lanes);
@@ -219,6 +220,20 @@ static void run_note(note_run *run, const tw_note *note)
     run->notes[run->count++] = *note;
 }
 
+static int note_is_news(const tw_segment *seg, tw_note_kind kind, uint64_t seq)
+{
+    switch (kind) {
+    case TW_NOTE_SENT:
+        return tw__notes_sent_ms(seg, seq) < 0;
+    case TW_NOTE_UNSENT:
+        return tw__notes_sent_ms(seg, seq) >= 0;
+    case TW_NOTE_ASIDE:
+        return !tw__notes_is_aside(seg, seq) && !tw__notes_is_acked(seg, seq);
+    default:
+        return !tw__notes_is_acked(seg, seq);
+    }
+}
+
 static void run_add(note_run *run, uint64_t id, tw_note_kind kind, int64_t time)
 {
     uint64_t slot = id >> TW_SPOOL_SEQ_BITS;
@@ -238,8 +253,7 @@ static void run_add(note_run *run, uint64_t id, tw_note_kind kind, int64_t time)
         run->lane = lane;
         run->seg = seg;
     }
-    if (kind == TW_NOTE_ACK ? !tw__notes_is_acked(seg, seq)
-                            : tw__notes_sent_ms(seg, seq) < 0)
+    if (note_is_news(seg, kind, seq))
         run_note(run, &note);
 }
 
@@ -258,7 +272,7 @@ static int note_ids(tw_spool *sp, const uint64_t *ids, size_t count, tw_note_kin
     pthread_mutex_unlock(&sp->files);
     if (run.why == 0)
         return TW_OK;
-    return tw__spool_fail(err, run.why, "notes about records could not be written");
+    return tw__spool_fail(err, sp, run.why, "notes about records could not be written");
 }
 
 int tw__spool_mark_sent(tw_spool *sp, const uint64_t *ids, size_t count, int64_t wall_ms,
@@ -267,9 +281,64 @@ int tw__spool_mark_sent(tw_spool *sp, const uint64_t *ids, size_t count, int64_t
     return note_ids(sp, ids, count, TW_NOTE_SENT, wall_ms, err);
 }
 
+int tw__spool_unmark_sent(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err)
+{
+    return note_ids(sp, ids, count, TW_NOTE_UNSENT, 0, err);
+}
+
+int tw__spool_set_aside(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err)
+{
+    return note_ids(sp, ids, count, TW_NOTE_ASIDE, 0, err);
+}
+
 int tw__spool_ack(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err)
 {
     return note_ids(sp, ids, count, TW_NOTE_ACK, 0, err);
+}
+
+/* ---- what was set aside ---------------------------------------------------------------- */
+
+/* Takes the segment's back. 0, or a negated errno. @locks needs files */
+static int segment_revive(uint64_t *count, tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    tw_note notes[2];
+    int rc = 0;
+
+    while (rc == 0 && seg->aside.count != 0) {
+        notes[0] = notes[1] = seg->aside.items[0];
+        notes[0].kind = TW_NOTE_REVIVED;
+        notes[1].kind = TW_NOTE_UNSENT;
+        notes[0].time = notes[1].time = 0;
+        rc = tw__ranges_add(&seg->revived, &notes[0]);
+        if (rc == 0)
+            rc = tw__notes_apply(seg, &notes[1]);
+        if (rc == 0)
+            rc = tw__notes_apply(seg, &notes[0]);
+        if (rc == 0) {
+            *count += notes[0].count;
+            (void)tw__notes_write(sp, lane, seg, notes, 2);
+        }
+    }
+    sp->any_revived |= seg->revived.count != 0;
+    return rc;
+}
+
+int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err)
+{
+    size_t l;
+    size_t i;
+    int rc = 0;
+
+    *count = 0;
+    if (sp->pid != tw__pid())
+        return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
+    pthread_mutex_lock(&sp->files);
+    for (l = 0; l < sp->lane_count && rc == 0; l++) {
+        for (i = 0; i < sp->lanes[l]->count && rc == 0; i++)
+            rc = segment_revive(count, sp, sp->lanes[l], sp->lanes[l]->segments[i]);
+    }
+    pthread_mutex_unlock(&sp->files);
+    return rc == 0 ? TW_OK : tw__error_nomem(err);
 }
 
 /* ---- reading --------------------------------------------------------------------------- */

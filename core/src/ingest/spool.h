@@ -48,15 +48,6 @@ typedef struct tw_spool_sys {
 
 extern const tw_spool_sys tw__spool_system;
 
-typedef struct tw_spool_settings {
-    const char *path;          /* of the folder; copied */
-    unsigned char project[16]; /* a hash that names the project; no credential */
-    int durable;               /* appends are on the disk, not only with the kernel */
-    uint64_t max_bytes;        /* of all records held by this process */
-    uint64_t segment_bytes;    /* 0: TW_SPOOL_SEGMENT_BYTES, which is also the most */
-    const tw_spool_sys *sys;   /* borrowed until free; NULL: the system's */
-} tw_spool_settings;
-
 /* A record in two pieces. */
 typedef struct tw_spool_text {
     const char *head;
@@ -65,10 +56,32 @@ typedef struct tw_spool_text {
     size_t tail_size;
 } tw_spool_text;
 
+/* What one call of append brought; the records have the ids from `first_id` upwards. */
+typedef struct tw_spool_group {
+    struct tw_spool_group *next;
+    uint64_t first_id;
+    const tw_spool_text *texts;
+    size_t count;
+} tw_spool_group;
+
+typedef struct tw_spool_settings {
+    const char *path;          /* of the folder; copied */
+    unsigned char project[16]; /* a hash that names the project; no credential */
+    int durable;               /* appends are on the disk, not only with the kernel */
+    uint64_t max_bytes;        /* of all records held by this process */
+    uint64_t segment_bytes;    /* 0: TW_SPOOL_SEGMENT_BYTES, which is also the most */
+    const tw_spool_sys *sys;   /* borrowed until free; NULL: the system's */
+    /* Told of records once they are stored, in the order of their ids and before append
+     * returns and reread finds them. Under a lock of the spool: it must not call the spool. */
+    void (*stored)(void *ctx, const tw_spool_group *groups);
+    void *ctx;
+} tw_spool_settings;
+
 typedef struct tw_spool_item {
     uint64_t id;         /* to mark and to acknowledge it by; of this tw_spool only */
     int64_t accepted_ms; /* wall time */
     int64_t sent_ms;     /* wall time of the first attempt, -1 where there was none */
+    int revived;         /* it had been set aside */
     const char *text;    /* borrowed until the next call of next or free */
     size_t size;
 } tw_spool_item;
@@ -84,6 +97,8 @@ typedef struct tw_spool_stats {
     uint64_t quarantined; /* files set aside as *.bad */
     uint64_t foreign;     /* names in the folder that are not ours, at the last look */
     uint64_t rewritten;   /* segments copied because the disk failed a sync */
+    uint64_t aside;       /* records of dead processes that were found set aside */
+    uint64_t unread;      /* bytes of dead processes' segments that were not read yet */
 } tw_spool_stats;
 
 /* Opens the folder, starts a lane of its own and takes over those of dead processes; reads
@@ -99,8 +114,16 @@ void tw__spool_free(tw_spool *sp);
 int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *texts,
                      size_t count, tw_error **err);
 
-/* The next record left by a dead process: TW_OK or TW_DONE. @thread one at a time */
+/* Whether `bytes` of text, as one record, are within the limit. @thread any */
+int tw__spool_has_room(tw_spool *sp, size_t bytes);
+
+/* The next record left by a dead process, or taken back by revive: TW_OK or TW_DONE. @thread
+ * one at a time */
 int tw__spool_next(tw_spool_item *out, tw_spool *sp, tw_error **err);
+/* The first record of the own lane with an id from `from` on: TW_OK, TW_DONE where all that
+ * is stored lies before. Ids left out were lost to damage. Its text is borrowed until the
+ * next call of reread or free. @thread one at a time */
+int tw__spool_reread(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err);
 /* Looks for lanes whose process has died since; next gives out their records. */
 int tw__spool_adopt(tw_spool *sp, tw_error **err);
 
@@ -109,6 +132,15 @@ int tw__spool_adopt(tw_spool *sp, tw_error **err);
  * @thread any */
 int tw__spool_mark_sent(tw_spool *sp, const uint64_t *ids, size_t count, int64_t wall_ms,
                         tw_error **err);
+/* The attempt ended and certainly stored nothing: the next mark counts as the first. @thread
+ * any */
+int tw__spool_unmark_sent(tw_spool *sp, const uint64_t *ids, size_t count,
+                          tw_error **err);
+/* These records are kept, but no process gives them out until revive. @thread any */
+int tw__spool_set_aside(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err);
+/* Takes back all that was set aside: next gives it out, as never sent. `*count` says how
+ * many there were in the segments read so far. @thread one at a time with next */
+int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err);
 /* These records are in their final state. Handed to the kernel; a sync makes it durable. An
  * error leaves it in memory only: after a crash they would be given out again. @thread any */
 int tw__spool_ack(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err);

@@ -18,20 +18,20 @@ static void token_give_back(tw_spool *sp)
     pthread_cond_broadcast(&sp->idle);
 }
 
-static void waiters_tell(tw_waiter *list, int why)
+static void waiters_tell(tw_spool_group *list, int why)
 {
     while (list != NULL) {
-        tw_waiter *next = list->next; /* gone from its stack once it is done */
+        tw_waiter *waiter = (tw_waiter *)list; /* its first member */
 
-        list->why = why;
-        list->done = 1;
-        list = next;
+        list = list->next; /* the waiter is gone from its stack once it is done */
+        waiter->why = why;
+        waiter->done = 1;
     }
 }
 
-static tw_waiter *waiters_take(tw_spool *sp)
+static tw_spool_group *waiters_take(tw_spool *sp)
 {
-    tw_waiter *list = sp->waiters;
+    tw_spool_group *list = sp->waiters;
 
     sp->waiters = NULL;
     sp->waiters_end = &sp->waiters;
@@ -63,7 +63,7 @@ static void take_back(tw_spool *sp, tw_segment *seg, int distrust)
  * @locks needs lock; takes the token */
 static void lead(tw_spool *sp)
 {
-    tw_waiter *waiters = waiters_take(sp);
+    tw_spool_group *waiters = waiters_take(sp);
     uint64_t first = sp->staged_first;
     uint64_t past = sp->next_seq;
     tw_segment *seg = sp->target;
@@ -89,6 +89,8 @@ static void lead(tw_spool *sp)
         seg->data_unsynced = !sp->durable;
         sp->stats.bytes += sp->writing.size;
         sp->stats.waiting += past - first;
+        if (sp->stored != NULL)
+            sp->stored(sp->stored_ctx, waiters);
         waiters_tell(waiters, 0);
     } else {
         /* Numbers have no holes: what was staged behind these fails with them. */
@@ -126,6 +128,22 @@ static int turn_over(tw_spool *sp)
 
 /* ---- staging --------------------------------------------------------------------------- */
 
+/* @locks needs lock */
+static int over_limit(const tw_spool *sp, uint64_t size)
+{
+    return sp->stats.bytes + sp->writing.size + sp->staged.size + size > sp->max_bytes;
+}
+
+int tw__spool_has_room(tw_spool *sp, size_t bytes)
+{
+    int over;
+
+    pthread_mutex_lock(&sp->lock);
+    over = over_limit(sp, (uint64_t)bytes + TW_SPOOL_FRAME);
+    pthread_mutex_unlock(&sp->lock);
+    return !over;
+}
+
 /* Waits until `size` bytes fit behind what is staged. 0, or a negated errno.
  * @locks needs lock */
 static int make_room(tw_spool *sp, uint64_t size)
@@ -133,7 +151,7 @@ static int make_room(tw_spool *sp, uint64_t size)
     int rc = 0;
 
     for (;;) {
-        if (sp->stats.bytes + sp->writing.size + sp->staged.size + size > sp->max_bytes)
+        if (over_limit(sp, size))
             return -EDQUOT;
         if (sp->current != NULL && sp->planned + size <= sp->segment_bytes)
             return 0;
@@ -170,7 +188,7 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
                      size_t count, tw_error **err)
 {
     uint64_t most = sp->segment_bytes - TW_SPOOL_HEADER;
-    tw_waiter self = {NULL, 0, 0};
+    tw_waiter self = {{NULL, 0, texts, count}, 0, 0};
     uint64_t size = 0;
     size_t i;
     int rc;
@@ -190,12 +208,12 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
     pthread_mutex_lock(&sp->lock);
     rc = make_room(sp, size);
     if (rc == 0) {
-        *first_id = sp->next_seq;
+        *first_id = self.group.first_id = sp->next_seq;
         rc = stage(sp, texts, count, size);
     }
     if (rc == 0) {
-        *sp->waiters_end = &self;
-        sp->waiters_end = &self.next;
+        *sp->waiters_end = &self.group;
+        sp->waiters_end = &self.group.next;
         while (!self.done) {
             if (sp->busy)
                 pthread_cond_wait(&sp->idle, &sp->lock);
@@ -209,8 +227,10 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
         return TW_OK;
     *first_id = 0;
     if (rc == -EDQUOT && self.done == 0)
-        return tw__error(err, TW_E_QUEUE_FULL, "the spool was at its limit of bytes");
-    return tw__spool_fail(err, rc, "the record was not stored");
+        return tw__error(err, TW_E_QUEUE_FULL,
+                         "spool %s: it was at its limit of %llu bytes", sp->path,
+                         (unsigned long long)sp->max_bytes);
+    return tw__spool_fail(err, sp, rc, "the record was not stored");
 }
 
 /* ---- making all durable ---------------------------------------------------------------- */
@@ -264,5 +284,5 @@ int tw__spool_sync(tw_spool *sp, tw_error **err)
     pthread_mutex_unlock(&sp->files);
     if (failed)
         current_give_up(sp);
-    return worst == 0 ? TW_OK : tw__spool_fail(err, worst, "a sync failed");
+    return worst == 0 ? TW_OK : tw__spool_fail(err, sp, worst, "a sync failed");
 }

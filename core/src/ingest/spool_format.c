@@ -162,7 +162,7 @@ int tw__note_get(tw_note *out, const unsigned char in[TW_SPOOL_NOTE], uint32_t c
     crc = tw__crc32c(crc, in, 4);
     if (memcmp(in, note_magic, 3) != 0 || get(in + 4, 4) != tw__crc32c(crc, in + 8, 24))
         return 0;
-    if (in[3] < TW_NOTE_ACK || in[3] > TW_NOTE_END)
+    if (in[3] < TW_NOTE_ACK || in[3] > TW_NOTE_REVIVED)
         return 0;
     out->kind = (tw_note_kind)in[3];
     out->first = get(in + 8, 8);

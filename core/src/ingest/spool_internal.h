@@ -22,7 +22,10 @@ typedef enum tw_frame_kind { TW_FRAME_RECORD = 1, TW_FRAME_END = 2 } tw_frame_ki
 typedef enum tw_note_kind {
     TW_NOTE_ACK = 1,
     TW_NOTE_SENT = 2,
-    TW_NOTE_END = 3
+    TW_NOTE_END = 3,
+    TW_NOTE_UNSENT = 4,
+    TW_NOTE_ASIDE = 5,
+    TW_NOTE_REVIVED = 6
 } tw_note_kind;
 
 typedef struct tw_frame {
@@ -40,6 +43,12 @@ typedef struct tw_note {
     uint64_t count;
     int64_t time;
 } tw_note;
+
+/* Ranges of records by number, without overlaps. */
+typedef struct tw_ranges {
+    tw_note *items;
+    size_t count, room;
+} tw_ranges;
 
 typedef enum tw_spool_file {
     TW_FILE_NONE, /* not ours */
@@ -69,8 +78,9 @@ typedef struct tw_segment {
     uint64_t waiting;     /* records that exist and are not acknowledged */
     unsigned char *acked; /* a bit per record */
     size_t acked_room;    /* bytes */
-    tw_note *sent;        /* TW_NOTE_SENT, in order of arrival */
-    size_t sent_count, sent_room;
+    tw_ranges sent;       /* when the first attempt began */
+    tw_ranges aside;      /* not given out */
+    tw_ranges revived;    /* were aside, and have not been given out since */
 } tw_segment;
 
 typedef struct tw_lane {
@@ -86,7 +96,7 @@ typedef struct tw_lane {
 
 /* Someone inside append. */
 typedef struct tw_waiter {
-    struct tw_waiter *next;
+    tw_spool_group group; /* chains the waiters, too */
     int done;
     int why; /* 0, or a negated errno */
 } tw_waiter;
@@ -105,6 +115,8 @@ struct tw_spool {
     char prefix[24]; /* of every name of this project: version and project */
     int durable;
     uint64_t max_bytes, segment_bytes;
+    void (*stored)(void *ctx, const tw_spool_group *groups);
+    void *stored_ctx;
 
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -116,7 +128,7 @@ struct tw_spool {
     tw_segment *target;  /* of what is staged */
     tw_buf staged, writing; /* frames; `writing` is the token holder's */
     uint64_t staged_first;
-    tw_waiter *waiters, **waiters_end;
+    tw_spool_group *waiters, **waiters_end;
     tw_spool_stats stats;
     /* ---- under `files`; segments of the own lane are added under both ---- */
     pthread_mutex_t files;
@@ -130,7 +142,15 @@ struct tw_spool {
         *page_left; /* a bit per record that is in the page and to be given out */
     tw_segment *page_segment;
     tw_lane *page_lane;
-    int dir_unsynced; /* a file was made since the last sync of the folder */
+    uint64_t page_end;    /* no record from here on is given out */
+    int page_revived;     /* its records had been set aside */
+    int any_revived;      /* some segment may have revived records */
+    int dir_unsynced;     /* a file was made since the last sync of the folder */
+    uint64_t own_segment; /* first number of the own one that reread is in; 0: none */
+    uint64_t own_at;      /* place in it behind what was read */
+    /* ---- of the thread that calls reread ---- */
+    char *own_page;
+    size_t own_size, own_next;
 };
 
 /* ---- spool_system.c: calls of the seam, EINTR and short counts taken care of ---------- */
@@ -147,7 +167,7 @@ int tw__spool_unlink(tw_spool *sp, const char *name); /* absent is as good as re
 int tw__spool_rename(tw_spool *sp, const char *from, const char *to);
 void tw__spool_close(tw_spool *sp, int *fd);
 /* Makes the error of a negated errno. */
-int tw__spool_fail(tw_error **err, int why, const char *what);
+int tw__spool_fail(tw_error **err, const tw_spool *sp, int why, const char *what);
 
 /* ---- spool_format.c -------------------------------------------------------------------- */
 uint32_t tw__lane_crc(uint64_t lane, const unsigned char project[16]);
@@ -198,6 +218,11 @@ void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg);
 int tw__notes_load(tw_spool *sp, tw_lane *lane, tw_segment *seg);
 int tw__notes_is_acked(const tw_segment *seg, uint64_t seq);
 int64_t tw__notes_sent_ms(const tw_segment *seg, uint64_t seq);
+int tw__notes_is_aside(const tw_segment *seg, uint64_t seq);
+int tw__ranges_has(const tw_ranges *ranges, uint64_t seq);
+void tw__ranges_clear(tw_ranges *ranges);
+/* What is in a range already stays as it was. 0 or -ENOMEM. */
+int tw__ranges_add(tw_ranges *ranges, const tw_note *note);
 /* In memory: 0 or -ENOMEM. */
 int tw__notes_apply(tw_segment *seg, const tw_note *note);
 /* In the file, after memory. */

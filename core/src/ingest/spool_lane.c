@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Lanes: one per process, held by a lock, taken over once its process is dead. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <tidewheel/common.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "ingest/spool_internal.h"
@@ -140,9 +142,16 @@ static int lane_lock(tw_spool *sp, int fd, const char *name)
     return rc;
 }
 
+/* In the order of time, in which dead lanes are read, too. */
+static uint64_t new_id(void)
+{
+    return (uint64_t)tw__wall_ms() << 20 | tw__random_below((uint64_t)1 << 20);
+}
+
 int tw__lane_start(tw_spool *sp, tw_error **err)
 {
     char name[TW_SPOOL_NAME];
+    char text[96];
     tw_lane *lane;
     int tries = NEW_LANE_TRIES;
     int rc;
@@ -151,7 +160,7 @@ int tw__lane_start(tw_spool *sp, tw_error **err)
     if (lane == NULL)
         return tw__error_nomem(err);
     do {
-        tw__random(&lane->id, sizeof lane->id);
+        lane->id = new_id();
         tw__spool_name(name, sp, lane->id, 0, TW_FILE_LOCK);
         rc = tw__spool_open_file(sp, name, O_RDWR | O_CREAT | O_EXCL);
         if (rc >= 0) {
@@ -167,11 +176,15 @@ int tw__lane_start(tw_spool *sp, tw_error **err)
     } while ((rc == -EEXIST || rc == -EWOULDBLOCK || rc == -ENOENT) && --tries > 0);
     lane->crc = tw__lane_crc(lane->id, sp->project);
     if (rc == -ENOLCK || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL)
-        return tw__error_at(
-            err, TW_E_CONFIG, "spool_dir",
-            "spool_dir was on a file system without locks: processes could "
-            "not be told apart; a local one is needed");
-    return rc < 0 ? tw__spool_fail(err, rc, "no lane could be started") : TW_OK;
+        return tw__error_at(err, TW_E_CONFIG, "spool",
+                            "spool was on a file system without locks: processes could "
+                            "not be told apart; a local one is needed");
+    if (rc == -ENOMEM)
+        return tw__error_nomem(err);
+    return rc < 0 ? tw__error_at(err, TW_E_CONFIG, "spool",
+                                 "spool was refused: no file could be made there: %s",
+                                 strerror_r(-rc, text, sizeof text))
+                  : TW_OK;
 }
 
 void tw__lane_finish(tw_spool *sp, tw_lane *lane)
@@ -259,6 +272,7 @@ static int file_adopt(tw_spool *sp, tw_lane *lane, const struct name_entry *entr
             seg->bytes = st.size;
         pthread_mutex_lock(&sp->lock);
         sp->stats.bytes += seg->bytes;
+        sp->stats.unread += seg->bytes;
         sp->stats.segments++;
         pthread_mutex_unlock(&sp->lock);
     }
@@ -333,5 +347,5 @@ int tw__lanes_adopt(tw_spool *sp, tw_error **err)
     /* Only now that the locks are held does the folder tell what the lanes have. */
     if (rc >= 0 && sp->lane_count != from)
         rc = lanes_fill(sp, from);
-    return rc < 0 ? tw__spool_fail(err, rc, "the folder could not be read") : TW_OK;
+    return rc < 0 ? tw__spool_fail(err, sp, rc, "the folder could not be read") : TW_OK;
 }

@@ -41,16 +41,18 @@ static int acked_reserve(tw_segment *seg, uint64_t past)
     return 0;
 }
 
-/* Index of the first mark that ends behind `seq`. */
-static size_t sent_find(const tw_segment *seg, uint64_t seq)
+/* ---- ranges ---------------------------------------------------------------------------- */
+
+/* Index of the first range that ends behind `seq`. */
+static size_t range_find(const tw_ranges *ranges, uint64_t seq)
 {
     size_t low = 0;
-    size_t high = seg->sent_count;
+    size_t high = ranges->count;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (seg->sent[mid].first + seg->sent[mid].count <= seq)
+        if (ranges->items[mid].first + ranges->items[mid].count <= seq)
             low = mid + 1;
         else
             high = mid;
@@ -58,56 +60,128 @@ static size_t sent_find(const tw_segment *seg, uint64_t seq)
     return low;
 }
 
-int64_t tw__notes_sent_ms(const tw_segment *seg, uint64_t seq)
+int tw__ranges_has(const tw_ranges *ranges, uint64_t seq)
 {
-    size_t at = sent_find(seg, seq);
+    size_t at = range_find(ranges, seq);
 
-    return at < seg->sent_count && seg->sent[at].first <= seq ? seg->sent[at].time : -1;
+    return at < ranges->count && ranges->items[at].first <= seq;
 }
 
-static int sent_insert(tw_segment *seg, const tw_note *note)
+void tw__ranges_clear(tw_ranges *ranges)
 {
-    size_t at = sent_find(seg, note->first);
+    tw__free(ranges->items);
+    memset(ranges, 0, sizeof *ranges);
+}
 
-    if (at < seg->sent_count && seg->sent[at].first < note->first + note->count)
-        return 0; /* known: the first time counts */
-    if (at != 0 && seg->sent[at - 1].time == note->time &&
-        seg->sent[at - 1].first + seg->sent[at - 1].count == note->first) {
-        seg->sent[at - 1].count += note->count;
-        return 0;
-    }
-    if (seg->sent_count == seg->sent_room) {
-        size_t room = seg->sent_room != 0 ? seg->sent_room * 2 : 8;
-        tw_note *more = tw__realloc(seg->sent, room * sizeof *more);
+static int range_put(tw_ranges *ranges, size_t at, const tw_note *note)
+{
+    if (ranges->items == NULL || ranges->count == ranges->room) {
+        size_t room = ranges->room != 0 ? ranges->room * 2 : 8;
+        tw_note *more = tw__realloc(ranges->items, room * sizeof *more);
 
         if (more == NULL)
             return -ENOMEM;
-        seg->sent = more;
-        seg->sent_room = room;
+        ranges->items = more;
+        ranges->room = room;
     }
-    memmove(seg->sent + at + 1, seg->sent + at,
-            (seg->sent_count - at) * sizeof *seg->sent);
-    seg->sent[at] = *note;
-    seg->sent_count++;
+    if (at < ranges->count)
+        memmove(ranges->items + at + 1, ranges->items + at,
+                (ranges->count - at) * sizeof *ranges->items);
+    ranges->items[at] = *note;
+    ranges->count++;
     return 0;
 }
 
-int tw__notes_apply(tw_segment *seg, const tw_note *note)
+int tw__ranges_add(tw_ranges *ranges, const tw_note *note)
 {
-    uint64_t seq;
-    int rc;
+    size_t at = range_find(ranges, note->first);
+    tw_note *last = at != 0 ? &ranges->items[at - 1] : NULL;
 
-    if (note->kind == TW_NOTE_END) {
-        seg->end = note->first;
+    if (at < ranges->count && ranges->items[at].first < note->first + note->count)
+        return 0;
+    if (last != NULL && last->time == note->time &&
+        last->first + last->count == note->first) {
+        last->count += note->count;
         return 0;
     }
-    if (note->kind == TW_NOTE_SENT)
-        return sent_insert(seg, note);
-    rc = acked_reserve(seg, note->first + note->count);
+    return range_put(ranges, at, note);
+}
+
+static int range_remove(tw_ranges *ranges, uint64_t first, uint64_t past)
+{
+    size_t at = range_find(ranges, first);
+
+    while (at < ranges->count && ranges->items[at].first < past) {
+        tw_note *range = &ranges->items[at];
+        tw_note behind = *range;
+        uint64_t end = range->first + range->count;
+
+        if (range->first < first && end > past) {
+            behind.first = past;
+            behind.count = end - past;
+            range->count = first - range->first;
+            return range_put(ranges, at + 1, &behind);
+        }
+        if (range->first < first) {
+            range->count = first - range->first;
+            at++;
+        } else if (end > past) {
+            range->count = end - past;
+            range->first = past;
+            return 0;
+        } else {
+            ranges->count--;
+            memmove(range, range + 1, (ranges->count - at) * sizeof *range);
+        }
+    }
+    return 0;
+}
+
+int64_t tw__notes_sent_ms(const tw_segment *seg, uint64_t seq)
+{
+    size_t at = range_find(&seg->sent, seq);
+
+    return at < seg->sent.count && seg->sent.items[at].first <= seq
+               ? seg->sent.items[at].time
+               : -1;
+}
+
+int tw__notes_is_aside(const tw_segment *seg, uint64_t seq)
+{
+    return tw__ranges_has(&seg->aside, seq);
+}
+
+static int acked_apply(tw_segment *seg, const tw_note *note)
+{
+    int rc = acked_reserve(seg, note->first + note->count);
+    uint64_t seq;
+
     for (seq = note->first; rc == 0 && seq < note->first + note->count; seq++)
         seg->acked[(seq - seg->first) / 8] |=
             (unsigned char)(1 << (seq - seg->first) % 8);
     return rc;
+}
+
+int tw__notes_apply(tw_segment *seg, const tw_note *note)
+{
+    uint64_t past = note->first + note->count;
+
+    switch (note->kind) {
+    case TW_NOTE_END:
+        seg->end = note->first;
+        return 0;
+    case TW_NOTE_SENT: /* of one that is known the first time counts */
+        return tw__ranges_add(&seg->sent, note);
+    case TW_NOTE_UNSENT:
+        return range_remove(&seg->sent, note->first, past);
+    case TW_NOTE_ASIDE:
+        return tw__ranges_add(&seg->aside, note);
+    case TW_NOTE_REVIVED:
+        return range_remove(&seg->aside, note->first, past);
+    case TW_NOTE_ACK:
+        break;
+    }
+    return acked_apply(seg, note);
 }
 
 /* ---- the file -------------------------------------------------------------------------- */
@@ -191,8 +265,10 @@ static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
     size_t i;
     int rc = 0;
 
-    for (i = 0; i < seg->sent_count && rc == 0; i++)
-        rc = put_note(out, lane, &seg->sent[i]);
+    for (i = 0; i < seg->sent.count && rc == 0; i++)
+        rc = put_note(out, lane, &seg->sent.items[i]);
+    for (i = 0; i < seg->aside.count && rc == 0; i++)
+        rc = put_note(out, lane, &seg->aside.items[i]);
     while (rc == 0 && note.first < past) {
         note.count = 0;
         while (note.first < past && !tw__notes_is_acked(seg, note.first))

@@ -37,7 +37,7 @@ void tw__reader_drop(tw_spool *sp)
 }
 
 /* 0, or why the file is not to be read. */
-static int page_read(tw_spool *sp, tw_lane *lane, const tw_segment *seg)
+static int page_read(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     char name[TW_SPOOL_NAME];
     tw_spool_stat st;
@@ -60,6 +60,9 @@ static int page_read(tw_spool *sp, tw_lane *lane, const tw_segment *seg)
             rc = tw__spool_read_all(sp, fd, sp->page, (size_t)st.size, 0, &sp->page_size);
     }
     tw__spool_close(sp, &fd);
+    sp->page_segment = seg;
+    sp->page_lane = lane;
+    sp->page_at = TW_SPOOL_HEADER;
     return rc;
 }
 
@@ -117,23 +120,32 @@ static int head_empty(const tw_spool *sp)
 static void page_count(const survey *found, tw_spool *sp, tw_segment *seg)
 {
     uint64_t lost = 0;
+    uint64_t aside = 0;
     uint64_t seq;
 
     for (seq = seg->first; seq < seg->end; seq++) {
         uint64_t bit = seq - seg->first;
 
-        if (tw__notes_is_acked(seg, seq))
+        int there = bit_get(sp->page_left, bit);
+
+        if (tw__notes_is_acked(seg, seq)) {
             sp->page_left[bit / 8] &= (unsigned char)~(1 << bit % 8);
-        else if (bit_get(sp->page_left, bit))
-            seg->waiting++;
-        else
+        } else if (!there) {
             lost++;
+        } else {
+            seg->waiting++;
+            if (tw__notes_is_aside(seg, seq)) {
+                sp->page_left[bit / 8] &= (unsigned char)~(1 << bit % 8);
+                aside++;
+            }
+        }
     }
     if (found->middle_broken || lost != 0)
         seg->damaged = 1;
     pthread_mutex_lock(&sp->lock);
     sp->stats.waiting += seg->waiting;
     sp->stats.lost += lost;
+    sp->stats.aside += aside;
     sp->stats.torn += found->tail_broken && found->end == 0;
     pthread_mutex_unlock(&sp->lock);
 }
@@ -185,10 +197,40 @@ static int segment_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         seg->end++;
     }
     page_count(&found, sp, seg);
-    sp->page_segment = seg;
-    sp->page_lane = lane;
-    sp->page_at = TW_SPOOL_HEADER;
+    sp->page_revived = 0;
+    sp->page_end = seg->end;
     return 0;
+}
+
+/* Makes what was set aside in the segment, and taken back, the page. 0, -ENOMEM, or 1 where
+ * it cannot be read. */
+static int revived_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
+{
+    uint64_t limit = segment_limit(lane, seg);
+    size_t i;
+    int rc = page_read(sp, lane, seg);
+
+    if (rc == 0) {
+        sp->page_left = tw__alloc_zero((size_t)(limit - seg->first) / 8 + 1, 1);
+        rc = sp->page_left == NULL ? -ENOMEM : 0;
+    }
+    if (rc == -ENOMEM)
+        return rc;
+    for (i = 0; rc == 0 && i < seg->revived.count; i++) {
+        uint64_t seq = seg->revived.items[i].first;
+        uint64_t past = seq + seg->revived.items[i].count;
+
+        for (; seq < past && seq < limit; seq++) {
+            uint64_t bit = seq - seg->first;
+
+            if (!tw__notes_is_acked(seg, seq))
+                sp->page_left[bit / 8] |= (unsigned char)(1 << bit % 8);
+        }
+    }
+    tw__ranges_clear(&seg->revived);
+    sp->page_revived = 1;
+    sp->page_end = limit;
+    return rc == 0 ? 0 : segment_leave(sp);
 }
 
 /* The next record of the page: 1, or 0 at its end. */
@@ -202,7 +244,7 @@ static int page_next(tw_spool_item *out, tw_spool *sp)
     while (tw__frame_next(&frame, sp->page, sp->page_size, &sp->page_at,
                           sp->page_lane->crc, &skipped)) {
         if (frame.kind != TW_FRAME_RECORD || frame.seq < seg->first ||
-            frame.seq >= seg->end)
+            frame.seq >= sp->page_end)
             continue;
         bit = frame.seq - seg->first;
         if (!bit_get(sp->page_left, bit))
@@ -211,11 +253,38 @@ static int page_next(tw_spool_item *out, tw_spool *sp)
         out->id = (uint64_t)sp->page_lane->slot << TW_SPOOL_SEQ_BITS | frame.seq;
         out->accepted_ms = frame.accepted_ms;
         out->sent_ms = tw__notes_sent_ms(seg, frame.seq);
+        out->revived = sp->page_revived;
         out->text = frame.text;
         out->size = frame.size;
         return 1;
     }
     return 0;
+}
+
+/* As segment_next, of what was taken back. */
+static int revived_next(tw_spool *sp)
+{
+    size_t l;
+    size_t i;
+
+    for (l = 0; l < sp->lane_count; l++) {
+        for (i = 0; i < sp->lanes[l]->count; i++) {
+            tw_segment *seg = sp->lanes[l]->segments[i];
+
+            if (seg->revived.count != 0)
+                return revived_load(sp, sp->lanes[l], seg) < 0 ? -ENOMEM : 0;
+        }
+    }
+    sp->any_revived = 0;
+    return 1;
+}
+
+/* It was read, or cannot be. */
+static void segment_passed(tw_spool *sp, const tw_segment *seg)
+{
+    pthread_mutex_lock(&sp->lock);
+    sp->stats.unread -= seg->bytes;
+    pthread_mutex_unlock(&sp->lock);
 }
 
 /* Goes on to the next segment: 0, 1 when there is none, or -ENOMEM. */
@@ -226,6 +295,11 @@ static int segment_next(tw_spool *sp)
     size_t i;
     int rc;
 
+    if (sp->any_revived) {
+        rc = revived_next(sp);
+        if (rc <= 0)
+            return rc;
+    }
     for (; sp->reading < sp->lane_count; sp->reading++) {
         lane = sp->lanes[sp->reading];
         for (i = 0; lane->slot != 0 && i < lane->count; i++) {
@@ -236,6 +310,7 @@ static int segment_next(tw_spool *sp)
             if (rc < 0)
                 return rc;
             lane->cursor = seg->first + 1;
+            segment_passed(sp, seg);
             tw__segment_retire(sp, lane, seg);
             return 0;
         }

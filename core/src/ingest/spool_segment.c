@@ -76,7 +76,9 @@ void tw__segment_free(tw_spool *sp, tw_segment *seg)
     tw__spool_close(sp, &seg->fd);
     tw__spool_close(sp, &seg->notes_fd);
     tw__free(seg->acked);
-    tw__free(seg->sent);
+    tw__ranges_clear(&seg->sent);
+    tw__ranges_clear(&seg->aside);
+    tw__ranges_clear(&seg->revived);
     tw__free(seg);
 }
 
@@ -338,6 +340,7 @@ int tw__segment_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     } else if (rc == 0) {
         tw__spool_close(sp, &seg->fd);
         seg->fd = fd;
+        sp->own_segment = 0; /* places in it have changed */
         pthread_mutex_lock(&sp->lock);
         sp->stats.bytes += out.size;
         sp->stats.bytes -= seg->bytes;

@@ -353,12 +353,12 @@ void tw__spool_close(tw_spool *sp, int *fd)
     *fd = -1;
 }
 
-int tw__spool_fail(tw_error **err, int why, const char *what)
+int tw__spool_fail(tw_error **err, const tw_spool *sp, int why, const char *what)
 {
     char text[96];
 
     if (why == -ENOMEM)
         return tw__error_nomem(err);
-    return tw__error(err, TW_E_QUEUE_FULL, "spool: %s: %s", what,
+    return tw__error(err, TW_E_QUEUE_FULL, "spool %s: %s: %s", sp->path, what,
                      strerror_r(-why, text, sizeof text));
 }

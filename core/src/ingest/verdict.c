@@ -248,6 +248,8 @@ void tw__verdict_apply(tw_ingest *ing)
         for (i = batch->first; i < batch->count; i++)
             batch->records[i].maybe = 1;
     }
+    if (verdict->stored == TW_STORED_NO && verdict->kind > TW_VERDICT_TOO_LARGE)
+        tw__store_unmark(ing, batch); /* it may take long until the next attempt */
     if (verdict->kind != TW_VERDICT_RETRY && verdict->kind != TW_VERDICT_PAUSE)
         let_in(ing);
     if (verdict->kind <= TW_VERDICT_TOO_LARGE) {

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+/* The spool behind the queue: what is accepted survives, in order, and ends once. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "ingest_world.h"
+
+enum { DAY_MS = 86400000 };
+
+static char folder[80];
+
+static void folder_remove(void)
+{
+    DIR *list = opendir(folder);
+    struct dirent *entry;
+
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        (void)unlinkat(dirfd(list), entry->d_name, 0);
+    if (list != NULL)
+        closedir(list);
+    (void)rmdir(folder);
+}
+
+static int disk_setup(void **state)
+{
+    world *w;
+
+    snprintf(folder, sizeof folder, "/tmp/tw-store-%ld", (long)getpid());
+    folder_remove();
+    world_setup(state);
+    w = *state;
+    w->set.spool = folder;
+    w->set.spool_bytes = 1 << 30;
+    w->set.sync_interval_ms = 200;
+    memcpy(w->set.project, "project-number-1", 16);
+    return 0;
+}
+
+/* Ends this client as a process does that is killed: its lane is free, nothing is tidied. */
+static void end(world *w)
+{
+    balanced(w);
+    tw__ingest_cancel(w->ing);
+    balanced(w);
+    tw__ingest_free(w->ing);
+    w->ing = NULL;
+}
+
+static int disk_teardown(void **state)
+{
+    world *w = *state;
+
+    if (w->ing != NULL)
+        end(w);
+    world_teardown(state);
+    folder_remove();
+    return 0;
+}
+
+/* Numbers of the events in the request on the wire must go up by one from `from`. */
+static int in_order(const world *w, int from)
+{
+    const char *at = w->gate.call->body;
+    const char *last = at + w->gate.call->size - 24;
+
+    for (; at < last; at++) {
+        int number;
+
+        if (memcmp(at, "\"user_id\":\"user-", 16) != 0)
+            continue;
+        number = (int)strtol(at + 16, NULL, 10);
+        if (number != from)
+            fail_msg("%d came instead of %d", number, from);
+        from++;
+    }
+    return from;
+}
+
+static void again(world *w)
+{
+    start(w);
+    tw__ingest_start(w->ing);
+    fake_run(&w->gate);
+}
+
+static void what_was_not_sent_waits_for_the_next_process(void **state)
+{
+    world *w = *state;
+    tw_stats now;
+
+    start(w);
+    track(w, 5);
+    assert_int_equal(stats(w).waiting, 5);
+    tw__ingest_cancel(w->ing);
+    now = stats(w);
+    assert_int_equal(now.waiting, 5);
+    assert_int_equal(now.expired + now.uncertain, 0);
+    end(w);
+    again(w);
+    assert_non_null(w->gate.call);
+    assert_int_equal(sent(w), 5);
+    assert_int_equal(in_order(w, 0), 5);
+    answer_ok(w);
+    now = stats(w);
+    assert_int_equal(now.accepted, 0);
+    assert_int_equal(now.recovered, 5);
+    assert_int_equal(now.stored, 5);
+    assert_int_equal(now.waiting, 0);
+    assert_int_equal(now.spool_lanes, 1);
+    end(w);
+    again(w);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).recovered, 0);
+}
+
+static void the_bytes_are_the_same_in_the_next_process(void **state)
+{
+    world *w = *state;
+    char *body;
+    size_t size;
+
+    start(w);
+    track(w, 3);
+    advance(w, 5000);
+    size = w->gate.call->size;
+    body = test_malloc(size);
+    memcpy(body, w->gate.call->body, size);
+    end(w);
+    advance(w, 1234567);
+    again(w);
+    assert_int_equal(w->gate.call->size, size);
+    assert_memory_equal(w->gate.call->body, body, size);
+    answer_ok(w);
+    test_free(body);
+}
+
+static void memory_holds_a_part_and_the_disk_the_rest_in_order(void **state)
+{
+    world *w = *state;
+    int next = 0;
+
+    w->set.queue_events = 100;
+    w->set.batch_events = 30;
+    start(w);
+    track(w, 1000);
+    assert_int_equal(stats(w).waiting, 1000);
+    assert_int_equal(w->ing->mem_events, 100);
+    assert_int_equal(w->ing->spilled, 900);
+    fake_run(&w->gate);
+    while (w->gate.call != NULL) {
+        next = in_order(w, next);
+        if (next == 520)
+            track(w, 50); /* new ones line up behind */
+        answer_ok(w);
+        if (w->gate.call == NULL)
+            advance(w, 5000);
+        assert_true(w->ing->mem_events <= 130);
+    }
+    assert_int_equal(next, 1050);
+    expect(w, 1050, 0, 0);
+    assert_int_equal(w->ing->spilled, 0);
+    track(w, 5); /* through memory again */
+    assert_int_equal(w->ing->mem_events, 5);
+}
+
+static void a_flush_waits_for_what_is_on_the_disk_only(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+
+    w->set.queue_events = 10;
+    start(w);
+    track(w, 35);
+    job = flush(w);
+    track(w, 5);
+    while (stats(w).stored < 35) {
+        assert_false(job->finished);
+        answer_ok(w);
+    }
+    assert_true(job->finished);
+    assert_null(job->err);
+    fake_job_unref(job);
+}
+
+static void an_event_is_marked_before_it_is_sent(void **state)
+{
+    world *w = *state;
+    int64_t began;
+
+    start(w);
+    track(w, 2);
+    advance(w, 5000);
+    assert_non_null(w->gate.call);
+    began = fake.wall_ms;
+    end(w);
+    advance(w, 1000);
+    /* The next one knows when it was first tried. */
+    again(w);
+    assert_int_equal(w->ing->sent->records[0].sent_ms, began);
+    assert_true(w->ing->sent->records[0].maybe);
+}
+
+static void an_attempt_that_stored_nothing_leaves_no_mark(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 2);
+    advance(w, 5000);
+    reply(w, 0, TW_E_NETWORK, TW_STORED_NO, -1, "");
+    assert_null(w->gate.call);
+    end(w);
+    advance(w, (int64_t)7 * DAY_MS);
+    again(w);
+    assert_int_equal(sent(w), 2); /* a week offline is no reason for doubt */
+    assert_false(w->ing->sent->records[0].maybe);
+    answer_ok(w);
+}
+
+static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
+{
+    world *w = *state;
+    uint64_t count = 0;
+
+    start(w);
+    track(w, 3);
+    advance(w, 5000);
+    reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
+    end(w);
+    advance(w, (int64_t)6 * DAY_MS + (int64_t)19 * 3600000);
+    again(w);
+    assert_int_equal(sent(w), 3); /* 6 d 19 h: sent */
+    end(w);
+    advance(w, (int64_t)2 * 3600000);
+    again(w);
+    assert_null(w->gate.call); /* 6 d 21 h: not */
+    assert_int_equal(stats(w).uncertain, 3);
+    assert_int_equal(stats(w).recovered, 3);
+    balanced(w);
+    end(w);
+    /* It is kept, and counted, but not told of as new. */
+    again(w);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).uncertain, 3);
+    assert_int_equal(tw__ingest_resend_uncertain(&count, w->ing, NULL), TW_OK);
+    assert_int_equal(count, 3);
+    fake_run(&w->gate);
+    assert_int_equal(sent(w), 3);
+    assert_int_equal(in_order(w, 0), 3);
+    assert_int_equal(stats(w).uncertain, 0);
+    assert_int_equal(stats(w).waiting, 3);
+    answer_ok(w);
+    assert_int_equal(stats(w).stored, 3);
+    end(w);
+    again(w);
+    assert_int_equal(stats(w).uncertain + stats(w).recovered, 0);
+}
+
+static void the_window_counts_in_one_process_too(void **state)
+{
+    world *w = *state;
+    uint64_t count = 0;
+
+    w->set.queue_events = 10;
+    start(w);
+    track(w, 30);
+    fake_run(&w->gate);
+    advance(w, 5000);
+    while (fake.now_ms < 1000000 + (int64_t)6 * DAY_MS + (int64_t)21 * 3600000) {
+        if (w->gate.call != NULL)
+            reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
+        advance(w, 3600000);
+    }
+    assert_true(stats(w).uncertain >= 10);
+    balanced(w);
+    answer_all_ok(w);
+    advance(w, 60000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).waiting, 0);
+    assert_int_equal(stats(w).stored + stats(w).uncertain, 30);
+    assert_int_equal(tw__ingest_resend_uncertain(&count, w->ing, NULL), TW_OK);
+    fake_run(&w->gate);
+    answer_all_ok(w);
+    expect(w, 30, 0, 0);
+    assert_int_equal(stats(w).uncertain, 0);
+}
+
+static void events_older_than_max_age_expire(void **state)
+{
+    world *w = *state;
+
+    w->set.max_age_ms = DAY_MS;
+    start(w);
+    track(w, 4);
+    end(w);
+    advance(w, DAY_MS / 2);
+    start(w);
+    track(w, 2);
+    end(w);
+    advance(w, DAY_MS / 2 + 1);
+    again(w);
+    assert_int_equal(stats(w).expired, 4);
+    assert_int_equal(sent(w), 2);
+    answer_ok(w);
+    end(w);
+    again(w);
+    assert_int_equal(stats(w).recovered, 0);
+}
+
+static void a_refused_event_is_gone_from_the_spool(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track_type(w, "poison");
+    track(w, 3);
+    advance(w, 5000);
+    serve(w, TELL_ALL);
+    answer_all_ok(w);
+    expect(w, 3, 1, 0);
+    end(w);
+    again(w);
+    assert_int_equal(stats(w).recovered, 0);
+}
+
+static void old_and_new_go_by_turns(void **state)
+{
+    world *w = *state;
+
+    w->set.batch_events = 10;
+    start(w);
+    track(w, 30);
+    end(w);
+    start(w);
+    track(w, 20);
+    tw__ingest_start(w->ing);
+    fake_run(&w->gate);
+    assert_int_equal(in_order(w, 0), 10);
+    answer_ok(w);
+    assert_int_equal(in_order(w, 30), 40);
+    answer_ok(w);
+    assert_int_equal(in_order(w, 10), 20);
+    answer_ok(w);
+    assert_int_equal(in_order(w, 40), 50);
+    answer_ok(w);
+    assert_int_equal(in_order(w, 20), 30);
+    answer_ok(w);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).stored, 50);
+}
+
+static void a_drain_waits_for_all_a_flush_for_its_own(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+
+    w->set.batch_events = 10;
+    start(w);
+    track(w, 30);
+    end(w);
+    start(w);
+    job = flush(w);
+    assert_true(job->finished);
+    fake_job_unref(job);
+    assert_int_equal(tw__ingest_drain(&job, w->ing, NULL, NULL), TW_OK);
+    fake_run(&w->gate);
+    assert_false(job->finished);
+    answer_all_ok(w);
+    assert_true(job->finished);
+    assert_int_equal(stats(w).stored, 30);
+    fake_job_unref(job);
+}
+
+static void a_full_spool_refuses_and_has_room_again(void **state)
+{
+    world *w = *state;
+    tw_error *err = NULL;
+    int accepted = 0;
+    tw_event *ev;
+    int rc = TW_OK;
+
+    w->set.spool_bytes = 1 << 20;
+    start(w);
+    while (rc == TW_OK) {
+        ev = event_of(w, "e", 10000);
+        rc = tw_event_commit(ev, &err);
+        accepted += rc == TW_OK;
+    }
+    assert_int_equal(rc, TW_E_QUEUE_FULL);
+    assert_non_null(strstr(tw_error_message(err), "spool"));
+    tw_error_free(err);
+    assert_true(accepted > 60);
+    assert_int_equal(stats(w).accepted, accepted);
+    assert_int_equal(stats(w).refused, 1);
+    fake_run(&w->gate);
+    answer_ok(w);
+    assert_int_equal(tw_event_commit(event_of(w, "e", 10000), NULL), TW_OK);
+}
+
+static void whoever_blocks_waits_for_room_in_the_spool(void **state)
+{
+    world *w = *state;
+    tw_event *ev;
+    int rc = TW_OK;
+
+    w->set.spool_bytes = 1 << 20;
+    w->set.on_full = TW_FULL_BLOCK;
+    start(w);
+    do {
+        ev = event_of(w, "e", 10000);
+        rc = tw_event_commit(ev, NULL);
+    } while (rc == TW_OK);
+    assert_int_equal(rc, TW_AGAIN);
+    assert_int_equal(tw_event_wait(ev, NULL), TW_INTERRUPTED);
+    fake_run(&w->gate);
+    answer_ok(w);
+    assert_int_equal(tw_event_wait(ev, NULL), TW_OK);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+}
+
+static void closing_does_not_wait_for_what_must_wait(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+
+    start(w);
+    track(w, 3);
+    advance(w, 5000);
+    reply(w, 0, TW_E_NETWORK, TW_STORED_NO, -1, "");
+    tw__ingest_stop_intake(w->ing);
+    job = flush(w);
+    assert_non_null(w->gate.call); /* one try more */
+    assert_false(job->finished);
+    reply(w, 0, TW_E_NETWORK, TW_STORED_NO, -1, "");
+    assert_true(job->finished);
+    assert_int_equal(tw_error_code(job->err), TW_E_NETWORK);
+    fake_job_unref(job);
+    assert_int_equal(stats(w).waiting, 3);
+}
+
+static void after_the_end_nothing_is_accepted(void **state)
+{
+    world *w = *state;
+    tw_event *ev;
+
+    start(w);
+    ev = event_of(w, "e", 0);
+    tw__ingest_stop_intake(w->ing);
+    tw__ingest_cancel(w->ing);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_E_CLOSED);
+    assert_int_equal(stats(w).accepted, 0);
+}
+
+/* ---- a disk that fails ------------------------------------------------------------- */
+
+static int disk_is_full;
+
+static ssize_t full_pwrite(void *ctx, int fd, const void *bytes, size_t size, uint64_t at)
+{
+    return disk_is_full ? -ENOSPC : tw__spool_system.pwrite(ctx, fd, bytes, size, at);
+}
+
+static int full_allocate(void *ctx, int fd, uint64_t size)
+{
+    return disk_is_full ? -ENOSPC : tw__spool_system.allocate(ctx, fd, size);
+}
+
+static void a_full_disk_refuses_new_events_and_sends_the_old(void **state)
+{
+    world *w = *state;
+    tw_spool_sys sys = tw__spool_system;
+    tw_error *err = NULL;
+
+    w->set.spool_sys = &sys;
+    sys.pwrite = full_pwrite;
+    sys.allocate = full_allocate;
+    w->set.durable = 1;
+    start(w);
+    track(w, 4);
+    disk_is_full = 1;
+    assert_int_equal(tw_event_commit(event_of(w, "e", 0), &err), TW_E_QUEUE_FULL);
+    if (strstr(tw_error_message(err), "No space") == NULL)
+        fail_msg("%s", tw_error_message(err));
+    tw_error_free(err);
+    advance(w, 5000);
+    assert_int_equal(sent(w), 4);
+    answer_ok(w);
+    expect(w, 4, 0, 0);
+    disk_is_full = 0;
+    track(w, 2);
+    advance(w, 5000);
+    answer_ok(w);
+    expect(w, 6, 0, 0);
+    end(w);
+    again(w);
+    assert_int_equal(stats(w).recovered, 0);
+}
+
+#define disk_test(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        disk_test(what_was_not_sent_waits_for_the_next_process),
+        disk_test(the_bytes_are_the_same_in_the_next_process),
+        disk_test(memory_holds_a_part_and_the_disk_the_rest_in_order),
+        disk_test(a_flush_waits_for_what_is_on_the_disk_only),
+        disk_test(an_event_is_marked_before_it_is_sent),
+        disk_test(an_attempt_that_stored_nothing_leaves_no_mark),
+        disk_test(past_the_window_a_doubtful_event_is_not_sent_again),
+        disk_test(the_window_counts_in_one_process_too),
+        disk_test(events_older_than_max_age_expire),
+        disk_test(a_refused_event_is_gone_from_the_spool),
+        disk_test(old_and_new_go_by_turns),
+        disk_test(a_drain_waits_for_all_a_flush_for_its_own),
+        disk_test(a_full_spool_refuses_and_has_room_again),
+        disk_test(whoever_blocks_waits_for_room_in_the_spool),
+        disk_test(closing_does_not_wait_for_what_must_wait),
+        disk_test(after_the_end_nothing_is_accepted),
+        disk_test(a_full_disk_refuses_new_events_and_sends_the_old),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
