@@ -137,7 +137,7 @@ static void set_count(lua_State *L, const char *name, uint64_t count)
 /* The events and where they are, on top of the stack as a new table. */
 static void push_sum(lua_State *L, const tw_stats *stats)
 {
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 24);
     set_count(L, "accepted", stats->accepted);
     set_count(L, "stored", stats->stored);
     set_count(L, "rejected", stats->rejected);
@@ -145,6 +145,8 @@ static void push_sum(lua_State *L, const tw_stats *stats)
     set_count(L, "expired", stats->expired);
     set_count(L, "dropped", stats->dropped);
     set_count(L, "waiting", stats->waiting);
+    set_count(L, "recovered", stats->recovered);
+    set_count(L, "lost", stats->lost);
 }
 
 void lx_push_report(lua_State *L, const tw_stats *stats)
@@ -180,6 +182,13 @@ static int client_stats(lua_State *L)
     set_count(L, "requests", stats.requests);
     set_count(L, "retries", stats.retries);
     set_count(L, "dup_insert_id", stats.dup_insert_id);
+    set_count(L, "spool_bytes", stats.spool_bytes);
+    set_count(L, "spool_unread_bytes", stats.spool_unread_bytes);
+    set_count(L, "spool_lanes", stats.spool_lanes);
+    set_count(L, "spool_torn", stats.spool_torn);
+    set_count(L, "spool_unreadable", stats.spool_unreadable);
+    set_count(L, "spool_quarantined", stats.spool_quarantined);
+    set_count(L, "spool_foreign", stats.spool_foreign);
     lua_pushboolean(L, stats.paused != 0);
     lua_setfield(L, -2, "paused");
     return 1;
@@ -346,8 +355,10 @@ static int client_update(lua_State *L)
 
 /* ---- jobs of the client itself ----------------------------------------------------- */
 
-/* client:flush_start([callback]) -> job: all that was accepted so far is sent at once. */
-static int client_flush_start(lua_State *L)
+typedef int (*flush_starter)(tw_job **out, tw_client *cl, tw_queue *queue,
+                             tw_error **err);
+
+static int start_flush(lua_State *L, flush_starter starter)
 {
     lx_client *c = lx_check_client(L, 1);
     int callback = lx_opt_callback(L, 2) ? 2 : 0;
@@ -362,8 +373,38 @@ static int client_flush_start(lua_State *L)
     j = lx_newjob(L, 1, LX_RESULT_REPORT, callback);
     rc = lx_job_queue(&queue, j, &err);
     if (rc == TW_OK)
-        rc = tw_flush_start(&j->job, c->cl, queue, &err);
+        rc = starter(&j->job, c->cl, queue, &err);
     return lx_job_started(L, j, rc, err);
+}
+
+/* client:flush_start([callback]) -> job: all that was accepted so far is sent at once. */
+static int client_flush_start(lua_State *L)
+{
+    return start_flush(L, tw_flush_start);
+}
+
+/* client:drain_start([callback]) -> job: the same, and all that the spool holds. */
+static int client_drain_start(lua_State *L)
+{
+    return start_flush(L, tw_drain_start);
+}
+
+/* client:resend_uncertain() -> how many events that the spool kept wait again. */
+static int client_resend(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    tw_error *err = NULL;
+    uint64_t count;
+    int rc;
+
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    rc = tw_resend_uncertain(&count, c->cl, &err);
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    if (!lx_pushinteger(L, (int64_t)count))
+        lua_pushnumber(L, (lua_Number)count);
+    return 1;
 }
 
 enum { MAX_PATH_VALUES = 8 };
@@ -497,7 +538,8 @@ static int client_gc(lua_State *L)
     c->queue = NULL;
     if (cl == NULL)
         return 0;
-    tw_client_stats(cl, &stats);
+    if (tw_client_spool_mode(cl) == TW_SPOOL_NONE)
+        tw_client_stats(cl, &stats);
     tw_client_free(cl);
     if (stats.waiting > 0)
         lx_warning(
@@ -567,6 +609,8 @@ int lx_open_client(lua_State *L)
                                        {"fd", client_fd},
                                        {"update", client_update},
                                        {"flush_start", client_flush_start},
+                                       {"drain_start", client_drain_start},
+                                       {"resend_uncertain", client_resend},
                                        {"raw_start", client_raw_start},
                                        {"close", client_close},
                                        {NULL, NULL}};

@@ -47,6 +47,40 @@ PyObject *twpy_client_flush(PyObject *self, PyObject *queue)
     return job_or_raise(self, rc, job, err, queue);
 }
 
+const char twpy_client_drain_doc[] =
+    "drain($self, queue, /)\n--\n\n"
+    "As flush, and for all that the spool holds of processes that ended.";
+
+PyObject *twpy_client_drain(PyObject *self, PyObject *queue)
+{
+    tw_queue *core_queue;
+    tw_error *err = NULL;
+    tw_job *job = NULL;
+    int rc;
+
+    if (twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
+        return NULL;
+    rc = tw_drain_start(&job, twpy_client_core(self), core_queue, &err);
+    return job_or_raise(self, rc, job, err, queue);
+}
+
+const char twpy_client_close_start_doc[] =
+    "close_start($self, queue, /)\n--\n\n"
+    "Stop intake and start a flush that does not wait for what the spool keeps anyhow.";
+
+PyObject *twpy_client_close_start(PyObject *self, PyObject *queue)
+{
+    tw_queue *core_queue;
+    tw_error *err = NULL;
+    tw_job *job = NULL;
+    int rc;
+
+    if (twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
+        return NULL;
+    rc = tw_close_start(&job, twpy_client_core(self), core_queue, &err);
+    return job_or_raise(self, rc, job, err, queue);
+}
+
 const char twpy_client_raw_doc[] =
     "raw($self, endpoint, path_values, query, content_type, body, queue, /)\n--\n\n"
     "Start a call of an endpoint by its name in the endpoint table.";

@@ -172,6 +172,8 @@ int twpy_text_list(PyObject *tuple, const char ***out);
 
 /* Methods of Client that start jobs; they stand in calls.c or with the type they make. */
 PyObject *twpy_client_flush(PyObject *self, PyObject *queue);
+PyObject *twpy_client_drain(PyObject *self, PyObject *queue);
+PyObject *twpy_client_close_start(PyObject *self, PyObject *queue);
 PyObject *twpy_client_raw(PyObject *self, PyObject *args);
 PyObject *twpy_client_call(PyObject *self, PyObject *args);
 PyObject *twpy_client_export(PyObject *self, PyObject *args);
@@ -180,7 +182,8 @@ PyObject *twpy_client_cohort_download(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_upload(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_update(PyObject *self, PyObject *args);
 
-extern const char twpy_client_flush_doc[], twpy_client_raw_doc[], twpy_client_call_doc[],
+extern const char twpy_client_flush_doc[], twpy_client_drain_doc[],
+    twpy_client_close_start_doc[], twpy_client_raw_doc[], twpy_client_call_doc[],
     twpy_client_export_doc[], twpy_client_cohort_list_doc[],
     twpy_client_cohort_download_doc[], twpy_client_cohort_upload_doc[],
     twpy_client_cohort_update_doc[];
@@ -190,7 +193,8 @@ extern const char twpy_client_flush_doc[], twpy_client_raw_doc[], twpy_client_ca
 #name, twpy_client_##name, flags, twpy_client_##name##_doc \
     }
 #define TWPY_CLIENT_STARTERS                                                  \
-    TWPY_STARTER(flush, METH_O), TWPY_STARTER(raw, METH_VARARGS),             \
+    TWPY_STARTER(flush, METH_O), TWPY_STARTER(drain, METH_O),                 \
+        TWPY_STARTER(close_start, METH_O), TWPY_STARTER(raw, METH_VARARGS),   \
         TWPY_STARTER(call, METH_VARARGS), TWPY_STARTER(export, METH_VARARGS), \
         TWPY_STARTER(cohort_list, METH_VARARGS),                              \
         TWPY_STARTER(cohort_download, METH_VARARGS),                          \

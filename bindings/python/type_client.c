@@ -214,6 +214,19 @@ static int event_wait(twpy_client *self, tw_event *ev)
     return -1;
 }
 
+/* Handing a record to the kernel is quicker than letting the lock go; a sync is not. */
+static int event_commit(twpy_client *self, tw_event *ev, tw_error **err)
+{
+    int rc;
+
+    if (tw_client_spool_mode(self->client) != TW_SPOOL_DURABLE)
+        return tw_event_commit(ev, err);
+    Py_BEGIN_ALLOW_THREADS
+        rc = tw_event_commit(ev, err);
+    Py_END_ALLOW_THREADS
+    return rc;
+}
+
 PyDoc_STRVAR(track_doc,
              "track($self, event, /)\n--\n\n"
              "Check, freeze and queue one event. Never waits for the network.\n\n"
@@ -231,11 +244,11 @@ static PyObject *client_track(PyObject *op, PyObject *event)
     Py_XDECREF(dict);
     if (ev == NULL)
         return NULL;
-    rc = tw_event_commit(ev, &err);
+    rc = event_commit(self, ev, &err);
     while (rc == TW_AGAIN) {
         if (event_wait(self, ev) < 0)
             return NULL;
-        rc = tw_event_commit(ev, &err);
+        rc = event_commit(self, ev, &err);
     }
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, err);
@@ -272,7 +285,8 @@ PyDoc_STRVAR(
     "stats($self, /)\n--\n\n"
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
-    "dup_insert_id).");
+    "dup_insert_id, recovered, lost, and of the spool: bytes, unread_bytes, lanes, torn,\n"
+    "unreadable, quarantined, foreign).");
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
@@ -283,13 +297,20 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
     return Py_BuildValue(
-        "(KKKKKKKKKKKNK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKK)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
         (unsigned long long)stats.waiting_bytes, (unsigned long long)stats.refused,
         (unsigned long long)stats.requests, (unsigned long long)stats.retries,
-        PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.dup_insert_id);
+        PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.dup_insert_id,
+        (unsigned long long)stats.recovered, (unsigned long long)stats.lost,
+        (unsigned long long)stats.spool_bytes,
+        (unsigned long long)stats.spool_unread_bytes,
+        (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,
+        (unsigned long long)stats.spool_unreadable,
+        (unsigned long long)stats.spool_quarantined,
+        (unsigned long long)stats.spool_foreign);
 }
 
 PyDoc_STRVAR(
@@ -339,7 +360,7 @@ static int client_drain(PyObject *op, int64_t end)
     int64_t left;
     int rc = 1;
 
-    if (tw_flush_start(&job, twpy_client_core(op), NULL, NULL) != TW_OK)
+    if (tw_close_start(&job, twpy_client_core(op), NULL, NULL) != TW_OK)
         return 0; /* closing says why */
     flush = (twpy_job *)twpy_job_wrap(twpy_state_of(op)->job_type, job, op, Py_None);
     if (flush == NULL)
@@ -421,7 +442,7 @@ static void warn_unsent(twpy_client *self)
     PyObject *trace;
 
     if (self->client == NULL || tw_client_stats(self->client, &stats) != TW_OK ||
-        stats.waiting == 0)
+        stats.waiting == 0 || tw_client_spool_mode(self->client) != TW_SPOOL_NONE)
         return;
     PyErr_Fetch(&type, &value, &trace);
     if (PyErr_WarnFormat(
@@ -445,7 +466,28 @@ static void client_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+PyDoc_STRVAR(
+    resend_doc,
+    "resend_uncertain($self, /)\n--\n\n"
+    "Send the uncertain events that the spool keeps again; how many there were.");
+
+static PyObject *client_resend(PyObject *op, PyObject *unused)
+{
+    tw_error *err = NULL;
+    uint64_t count;
+    int rc;
+
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS
+        rc = tw_resend_uncertain(&count, twpy_client_core(op), &err);
+    Py_END_ALLOW_THREADS
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, err);
+    return PyLong_FromUnsignedLongLong(count);
+}
+
 static PyMethodDef methods[] = {
+    {"resend_uncertain", client_resend, METH_NOARGS, resend_doc},
     {"track", client_track, METH_O, track_doc},
     {"encode_event", client_encode, METH_O, encode_doc},
     {"stats", client_stats, METH_NOARGS, stats_doc},

@@ -25,13 +25,20 @@ local client, cohorts = core.client, core.cohorts
 -- Long enough for a batch and its retries; math.huge waits for as long as it takes.
 local FLUSH_SECONDS = 30
 
-function client:flush(timeout)
-  local job, start_err = self:flush_start()
+local function flushed(timeout, job, start_err)
   local report, err = finish(job, start_err, timeout or FLUSH_SECONDS)
   if report or not job then
     return report, err
   end
   return nil, err, job:report()
+end
+
+function client:flush(timeout)
+  return flushed(timeout, self:flush_start())
+end
+
+function client:drain(timeout)
+  return flushed(timeout, self:drain_start())
 end
 
 function client:rejections()

@@ -7,6 +7,7 @@ import atexit
 import importlib.util
 import json
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from . import _core, events
 from .errors import TidewheelError
 from .jobs import Reply
-from .results import Rejection, Response, Stats
+from .results import Rejection, Report, Response, Stats
 
 __all__ = ["BaseClient"]
 
@@ -36,7 +37,7 @@ def _certifi() -> str | None:
 class BaseClient:
     """Events and state of a client. Not made directly: use Client or AsyncClient."""
 
-    __slots__ = ("__weakref__", "_close_timeout", "_core", "_told")
+    __slots__ = ("__weakref__", "_close_timeout", "_core", "_spooled", "_told")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class BaseClient:
             if bundle is not None:
                 given.setdefault("ca_fallback", bundle)
         self._core = _core.Client(given, default, blocks)
+        self._spooled = bool(given.get("spool"))
         self._close_timeout = close_timeout
         self._told = 0
         _live.add(self)
@@ -229,6 +231,17 @@ class BaseClient:
         """Where the events are: accepted = stored + rejected + ... + waiting, always."""
         return Stats(*self._core.stats())
 
+    def resend_uncertain(self) -> int:
+        """Send the uncertain events that the spool keeps again.
+
+        The server may have stored them, so long ago that it may count them twice: only you can
+        say whether that is better than to miss some.
+
+        Returns:
+            How many events wait again because of it. Without a spool none are kept.
+        """
+        return self._core.resend_uncertain()
+
     def rejections(self) -> Iterator[Rejection]:
         """Take what the server refused for good, oldest first; works after close() as well.
 
@@ -249,6 +262,20 @@ class BaseClient:
             )
             self._told = stats.dup_insert_id
         return stats
+
+    def _report(self) -> Report:
+        """What became of all events so far."""
+        stats = self._tell()
+        return Report(*stats[:7], stats.recovered, stats.lost)
+
+    def _warn(self, report: Report) -> None:
+        """At the end of a `with`: says what is lost with it. A spool loses nothing."""
+        if not report.complete and not self._spooled:
+            warnings.warn(
+                f"{report.expired} events were not sent, {report.uncertain} not confirmed",
+                ResourceWarning,
+                stacklevel=3,
+            )
 
     def describe(self) -> dict[str, Any]:
         """What is configured, with the versions of the libraries; secrets are redacted."""

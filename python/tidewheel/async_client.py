@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from . import _base, export
+from . import _base, _core, export
 from ._bridge import Bridge
 from ._calls import identity, plain
 from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
+from .errors import ClosedError
 from .jobs import AsyncCall, AsyncJob
 from .results import Report, Response
 
@@ -77,15 +78,24 @@ class AsyncClient(_base.BaseClient):
 
     async def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it; see Client.flush."""
-        bridge = self._bridge()
-        job = self._core.flush(bridge.queue)
-        end = time.monotonic() + timeout
-        while not job.done and await bridge.news(job, max(0.0, end - time.monotonic())):
-            pass
+        return await self._flush(self._core.flush(self._bridge().queue), timeout)
+
+    async def drain(self, timeout: float = FLUSH_SECONDS) -> Report:
+        """As flush(), and for all that the spool holds of processes that ended."""
+        return await self._flush(self._core.drain(self._bridge().queue), timeout)
+
+    async def _flush(self, job: _core.Job, timeout: float) -> Report:
+        await self._wait(job, timeout)
         if job.done:
             job.reply()
         self._tell()
         return Report(*job.report())
+
+    async def _wait(self, job: _core.Job, timeout: float) -> None:
+        bridge = self._bridge()
+        end = time.monotonic() + timeout
+        while not job.done and await bridge.news(job, max(0.0, end - time.monotonic())):
+            pass
 
     def export(
         self,
@@ -124,14 +134,15 @@ class AsyncClient(_base.BaseClient):
         """Send what is queued, take no more events, end all jobs; see Client.close."""
         seconds = self._close_timeout if timeout is None else timeout
         if seconds > 0 and self.stats().waiting:
-            await self.flush(seconds)
+            with contextlib.suppress(ClosedError):  # the second time
+                await self._wait(self._core.close_start(self._bridge().queue), seconds)
         # Nothing is left to wait for but the core's thread, which ends at once.
         self._core.close(0)
         for loop, bridge in list(self._bridges.items()):
             if loop is asyncio.get_running_loop():
                 bridge.close(loop)
                 del self._bridges[loop]
-        return Report(*self._tell()[:7])
+        return self._report()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -142,10 +153,4 @@ class AsyncClient(_base.BaseClient):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        report = await self.aclose()
-        if not report.complete:
-            warnings.warn(
-                f"{report.expired} events were not sent, {report.uncertain} not confirmed",
-                ResourceWarning,
-                stacklevel=2,
-            )
+        self._warn(await self.aclose())

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from . import _base, export
+from . import _base, _core, export
 from ._calls import identity, plain
 from .cohorts import Cohorts
 from .jobs import Call, Job
@@ -81,7 +80,9 @@ class Client(_base.BaseClient):
             TidewheelError: Sending is paused (see Stats.paused) and the one attempt more failed
                 as well. The events are kept.
         """
-        job = self._core.flush(None)
+        return self._flush(self._core.flush(None), timeout)
+
+    def _flush(self, job: _core.Job, timeout: float) -> Report:
         end = time.monotonic() + timeout
         while not job.done and job.wait(max(0.0, end - time.monotonic())):
             pass
@@ -89,6 +90,14 @@ class Client(_base.BaseClient):
             job.reply()
         self._tell()
         return Report(*job.report())
+
+    def drain(self, timeout: float = FLUSH_SECONDS) -> Report:
+        """As flush(), and for all that the spool holds of processes that ended.
+
+        Returns:
+            What became of all events since the client was made, recovered ones included.
+        """
+        return self._flush(self._core.drain(None), timeout)
 
     def export(
         self,
@@ -174,10 +183,11 @@ class Client(_base.BaseClient):
 
         Returns:
             What became of all events since the client was made; `complete` tells whether each
-            was confirmed or refused.
+            was confirmed or refused. With a spool the close does not wait for a server that
+            does not answer: what waits is kept for the next process.
         """
         self._core.close(self._close_timeout if timeout is None else timeout)
-        return Report(*self._tell()[:7])
+        return self._report()
 
     def __enter__(self) -> Client:
         return self
@@ -188,10 +198,4 @@ class Client(_base.BaseClient):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        report = self.close()
-        if not report.complete:
-            warnings.warn(
-                f"{report.expired} events were not sent, {report.uncertain} not confirmed",
-                ResourceWarning,
-                stacklevel=2,
-            )
+        self._warn(self.close())

@@ -13,16 +13,18 @@ __all__ = ["Progress", "Rejection", "Report", "Response", "Stats"]
 class Stats(NamedTuple):
     """Where the events of a client are.
 
-    Always: accepted = stored + rejected + uncertain + expired + dropped + waiting.
+    Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
+    waiting. Without a spool recovered and lost, and all that begins with spool_, are 0.
 
     Attributes:
         accepted: Events track() said yes to.
         stored: Confirmed by the server.
         rejected: Refused by the server for good.
-        uncertain: Sent, never confirmed, given up by close.
-        expired: Given up unsent, by close or by the client's options.
+        uncertain: Sent, never confirmed, given up by close or because it was so long ago that
+            the server may count a repetition twice. A spool keeps these for resend_uncertain().
+        expired: Given up unsent, by close or by max_age.
         dropped: Thrown out because the queue was full and on_queue_full is "drop_oldest".
-        waiting: Queued or on the wire.
+        waiting: Queued, spooled or on the wire.
         waiting_bytes: Size of the waiting events as JSON.
         refused: Not accepted, for the queue was full or the event invalid; outside the sum.
         requests: Ingestion requests made.
@@ -32,6 +34,15 @@ class Stats(NamedTuple):
         dup_insert_id: Accepted with an insert_id that another event of the same device (or
             user) had shortly before: the server keeps only the first. Logged by flush() and
             close().
+        recovered: Accepted by processes that ended, found in the spool so far.
+        lost: Could not be read back from the spool, for its files were damaged.
+        spool_bytes: Size of the files with events that this client holds.
+        spool_unread_bytes: Of these the files of processes that ended, not read yet.
+        spool_lanes: Processes that ended whose events were taken over.
+        spool_torn: Files whose last bytes were no event, as after a power cut.
+        spool_unreadable: Files left as they are: the disk failed, or a later version wrote them.
+        spool_quarantined: Damaged files that were set aside as *.bad, for a person to look at.
+        spool_foreign: Names in the folder that are not tidewheel's.
     """
 
     accepted: int
@@ -47,6 +58,15 @@ class Stats(NamedTuple):
     retries: int
     paused: bool
     dup_insert_id: int
+    recovered: int = 0
+    lost: int = 0
+    spool_bytes: int = 0
+    spool_unread_bytes: int = 0
+    spool_lanes: int = 0
+    spool_torn: int = 0
+    spool_unreadable: int = 0
+    spool_quarantined: int = 0
+    spool_foreign: int = 0
 
 
 class Rejection(NamedTuple):
@@ -68,8 +88,9 @@ class Rejection(NamedTuple):
 class Report(NamedTuple):
     """What became of all events that were accepted before a flush began, or before the close.
 
-    Always: accepted = stored + rejected + uncertain + expired + dropped + waiting. The numbers
-    count from the client's first event, whether or not earlier reports counted them too.
+    Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
+    waiting. The numbers count from the client's first event, whether or not earlier reports
+    counted them too. A flush counts what this client accepted, a close all that it had.
 
     Attributes:
         accepted: Events track() said yes to.
@@ -78,7 +99,9 @@ class Report(NamedTuple):
         uncertain: Sent, never confirmed, given up.
         expired: Given up unsent.
         dropped: Thrown out of a full queue.
-        waiting: Still queued or on the wire.
+        waiting: Still queued or on the wire; with a spool kept in it after a close.
+        recovered: Accepted by processes that ended, found in the spool.
+        lost: Could not be read back from the spool.
     """
 
     accepted: int
@@ -88,6 +111,8 @@ class Report(NamedTuple):
     expired: int
     dropped: int
     waiting: int
+    recovered: int = 0
+    lost: int = 0
 
     @property
     def complete(self) -> bool:

@@ -159,7 +159,8 @@ function Client:group_identify(identify) end
 ---@return tidewheel.Error? err
 function Client:revenue(revenue) end
 
----Always: accepted = stored + rejected + uncertain + expired + dropped + waiting.
+---Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
+---waiting. Without a spool recovered and lost, and all that begins with spool_, are 0.
 ---@class tidewheel.Stats
 ---@field accepted integer
 ---@field stored integer
@@ -174,10 +175,20 @@ function Client:revenue(revenue) end
 ---@field retries integer
 ---@field paused boolean sending waits: the server refused the key, the address or the network; the events are kept
 ---@field dup_insert_id integer accepted with an insert_id that another event of the device (or user) had shortly before: the server keeps only the first; close() warns (Lua 5.4)
+---@field recovered integer accepted by processes that ended, found in the spool so far
+---@field lost integer could not be read back from the spool, for its files were damaged
+---@field spool_bytes integer size of the files with events that this client holds
+---@field spool_unread_bytes integer of these the files of processes that ended, not read yet
+---@field spool_lanes integer processes that ended whose events were taken over
+---@field spool_torn integer files whose last bytes were no event, as after a power cut
+---@field spool_unreadable integer files left as they are: the disk failed, or a later version wrote them
+---@field spool_quarantined integer damaged files that were set aside as *.bad, for a person to look at
+---@field spool_foreign integer names in the folder that are not tidewheel's
 
 ---What became of all events that were accepted before a flush began, or before the close; always
----accepted = stored + rejected + uncertain + expired + dropped + waiting. The numbers count from
----the client's first event, whether or not earlier reports counted them too.
+---accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + waiting. The
+---numbers count from the client's first event, whether or not earlier reports counted them too. A
+---flush counts what this client accepted, a drain or a close all that it had.
 ---@class tidewheel.Report
 ---@field accepted integer
 ---@field stored integer
@@ -186,6 +197,8 @@ function Client:revenue(revenue) end
 ---@field expired integer given up unsent
 ---@field dropped integer
 ---@field waiting integer
+---@field recovered integer accepted by processes that ended, found in the spool
+---@field lost integer could not be read back from the spool
 ---@field complete boolean nothing waits and nothing was given up
 
 ---Sends what was accepted so far and waits until each of these events has its final state.
@@ -199,6 +212,24 @@ function Client:flush(timeout) end
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
 function Client:flush_start(callback) end
+
+---As `flush`, and for all that the spool holds of processes that ended.
+---@param timeout? number seconds, default 30
+---@return tidewheel.Report? report of all events since the client was made
+---@return tidewheel.Error? err the time was up, or sending is paused; the events are kept
+---@return tidewheel.Report? so_far in that case
+function Client:drain(timeout) end
+
+---@param callback? fun(report: tidewheel.Report?, err: tidewheel.Error?) called by `update`
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Client:drain_start(callback) end
+
+---Sends the uncertain events that the spool keeps again. The server may have stored them, so long
+---ago that it may count them twice: only you can say whether that is better than to miss some.
+---@return integer? count of events that wait again
+---@return tidewheel.Error? err
+function Client:resend_uncertain() end
 
 ---@return tidewheel.Stats? stats after `close` the last ones
 ---@return tidewheel.Error? err

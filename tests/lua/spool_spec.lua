@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: MIT
+-- The spool: what was accepted survives the process that accepted it.
+local tw = require "tidewheel"
+local support = require "support"
+
+local DEAD = "http://127.0.0.1:9" -- the discard port: nobody listens
+
+local function event(number)
+  return { event_type = "e", user_id = "user-1", insert_id = "i-" .. number }
+end
+
+describe("the spool", function()
+  local emulator, folder
+
+  before_each(function()
+    emulator = support.emulator()
+    folder = os.tmpname()
+    os.remove(folder)
+  end)
+
+  after_each(function()
+    emulator:close()
+    os.execute("rm -rf '" .. folder .. "'")
+  end)
+
+  local function open(url, more)
+    local options = { api_key = emulator.api_key, base_url = url, spool = folder }
+    for name, value in pairs(more or {}) do
+      options[name] = value
+    end
+    return assert(tw.new(options))
+  end
+
+  it("keeps what was not sent for the next client", function()
+    local client = open(DEAD)
+    assert(client:track(event(1)))
+    assert(client:track(event(2)))
+    local report = assert(client:close(30))
+    assert.equal(2, report.waiting)
+    assert.equal(0, report.expired)
+    client = open(emulator.url)
+    report = assert(client:drain(20))
+    assert.equal(0, report.accepted)
+    assert.equal(2, report.recovered)
+    assert.equal(2, report.stored)
+    assert.equal(1, client:stats().spool_lanes)
+    assert.equal(0, client:resend_uncertain())
+    client:close()
+  end)
+
+  for _, mode in ipairs { "fast", "durable" } do
+    it("survives a kill in mode " .. mode, function()
+      local text = support.run(([[
+        local tw = require "tidewheel"
+        local client = assert(tw.new{ api_key = %q, base_url = %q, spool = %q, spool_mode = %q })
+        for i = 1, 100 do
+          assert(client:track{ event_type = "e", user_id = "user-1", insert_id = "i-" .. i })
+        end
+        print "accepted"
+        io.stdout:flush()
+        os.execute "kill -9 $PPID"
+      ]]):format(emulator.api_key, DEAD, folder, mode))
+      assert.truthy(text:find "accepted")
+      local client = open(emulator.url, { spool_mode = mode })
+      local report = assert(client:drain(20))
+      assert.equal(100, report.recovered)
+      assert.equal(100, report.stored)
+      assert.is_true(report.complete)
+      client:close()
+    end)
+  end
+
+  it("refuses a folder that is none", function()
+    local file = assert(io.open(folder, "w"))
+    file:close()
+    local client, err = tw.new { api_key = "a", base_url = DEAD, spool = folder }
+    assert.is_nil(client)
+    assert.equal("config", err.code)
+    assert.equal("spool", err.field)
+  end)
+
+  it("refuses events when it is full", function()
+    local client = open(DEAD, { spool_bytes = 2 ^ 20 })
+    local large = event(1)
+    large.event_properties = { text = {} }
+    for i = 1, 50 do
+      large.event_properties.text[i] = ("x"):rep(1000)
+    end
+    local ok, err
+    for _ = 1, 100 do
+      ok, err = client:track(large)
+      if not ok then
+        break
+      end
+    end
+    assert.is_nil(ok)
+    assert.equal("queue_full", err.code)
+    assert.truthy(err.message:find "spool")
+    assert.equal(client:stats().accepted, client:stats().waiting)
+    client:close(0)
+  end)
+end)
