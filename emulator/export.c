@@ -70,12 +70,35 @@ static bool open_zip(job *j)
            archive_write_open(j->zip, j, NULL, on_archive, NULL) == ARCHIVE_OK;
 }
 
+/* libarchive says 1.0 for members that are only stored, the service's archives say 2.0. The
+ * records behind `at` were just written and have not been sent. */
+static void say_version(job *j, size_t at)
+{
+    static const unsigned char local[] = "PK\3\4", central[] = "PK\1\2";
+    unsigned char *p = (unsigned char *)j->out.p + at;
+    unsigned char *end = (unsigned char *)j->out.p + j->out.n;
+
+    if (end - p >= 30 && memcmp(p, local, 4) == 0)
+        p[4] = 20;
+    while (end - p >= 46 && memcmp(p, central, 4) == 0) {
+        p[6] = 20;
+        p += 46 + (p[28] | p[29] << 8) + (p[30] | p[31] << 8) + (p[32] | p[33] << 8);
+    }
+}
+
+/* Where the next archive bytes will stand (on_archive). */
+static size_t next_byte(const job *j)
+{
+    return j->out_at == j->out.n ? 0 : j->out.n;
+}
+
 static bool open_member(job *j)
 {
     struct archive_entry *en = archive_entry_new();
     int64_t y;
     unsigned m, d;
     char name[96];
+    size_t at = next_byte(j);
     bool ok;
 
     if (!en)
@@ -90,6 +113,8 @@ static bool open_member(job *j)
     archive_entry_set_mtime(en, j->current * 3600 + 3600, 0);
     ok = archive_write_header(j->zip, en) == ARCHIVE_OK;
     archive_entry_free(en);
+    if (ok)
+        say_version(j, at);
     j->gz = (z_stream){0};
     ok =
         ok && deflateInit2(&j->gz, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
@@ -177,6 +202,17 @@ static int64_t next_hour(emu_store *s, int64_t from, int64_t to)
     return hour;
 }
 
+/* The central directory, in one piece behind what is not sent yet. */
+static bool close_archive(job *j)
+{
+    size_t at = next_byte(j);
+    bool ok = archive_write_close(j->zip) == ARCHIVE_OK;
+
+    if (ok)
+        say_version(j, at);
+    return ok;
+}
+
 /* One piece of work: a member opened, some rows written, a member or the archive closed. */
 static bool step(job *j)
 {
@@ -186,7 +222,7 @@ static bool step(job *j)
         j->current = next_hour(&j->e->store, j->hour, j->end_hour);
         if (j->current < 0) {
             j->done = true;
-            return archive_write_close(j->zip) == ARCHIVE_OK;
+            return close_archive(j);
         }
         j->hour = j->current + 1;
         j->file = 0;

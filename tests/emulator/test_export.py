@@ -105,7 +105,7 @@ def test_archive_layout(api: Api) -> None:
     assert re.fullmatch(name, entry.filename)
     assert entry.compress_type == 0
     assert entry.flag_bits == 0x0008
-    assert entry.create_system == 3
+    assert (entry.create_system, entry.extract_version) == (3, 20)
     assert reply.body[14:26] == bytes(12), "checksum and sizes stand in the data descriptor"
 
 
@@ -131,6 +131,11 @@ def test_members_can_be_split(emu: Emulator, api: Api) -> None:
         "1.json.gz",
         "2.json.gz",
     ]
+    # Both headers of each member say which version is needed to extract it: 2.0.
+    whole = api.get("/api/2/export", **api.around_now()).body
+    assert [entry.extract_version for entry in archive.infolist()] == [20] * 3
+    offsets = [entry.header_offset for entry in archive.infolist()]
+    assert [whole[at : at + 6] for at in offsets] == [b"PK\x03\x04\x14\x00"] * 3
     assert sorted(row["user_id"] for row in api.rows()) == [f"user-{n:04d}" for n in range(250)]
 
 
