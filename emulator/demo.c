@@ -1,40 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* --seed demo: a small shop with a few hundred customers over four weeks, always the same. */
+/* --seed demo: the events of a small shop, its tracking plan, cohorts and profiles. */
+#include "demo.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ingest.h"
-#include "routes.h"
+#include "profile.h"
 
-#define DAYS 28
-#define CUSTOMERS 300
-#define VISITS_A_DAY 45
-#define DAY_MS 86400000LL
-
-typedef struct demo {
-    twe *e;
-    uint64_t random;
-    emu_buf body;
-    int64_t midnight_ms; /* of the day being made */
-    int n;               /* events in the body */
-    int serial;
-} demo;
-
-/* xorshift: the shop must look the same on every machine. */
-static unsigned draw(demo *d, unsigned below)
-{
-    d->random ^= d->random << 13;
-    d->random ^= d->random >> 7;
-    d->random ^= d->random << 17;
-    return (unsigned)((d->random >> 20) % below);
-}
-
-/* Runs one of the API's own handlers on a body made here. */
-static int call(twe *e, emu_handler *handler, const char *path, emu_str body)
+int emu_demo_call(twe *e, emu_handler *handler, const char *method, const char *path,
+                  emu_str body, emu_buf *reply)
 {
     emu_req r = {.e = e,
                  .fd = -1,
-                 .method = EMU_LIT("POST"),
+                 .method = emu_str_of(method),
                  .path = emu_str_of(path),
                  .body = body,
                  .received_ms = emu_now_ms(e)};
@@ -42,100 +22,177 @@ static int call(twe *e, emu_handler *handler, const char *path, emu_str body)
 
     handler(&r);
     rc = r.status == 200 ? 0 : -1;
+    if (reply)
+        emu_buf_put(reply, r.out.p, r.out.n);
     emu_buf_free(&r.out);
     free(r.marks);
     emu_arena_free(&r.arena);
     return rc;
 }
 
-static void put_event(demo *d, unsigned who, const char *type, int64_t at,
-                      int64_t session, const char *properties)
-{
-    static const char *const countries[] = {"Chile", "France", "Norway", "Kenya"};
-    static const char *const platforms[] = {"Web", "iOS", "Android"};
-    static const char *const tiers[] = {"bronze", "silver", "gold"};
+/* --- the plan --- */
 
-    emu_buf_fmt(
-        &d->body,
-        "%s{\"user_id\":\"customer-%03u\",\"device_id\":\"device-%03u\",\"event_type\":"
-        "\"%s\",\"time\":%lld,\"session_id\":%lld,\"insert_id\":\"demo-%d\",\"country\":"
-        "\"%s\",\"platform\":\"%s\",\"event_properties\":{%s},\"user_properties\":"
-        "{\"tier\":\"%s\"}}",
-        d->n++ ? "," : "", who, who, type, (long long)at, (long long)session, d->serial++,
-        countries[who % 4], platforms[who % 3], properties, tiers[who % 7 % 3]);
+#define TAXONOMY "/api/2/taxonomy/"
+
+/* In order: names that others refer to come first. What hides an event type needs the type to
+ * have been met, so it comes in a change of its own. */
+static const struct step {
+    emu_handler *handler;
+    const char *method, *path, *form;
+} PLAN[] = {
+    {emu_do_category_add, "POST", TAXONOMY "category", "category_name=Browsing"},
+    {emu_do_category_add, "POST", TAXONOMY "category", "category_name=Buying"},
+    {emu_do_event_add, "POST", TAXONOMY "event",
+     "event_type=Shop%20Opened&category=Browsing&description=A%20visit%20began&tags=web,app"},
+    {emu_do_event_add, "POST", TAXONOMY "event",
+     "event_type=Product%20Viewed&category=Browsing&description=A%20product%20page"},
+    {emu_do_event_add, "POST", TAXONOMY "event",
+     "event_type=Basket%20Filled&category=Buying&description=A%20product%20in%20the%20basket"},
+    {emu_do_event_add, "POST", TAXONOMY "event",
+     "event_type=Checkout%20Started&category=Buying"},
+    {emu_do_event_add, "POST", TAXONOMY "event",
+     "event_type=Checkout%20Done&category=Buying&description=An%20order%20was%20paid"
+     "&owner=ana%40shop.test"},
+    {emu_do_event_add, "POST", TAXONOMY "event",
+     "event_type=Gift%20Wrapped&category=Buying&description=Planned%20for%20spring"},
+    {emu_do_event_update, "PUT", TAXONOMY "event/Heartbeat%20Sent",
+     "is_active=false&is_hidden_from_pathfinder=true&description=A%20sign%20of%20life"},
+    {emu_do_event_update, "PUT", TAXONOMY "event/Checkout%20Done",
+     "display_name=Order%20Paid"},
+    {emu_do_property_add, "POST", TAXONOMY "event-property",
+     "event_property=product&type=string&description=Name%20of%20the%20product"},
+    {emu_do_property_add, "POST", TAXONOMY "event-property",
+     "event_property=price&type=number&classifications=REVENUE"},
+    {emu_do_property_add, "POST", TAXONOMY "event-property",
+     "event_property=method&event_type=Checkout%20Done&type=enum"
+     "&enum_values=card,wallet,iban&is_required=true"},
+    {emu_do_property_add, "POST", TAXONOMY "event-property",
+     "event_property=product&event_type=Checkout%20Done&type=string&is_required=true"},
+    {emu_do_property_add, "POST", TAXONOMY "user-property",
+     "user_property=tier&type=enum&enum_values=bronze,silver,gold"},
+    {emu_do_property_add, "POST", TAXONOMY "user-property",
+     "user_property=visits&type=number&description=Visits%20so%20far"},
+    {emu_do_property_add, "POST", TAXONOMY "group-property",
+     "group_property=grp%3Aseats&group_type=company&type=number"},
+};
+
+static int put_plan(twe *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof(PLAN) / sizeof(PLAN[0]) && !rc; i++)
+        rc = emu_demo_call(e, PLAN[i].handler, PLAN[i].method, PLAN[i].path,
+                           emu_str_of(PLAN[i].form), NULL);
+    return rc;
 }
 
-/* A visit loses people at every step, as shops do. */
-static void put_visit(demo *d)
-{
-    static const char *const products[] = {"chair", "lamp", "table", "rug", "shelf"};
-    unsigned who = draw(d, CUSTOMERS), views = 1 + draw(d, 4), product = draw(d, 5);
-    int64_t start = d->midnight_ms + draw(d, (unsigned)(DAY_MS - 3600000)), at = start;
-    char text[128];
+/* --- companies, cohorts, profiles --- */
 
-    put_event(d, who, "Shop Opened", at, start, "");
-    snprintf(text, sizeof(text), "\"product\":\"%s\"", products[product]);
-    for (unsigned i = 0; i < views; i++)
-        put_event(d, who, "Product Viewed", at += 20000 + draw(d, 60000), start, text);
-    if (draw(d, 100) >= 55)
-        return;
-    put_event(d, who, "Basket Filled", at += 30000, start, text);
-    if (draw(d, 100) >= 50)
-        return;
-    snprintf(text, sizeof(text),
-             "\"product\":\"%s\",\"$price\":%u.%02u,\"$quantity\":1,"
-             "\"$revenue\":%u.%02u",
-             products[product], 19 + product * 20, 90u, 19 + product * 20, 90u);
-    put_event(d, who, "Checkout Done", at + 60000, start, text);
+static int put_companies(twe *e)
+{
+    emu_buf body = {0};
+    int rc;
+
+    emu_buf_fmt(&body, "api_key=%s&identification=[", e->api_key);
+    for (int i = 0; i < 12; i++)
+        emu_buf_fmt(&body,
+                    "%s{\"group_type\":\"company\",\"group_value\":\"company-%02d\","
+                    "\"group_properties\":{\"seats\":%d,\"branch\":\"%s\"}}",
+                    i ? "," : "", i, 5 + i * i, i % 3 ? "office" : "hotel");
+    emu_buf_ch(&body, ']');
+    rc = body.failed ? -1
+                     : emu_demo_call(e, emu_do_groupidentify, "POST", "/groupidentify",
+                                     (emu_str){body.p, body.n}, NULL);
+    emu_buf_free(&body);
+    return rc;
 }
 
-static int put_day(demo *d)
+/* Every `step`-th customer that has come by; the id of the cohort is put into ids. */
+static int put_cohort(twe *e, const char *name, int step, emu_buf *ids)
 {
-    d->body.n = 0;
-    d->n = 0;
-    emu_buf_fmt(&d->body, "{\"api_key\":\"%s\",\"events\":[", d->e->api_key);
-    for (int i = 0; i < VISITS_A_DAY; i++)
-        put_visit(d);
-    emu_buf_z(&d->body, "]}");
-    if (d->body.failed)
-        return -1;
-    return call(d->e, emu_do_ingest, "/batch", (emu_str){d->body.p, d->body.n});
+    emu_buf body = {0}, reply = {0};
+    ej_val doc = {.kind = EJ_OBJECT}, id;
+    int rc = -1;
+
+    emu_buf_fmt(&body,
+                "{\"name\":\"%s\",\"app_id\":%lld,\"id_type\":\"BY_USER_ID\","
+                "\"owner\":\"demo@shop.test\",\"published\":true,\"ids\":[",
+                name, (long long)e->app_id);
+    for (int i = 0; i < DEMO_CUSTOMERS; i += step)
+        emu_buf_fmt(&body, "%s\"customer-%03d\"", i ? "," : "", i);
+    emu_buf_z(&body, "]}");
+    if (!body.failed)
+        rc = emu_demo_call(e, emu_do_cohort_upload, "POST", "/api/3/cohorts/upload",
+                           (emu_str){body.p, body.n}, &reply);
+    doc.raw = (emu_str){reply.p, reply.n};
+    if (!rc && !reply.failed &&
+        (ej_get(&doc, "cohortId", &id) || ej_get(&doc, "cohort_id", &id)))
+        emu_buf_str(ids, id.raw);
+    emu_buf_free(&body);
+    emu_buf_free(&reply);
+    return rc;
 }
 
-static int put_cohort(demo *d)
+static int put_profile(twe *e, const emu_buf *json)
 {
-    d->body.n = 0;
-    emu_buf_fmt(
-        &d->body,
-        "{\"name\":\"First fifty customers\",\"app_id\":%lld,\"id_type\":\"BY_USER_ID\","
-        "\"owner\":\"demo@shop.test\",\"published\":true,\"ids\":[",
-        (long long)d->e->app_id);
-    for (int i = 0; i < 50; i++)
-        emu_buf_fmt(&d->body, "%s\"customer-%03d\"", i ? "," : "", i);
-    emu_buf_z(&d->body, "]}");
-    return d->body.failed ? -1
-                          : call(d->e, emu_do_cohort_upload, "/api/3/cohorts/upload",
-                                 (emu_str){d->body.p, d->body.n});
+    emu_buf err = {0};
+    emu_arena a = {0};
+    ej_val doc = {.kind = EJ_OBJECT, .raw = {json->p, json->n}};
+    bool ok = !json->failed && emu_profile_set(e, &a, &doc, &err);
+
+    emu_buf_free(&err);
+    emu_arena_free(&a);
+    return ok ? 0 : -1;
+}
+
+static int put_profiles(twe *e, const emu_buf *cohorts)
+{
+    emu_buf json = {0};
+    int rc;
+
+    emu_buf_z(
+        &json,
+        "{\"recommendations\":[{\"rec_id\":\"popular\",\"items\":[\"chair\",\"lamp\","
+        "\"rug\"],\"recommendation_source\":\"demo\"}],\"computations\":"
+        "{\"orders-30d\":0},\"predictions\":{\"will-buy\":{\"score\":0.12,\"pct\":20}},"
+        "\"synced_cohorts\":[");
+    emu_buf_put(&json, cohorts->p, cohorts->n);
+    emu_buf_z(&json, "]}");
+    rc = put_profile(e, &json);
+    for (int i = 0; i < DEMO_CUSTOMERS && !rc; i += 7) {
+        char user[16];
+
+        snprintf(user, sizeof(user), "customer-%03d", i);
+        if (!emu_user_find(&e->store, emu_str_of(user)))
+            continue; /* never came, or never said who it was */
+        json.n = 0;
+        emu_buf_fmt(&json,
+                    "{\"user_id\":\"%s\",\"recommendations\":[{\"rec_id\":\"for-you\","
+                    "\"items\":[\"sofa\",\"desk\"],\"is_control\":%s}],\"computations\":"
+                    "{\"orders-30d\":%d},\"predictions\":{\"will-buy\":{\"score\":0.%02d,"
+                    "\"pct\":%d}}}",
+                    user, i % 5 ? "false" : "true", i % 4, 10 + i % 80, 15 + i % 80);
+        rc = put_profile(e, &json);
+    }
+    emu_buf_free(&json);
+    return rc;
 }
 
 int emu_seed_demo(twe *e, char *err, size_t err_n)
 {
-    demo d = {.e = e, .random = 20261123};
-    int64_t today = emu_now_ms(e) / DAY_MS * DAY_MS, offset = e->clock_offset_ms;
-    int rc = 0;
+    emu_buf cohorts = {0};
+    int rc;
 
     if (e->store.next_seq > 1)
         return 0; /* the store has a life of its own already */
-    for (int day = DAYS; day > 0 && !rc; day--) {
-        d.midnight_ms = today - day * DAY_MS;
-        e->clock_offset_ms = offset - (day - 1) * DAY_MS; /* uploaded the day after */
-        rc = put_day(&d);
+    rc = emu_demo_shop(e) || put_companies(e) || put_plan(e) ||
+         put_cohort(e, "Letter readers", 3, &cohorts);
+    if (!rc) {
+        emu_buf_ch(&cohorts, ',');
+        rc = put_cohort(e, "Survey panel", 10, &cohorts) || put_profiles(e, &cohorts);
     }
-    e->clock_offset_ms = offset;
-    if (!rc)
-        rc = put_cohort(&d);
-    emu_buf_free(&d.body);
+    emu_buf_free(&cohorts);
     if (rc)
         snprintf(err, err_n, "the demo data could not be stored");
-    return rc;
+    return rc ? -1 : 0;
 }

@@ -139,11 +139,26 @@ def test_the_demo_seed_is_the_same_every_time() -> None:
             api = Api(emu)
             rows = api.rows()
             cohorts = api.get("/api/3/cohorts").json["cohorts"]
-            counts.append((len(rows), [r["event_type"] for r in rows], len(cohorts)))
+            plan = api.get("/api/2/taxonomy/event").json["data"]
+            path = "/v1/userprofile?user_id=customer-007&get_propensity=&prediction_id=will-buy"
+            profile = api.call("GET", path, Authorization=f"Api-Key {emu.secret_key}").json
+            counts.append(
+                (
+                    [(r["event_type"], r["device_id"], r["event_properties"]) for r in rows],
+                    [(c["name"], c["size"]) for c in cohorts],
+                    plan,
+                    profile["userData"]["propensity"],
+                )
+            )
             api.connection.close()
     assert counts[0] == counts[1]
-    assert counts[0][0] > 2000
-    assert counts[0][2] == 1
+    rows, cohorts, plan, propensity = counts[0]
+    assert len(rows) > 8000, "those of the last 30 days"
+    assert len(cohorts) == 2
+    states = {row["event_type"]: row["is_active"] for row in plan}
+    assert states["Heartbeat Sent"] is False
+    assert {"Gift Wrapped", "Review Written"} <= set(states)
+    assert propensity > 0
 
 
 def test_closing_ends_calls_in_progress() -> None:
