@@ -14,7 +14,7 @@ static int encode_arguments(lua_State *L, lx_encoder *en, void *ctx)
 
     (void)ctx;
     if (rc == TW_OK && lua_istable(L, 3))
-        rc = lx_encode_members(L, en, 3, NULL);
+        rc = lx_encode_members(L, en, 3);
     return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
 }
 

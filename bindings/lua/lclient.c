@@ -68,7 +68,7 @@ static void release_config(void *cfg)
     tw_config_free(cfg);
 }
 
-/* Fills the anchor of the new client on top: its cohorts, the hook, the jobs awaited. */
+/* Fills the anchor of the new client on top: its cohorts, the hooks, the jobs awaited. */
 static void anchor_client(lua_State *L, lx_client *c)
 {
     int client = lua_gettop(L);
@@ -85,6 +85,8 @@ static void anchor_client(lua_State *L, lx_client *c)
     lua_rawget(L, 1);
     c->hooked = lx_opt_callback(L, lua_gettop(L));
     lua_rawseti(L, -2, LX_CLIENT_DEFAULT);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, LX_CLIENT_PREPARE);
     lua_newtable(L);
     lua_rawseti(L, -2, LX_CLIENT_PENDING);
     lua_newtable(L);
@@ -92,7 +94,7 @@ static void anchor_client(lua_State *L, lx_client *c)
     lx_setanchor(L, client);
 }
 
-/* new{api_key=…, …} -> client, or nil and the error. */
+/* new({api_key=…, …} [, prepare]) -> client, or nil and the error. */
 static int client_new(lua_State *L)
 {
     tw_error *err = NULL;
@@ -101,8 +103,10 @@ static int client_new(lua_State *L)
     lx_box *box;
     int rc;
 
+    int prepared = lx_opt_callback(L, 2);
+
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     box = lx_newbox(L, release_config);
     rc = tw_config_new(&cfg, &err);
     box->resource = cfg;
@@ -114,6 +118,7 @@ static int client_new(lua_State *L)
     memset(c, 0, sizeof *c);
     lx_setmetatable(L, LX_CLIENT);
     anchor_client(L, c);
+    c->prepared = prepared;
     rc = tw_client_new(&c->cl, cfg, &err);
     return rc == TW_OK ? 1 : lx_fail(L, rc, err);
 }
@@ -181,6 +186,7 @@ static int client_stats(lua_State *L)
     set_count(L, "refused", stats.refused);
     set_count(L, "requests", stats.requests);
     set_count(L, "retries", stats.retries);
+    set_count(L, "filtered", stats.filtered);
     set_count(L, "dup_insert_id", stats.dup_insert_id);
     set_count(L, "spool_bytes", stats.spool_bytes);
     set_count(L, "spool_unread_bytes", stats.spool_unread_bytes);

@@ -245,8 +245,7 @@ int lx_list_pairs(lua_State *L)
 }
 
 /* Keeps the pairs in a list, pushed. */
-static int gather_listed(lua_State *L, lx_encoder *en, int index, table_mark mark,
-                         lx_skip skip)
+static int gather_listed(lua_State *L, lx_encoder *en, int index, table_mark mark)
 {
     int rc = TW_OK;
     int list;
@@ -268,8 +267,7 @@ static int gather_listed(lua_State *L, lx_encoder *en, int index, table_mark mar
             rc = refuse_key(L, en, -1, mark, 0);
         } else {
             name = lua_tolstring(L, -1, &size);
-            if (skip == NULL || !skip(name, size))
-                rc = add_key(L, en->env, name, size, i + 1);
+            rc = add_key(L, en->env, name, size, i + 1);
         }
         lua_pop(L, 1);
     }
@@ -278,8 +276,7 @@ static int gather_listed(lua_State *L, lx_encoder *en, int index, table_mark mar
 
 /* Keeps the pairs on the stack, where the first one stands already; TW_AGAIN where they
  * do not fit. */
-static int gather_stacked(lua_State *L, lx_encoder *en, int index, table_mark mark,
-                          lx_skip skip)
+static int gather_stacked(lua_State *L, lx_encoder *en, int index, table_mark mark)
 {
     int rc = TW_OK;
 
@@ -290,10 +287,6 @@ static int gather_stacked(lua_State *L, lx_encoder *en, int index, table_mark ma
         if (lua_type(L, -2) != LUA_TSTRING)
             return refuse_key(L, en, -2, mark, 0);
         name = lua_tolstring(L, -2, &size);
-        if (skip != NULL && skip(name, size)) {
-            lua_pop(L, 1);
-            continue;
-        }
         if (en->slots < 2)
             return TW_AGAIN;
         en->slots -= 2;
@@ -304,8 +297,7 @@ static int gather_stacked(lua_State *L, lx_encoder *en, int index, table_mark ma
 }
 
 /* The first pair is on the stack; it is popped. */
-static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark,
-                        lx_skip skip)
+static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark)
 {
     lx_env *env = en->env;
     size_t first = env->keys_used;
@@ -313,13 +305,13 @@ static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark
     int slots = en->slots;
     int list = 0;
     size_t i;
-    int rc = gather_stacked(L, en, index, mark, skip);
+    int rc = gather_stacked(L, en, index, mark);
 
     if (rc == TW_AGAIN) {
         lua_settop(L, top);
         env->keys_used = first;
         en->slots = slots;
-        rc = gather_listed(L, en, index, mark, skip);
+        rc = gather_listed(L, en, index, mark);
         list = top + 1;
     }
     if (rc == TW_OK)
@@ -344,10 +336,10 @@ static int encode_pairs(lua_State *L, lx_encoder *en, int index, table_mark mark
     return rc;
 }
 
-int lx_encode_members(lua_State *L, lx_encoder *en, int index, lx_skip skip)
+int lx_encode_members(lua_State *L, lx_encoder *en, int index)
 {
     lua_pushnil(L);
-    return lua_next(L, index) ? encode_pairs(L, en, index, MARK_NONE, skip) : TW_OK;
+    return lua_next(L, index) ? encode_pairs(L, en, index, MARK_NONE) : TW_OK;
 }
 
 static int encode_table(lua_State *L, lx_encoder *en, int index)
@@ -371,7 +363,7 @@ static int encode_table(lua_State *L, lx_encoder *en, int index)
         lua_pop(L, 2);
         return rc;
     }
-    rc = encode_pairs(L, en, index, mark, NULL);
+    rc = encode_pairs(L, en, index, mark);
     return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
 }
 
@@ -483,20 +475,6 @@ static int encode_value(lua_State *L, lx_encoder *en, int index)
 int lx_encode(lua_State *L, lx_encoder *en, int index)
 {
     return encode_value(L, en, lx_absindex(L, index));
-}
-
-int lx_encode_key(const lx_encoder *en, const char *key)
-{
-    return tw_json_put_key(en->wr, key, strlen(key), -1, TW_JSON_VALID_UTF8);
-}
-
-int lx_encode_text(const lx_encoder *en, const char *key, const char *text)
-{
-    int rc = lx_encode_key(en, key);
-
-    return rc == TW_OK
-               ? tw_json_put_string(en->wr, text, strlen(text), -1, TW_JSON_VALID_UTF8)
-               : rc;
 }
 
 static int run_protected(lua_State *L)

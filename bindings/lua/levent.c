@@ -1,283 +1,74 @@
 /* SPDX-License-Identifier: MIT */
-/* Events: client:track and its kin. */
+/* Events on their way from Lua to the core's queue: one, or many at a time. */
 #include <string.h>
 
 #include "lx.h"
 
-typedef struct event_name {
-    const char *given;  /* the field of the caller's table */
-    const char *wanted; /* what stands in the event */
-} event_name;
+/* ---- one event --------------------------------------------------------------------- */
 
-/* In the order in which the server applies them. */
-static const event_name operations[] = {{"clear_all", "$clearAll"},
-                                        {"unset", "$unset"},
-                                        {"set", "$set"},
-                                        {"set_once", "$setOnce"},
-                                        {"add", "$add"},
-                                        {"append", "$append"},
-                                        {"prepend", "$prepend"},
-                                        {"pre_insert", "$preInsert"},
-                                        {"post_insert", "$postInsert"},
-                                        {"remove", "$remove"}};
-enum { OPERATIONS = sizeof operations / sizeof *operations };
-
-enum { LEADING_MOST = 10 };
-
-/* Where a kind of event differs from a plain one. Its leading fields are written first
- * and in this order, the others behind them: the order of the Python module, so that both
- * send the same bytes. */
-typedef struct event_kind {
-    const char *type;       /* event_type where the caller gives none */
-    const char *properties; /* what holds the operations */
-    lx_skip skip;           /* the leading fields and what becomes something else */
-    event_name leading[LEADING_MOST + 1];
-} event_kind;
-
-typedef struct event_call {
-    const event_kind *kind;
-    int leading; /* stack index of the first leading field's value */
-    int ops;     /* of the first operation's */
-} event_call;
-
-static int is_name(const char *name, size_t size, const char *wanted)
+/* The client, or NULL where it is closed; its arguments up to 2 are alone above it. */
+static lx_client *check_client(lua_State *L)
 {
-    return strlen(wanted) == size && memcmp(name, wanted, size) == 0;
+    lx_client *c = lx_check_client(L, 1);
+
+    lua_settop(L, 2);
+    return c->cl != NULL ? c : NULL;
 }
 
-static int is_leading(const event_kind *kind, const char *name, size_t size)
+static void push_slot(lua_State *L, int slot)
 {
-    const event_name *field = kind->leading;
-
-    while (field->given != NULL && !is_name(name, size, field->given))
-        field++;
-    return field->given != NULL;
+    lx_getanchor(L, 1);
+    lua_rawgeti(L, -1, slot);
+    lua_remove(L, -2);
 }
 
-static int encode_leading(lua_State *L, lx_encoder *en, const event_call *call)
-{
-    const event_name *field = call->kind->leading;
-    int rc = TW_OK;
-    int i;
+static const char not_prepared[] = "before_send must return a table or nil";
 
-    for (i = 0; rc == TW_OK && field[i].given != NULL; i++) {
-        if (lua_isnil(L, call->leading + i))
-            continue;
-        rc = lx_encode_key(en, field[i].wanted);
-        if (rc == TW_OK)
-            rc = lx_encode(L, en, call->leading + i);
+/* Replaces the event on top by what the client makes of it, nil where it is kept back. Raises
+ * what the hook raises. */
+static void prepare_event(lua_State *L, const lx_client *c)
+{
+    if (!c->prepared)
+        return;
+    push_slot(L, LX_CLIENT_PREPARE);
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+    if (!lua_isnil(L, -1) && !lua_istable(L, -1))
+        luaL_error(L, not_prepared);
+}
+
+/* What writing one event takes: `run` is made ready with all that may raise. */
+static void ready_run(lua_State *L, const lx_client *c, lx_encoding *run)
+{
+    if (c->hooked) {
+        push_slot(L, LX_CLIENT_DEFAULT);
+        run->en.hook = lua_gettop(L);
     }
-    return rc;
+    lx_prepare_encoding(L, run);
 }
 
 static int encode_event(lua_State *L, lx_encoder *en, void *ctx)
 {
-    (void)ctx;
-    return lx_encode(L, en, 2);
+    return lx_encode(L, en, *(int *)ctx);
 }
 
-/* ---- property operations ----------------------------------------------------------- */
-
-static int skip_identify(const char *name, size_t size);
-static int skip_group(const char *name, size_t size);
-
-static const event_kind identify_kind = {
-    "$identify",
-    "user_properties",
-    skip_identify,
-    {{"user_id", "user_id"}, {"device_id", "device_id"}, {"groups", "groups"}}};
-static const event_kind group_kind = {
-    "$groupidentify",
-    "group_properties",
-    skip_group,
-    {{"user_id", "user_id"}, {"device_id", "device_id"}}};
-
-static int is_operation(const char *name, size_t size)
+/* Waits for room where the client's policy says so: TW_OK when there may be some, else the
+ * error. Nothing here raises but by its return value: TW_INTERRUPTED with the interpreter's
+ * error on top. */
+static int wait_event(lua_State *L, tw_event *ev, tw_error **err)
 {
-    size_t i;
+    for (;;) {
+        int rc = tw_event_wait(ev, err);
 
-    for (i = 0; i < OPERATIONS; i++) {
-        if (is_name(name, size, operations[i].given))
-            return 1;
+        if (rc != TW_INTERRUPTED)
+            return rc;
+        lx_push_env(L, LX_ENV_STEP);
+        if (lua_pcall(L, 0, 0, 0) != 0)
+            return rc;
     }
-    return 0;
 }
 
-static int skip_identify(const char *name, size_t size)
-{
-    return is_leading(&identify_kind, name, size) || is_operation(name, size);
-}
-
-static int skip_group(const char *name, size_t size)
-{
-    return is_leading(&group_kind, name, size) || is_operation(name, size) ||
-           is_name(name, size, "group_type") || is_name(name, size, "group_value");
-}
-
-/* unset={"a", "b"}: the values of the map it becomes mean nothing. */
-static int encode_unset(lua_State *L, lx_encoder *en, int index)
-{
-    int n;
-    int i;
-    int rc;
-
-    if (lua_type(L, index) != LUA_TTABLE || lua_rawlen(L, index) == 0)
-        return lx_encode(L, en, index);
-    n = (int)lua_rawlen(L, index);
-    rc = tw_json_put_object(en->wr);
-    for (i = 1; rc == TW_OK && i <= n; i++) {
-        size_t size;
-        const char *name;
-
-        lua_rawgeti(L, index, i);
-        if (lua_type(L, -1) == LUA_TSTRING) {
-            name = lua_tolstring(L, -1, &size);
-            rc = tw_json_put_key(en->wr, name, size, -1, 0);
-            if (rc == TW_OK)
-                rc = tw_json_put_string(en->wr, "-", 1, 1, TW_JSON_VALID_UTF8);
-        } else {
-            rc = tw_json_writer_refuse(en->wr, "must be a list of property names");
-        }
-        lua_pop(L, 1);
-    }
-    return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
-}
-
-/* clear_all = false and unset = {} ask for nothing. */
-static int has_operation(lua_State *L, const event_call *call, int i)
-{
-    int value = call->ops + i;
-    int some;
-
-    if (i == 0 || lua_type(L, value) != LUA_TTABLE)
-        return lua_toboolean(L, value);
-    if (i != 1)
-        return 1;
-    lua_pushnil(L);
-    some = lua_next(L, value);
-    if (some)
-        lua_pop(L, 2);
-    return some;
-}
-
-static int encode_operations(lua_State *L, lx_encoder *en, const event_call *call)
-{
-    int rc = lx_encode_key(en, call->kind->properties);
-    int i;
-
-    if (rc == TW_OK)
-        rc = tw_json_put_object(en->wr);
-    for (i = 0; rc == TW_OK && i < OPERATIONS; i++) {
-        int value = call->ops + i;
-
-        if (!has_operation(L, call, i))
-            continue;
-        if (i == 0) {
-            rc = lx_encode_text(en, operations[i].wanted, "-");
-            continue;
-        }
-        rc = lx_encode_key(en, operations[i].wanted);
-        if (rc == TW_OK)
-            rc = i == 1 ? encode_unset(L, en, value) : lx_encode(L, en, value);
-    }
-    return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
-}
-
-static int any_operation(lua_State *L, const event_call *call)
-{
-    int i;
-
-    for (i = 0; i < OPERATIONS; i++) {
-        if (has_operation(L, call, i))
-            return 1;
-    }
-    return 0;
-}
-
-/* groups = {[group_type] = group_value}; the two stand behind the operations. */
-static int encode_group(lua_State *L, lx_encoder *en, int type, int value)
-{
-    const char *name;
-    size_t size;
-    int rc;
-
-    if (lua_isnil(L, type) && lua_isnil(L, value))
-        return TW_OK;
-    rc = lx_encode_key(en, "groups");
-    if (rc == TW_OK)
-        rc = tw_json_put_object(en->wr);
-    if (rc != TW_OK)
-        return rc;
-    if (lua_type(L, type) != LUA_TSTRING)
-        return tw_json_writer_refuse(en->wr, "group_type must be a string");
-    name = lua_tolstring(L, type, &size);
-    rc = tw_json_put_key(en->wr, name, size, -1, 0);
-    if (rc == TW_OK)
-        rc = lx_encode(L, en, value);
-    return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
-}
-
-static int encode_identify(lua_State *L, lx_encoder *en, void *ctx)
-{
-    const event_call *call = ctx;
-    int rc = tw_json_put_object(en->wr);
-
-    if (rc == TW_OK)
-        rc = lx_encode_text(en, "event_type", call->kind->type);
-    if (rc == TW_OK)
-        rc = encode_leading(L, en, call);
-    if (rc == TW_OK)
-        rc = lx_encode_members(L, en, 2, call->kind->skip);
-    if (rc == TW_OK && call->kind == &group_kind)
-        rc = encode_group(L, en, call->ops + OPERATIONS, call->ops + OPERATIONS + 1);
-    if (rc == TW_OK && any_operation(L, call))
-        rc = encode_operations(L, en, call);
-    return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
-}
-
-/* ---- revenue ----------------------------------------------------------------------- */
-
-static int skip_revenue(const char *name, size_t size);
-
-/* The documented fields of a revenue event; two of them have names unlike all others'. */
-static const event_kind revenue_kind = {"revenue_amount",
-                                        NULL,
-                                        skip_revenue,
-                                        {{"event_type", "event_type"},
-                                         {"user_id", "user_id"},
-                                         {"device_id", "device_id"},
-                                         {"price", "price"},
-                                         {"quantity", "quantity"},
-                                         {"revenue", "revenue"},
-                                         {"product_id", "productId"},
-                                         {"revenue_type", "revenueType"},
-                                         {"currency", "currency"},
-                                         {"event_properties", "event_properties"}}};
-
-static int skip_revenue(const char *name, size_t size)
-{
-    return is_leading(&revenue_kind, name, size);
-}
-
-static int encode_revenue(lua_State *L, lx_encoder *en, void *ctx)
-{
-    const event_call *call = ctx;
-    int rc = tw_json_put_object(en->wr);
-
-    if (rc == TW_OK && lua_isnil(L, call->leading))
-        rc = lx_encode_text(en, "event_type", call->kind->type);
-    if (rc == TW_OK)
-        rc = encode_leading(L, en, call);
-    if (rc == TW_OK)
-        rc = lx_encode_members(L, en, 2, call->kind->skip);
-    return rc == TW_OK ? tw_json_put_object_end(en->wr) : rc;
-}
-
-/* ---- sending ----------------------------------------------------------------------- */
-
-/* Queues what was encoded, waiting for room where the client's policy says so. Nothing
- * here raises but by its return value: TW_INTERRUPTED with the interpreter's error on
- * top. */
+/* Queues what was encoded. As wait_event. */
 static int commit_event(lua_State *L, tw_event *ev, tw_error **err)
 {
     for (;;) {
@@ -285,43 +76,33 @@ static int commit_event(lua_State *L, tw_event *ev, tw_error **err)
 
         if (rc != TW_AGAIN)
             return rc;
-        rc = tw_event_wait(ev, err);
-        if (rc == TW_INTERRUPTED) {
-            lx_push_env(L, LX_ENV_STEP);
-            if (lua_pcall(L, 0, 0, 0) != 0) {
-                tw_event_abort(ev);
-                return TW_INTERRUPTED;
-            }
-        } else if (rc != TW_OK) {
+        rc = wait_event(L, ev, err);
+        if (rc != TW_OK) {
             tw_event_abort(ev);
             return rc;
         }
     }
 }
 
-/* The client's hook, the run's parts and what `call` needs are on the stack; from the
- * event's begin to its end nothing raises. */
-static int send_event(lua_State *L, const lx_client *c, lx_encoding *run)
+/* The event's table is at 2; from the event's begin to its end nothing raises. */
+static int send_event(lua_State *L, const lx_client *c)
 {
+    int index = 2;
+    lx_encoding run = {.body = encode_event, .ctx = &index};
     tw_event *ev = NULL;
     tw_error *err = NULL;
     int rc;
 
-    if (c->hooked) {
-        lx_getanchor(L, 1);
-        lua_rawgeti(L, -1, LX_CLIENT_DEFAULT);
-        run->en.hook = lua_gettop(L);
-    }
-    lx_prepare_encoding(L, run);
+    ready_run(L, c, &run);
     rc = tw_event_begin(&ev, c->cl, &err);
     if (rc != TW_OK)
         return lx_fail(L, rc, err);
-    run->en.wr = tw_event_writer(ev);
-    if (lx_run_encoding(L, run)) {
+    run.en.wr = tw_event_writer(ev);
+    if (lx_run_encoding(L, &run)) {
         tw_event_abort(ev);
         return lua_error(L);
     }
-    if (run->code == TW_E_NOMEM) {
+    if (run.code == TW_E_NOMEM) {
         tw_event_abort(ev);
         return lx_fail(L, TW_E_NOMEM, NULL);
     }
@@ -335,111 +116,251 @@ static int send_event(lua_State *L, const lx_client *c, lx_encoding *run)
     return 1;
 }
 
-/* The client, or NULL where it is closed; the event's table at 2 alone above it. */
-static lx_client *check_event(lua_State *L)
+static int count_filtered(lua_State *L, const lx_client *c)
 {
-    lx_client *c = lx_check_client(L, 1);
+    tw_error *err = NULL;
+    int rc = tw_event_filtered(c->cl, &err);
 
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    return c->cl != NULL ? c : NULL;
-}
-
-static void push_field(lua_State *L, const char *name)
-{
-    lua_pushstring(L, name);
-    lua_rawget(L, 2);
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* client:track{event_type=…, …} -> true, or nil and the error. */
 static int client_track(lua_State *L)
 {
-    lx_client *c = check_event(L);
-    lx_encoding run = {.body = encode_event};
+    lx_client *c = check_client(L);
 
-    return c != NULL ? send_event(L, c, &run) : lx_fail_closed(L);
-}
-
-static int push_leading(lua_State *L, const event_kind *kind)
-{
-    int count = 0;
-
-    for (; kind->leading[count].given != NULL; count++)
-        push_field(L, kind->leading[count].given);
-    return count;
-}
-
-/* Misuse: what would stand in the event twice, or instead of something else. */
-static void check_identify(lua_State *L, const event_call *call)
-{
-    const event_kind *kind = call->kind;
-    int i;
-
-    for (i = 0; i < OPERATIONS && lua_isnil(L, call->ops + i); i++)
-        continue;
-    push_field(L, kind->properties);
-    luaL_argcheck(
-        L, i == OPERATIONS || lua_isnil(L, -1), 2,
-        lua_pushfstring(L, "'%s' and operations such as '%s' exclude each other",
-                        kind->properties, operations[i < OPERATIONS ? i : 0].given));
-    push_field(L, "event_type");
-    luaL_argcheck(L, lua_isnil(L, -1), 2, "there is no option 'event_type'");
-    if (kind != &group_kind || lua_isnil(L, call->ops + OPERATIONS))
-        return;
-    push_field(L, "groups");
-    luaL_argcheck(L, lua_isnil(L, -1), 2, "'groups' and 'group_type' exclude each other");
-}
-
-static int send_identify(lua_State *L, const event_kind *kind)
-{
-    lx_client *c = check_event(L);
-    event_call call = {.kind = kind, .leading = 3};
-    lx_encoding run = {.body = encode_identify, .ctx = &call};
-    int i;
-
+    luaL_checktype(L, 2, LUA_TTABLE);
     if (c == NULL)
         return lx_fail_closed(L);
-    luaL_checkstack(L, LEADING_MOST + OPERATIONS + 10, NULL);
-    call.ops = call.leading + push_leading(L, kind);
-    for (i = 0; i < OPERATIONS; i++)
-        push_field(L, operations[i].given);
-    push_field(L, "group_type");
-    push_field(L, "group_value");
-    check_identify(L, &call);
-    lua_settop(L, call.ops + OPERATIONS + 1);
-    return send_event(L, c, &run);
+    prepare_event(L, c);
+    /* The hook may have closed the client. */
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    return lua_isnil(L, 2) ? count_filtered(L, c) : send_event(L, c);
 }
 
-/* client:identify{user_id=…, set={…}, add={…}, unset={…}, …} -> true, or nil and the
- * error. */
-static int client_identify(lua_State *L)
+static void release_event(void *ev)
 {
-    return send_identify(L, &identify_kind);
+    tw_event_abort(ev);
 }
 
-/* client:group_identify{group_type=…, group_value=…, set={…}, …} -> true, or nil and
- * the error. */
-static int client_group_identify(lua_State *L)
+/* client:encode_event{…} -> the JSON of an event as track() writes it, before ids and time are
+ * added, or nil and the error; nothing is queued. */
+static int client_encode(lua_State *L)
 {
-    return send_identify(L, &group_kind);
-}
+    lx_client *c = check_client(L);
+    int index = 2;
+    lx_encoding run = {.body = encode_event, .ctx = &index};
+    lx_box *box = lx_newbox(L, release_event);
+    tw_event *ev = NULL;
+    tw_error *err = NULL;
+    const char *text;
+    size_t size;
+    int rc;
 
-/* client:revenue{user_id=…, price=…, quantity=…, product_id=…, …} -> true, or nil and
- * the error. */
-static int client_revenue(lua_State *L)
-{
-    lx_client *c = check_event(L);
-    event_call call = {.kind = &revenue_kind, .leading = 3};
-    lx_encoding run = {.body = encode_revenue, .ctx = &call};
-
+    luaL_checktype(L, 2, LUA_TTABLE);
     if (c == NULL)
         return lx_fail_closed(L);
-    push_leading(L, &revenue_kind);
-    return send_event(L, c, &run);
+    ready_run(L, c, &run);
+    rc = tw_event_begin(&ev, c->cl, &err);
+    box->resource = ev;
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    run.en.wr = tw_event_writer(ev);
+    if (lx_run_encoding(L, &run))
+        return lua_error(L);
+    if (!tw_json_writer_complete(run.en.wr)) {
+        rc = tw_json_writer_error(run.en.wr, &err);
+        return lx_fail(L, rc, err);
+    }
+    text = tw_json_writer_text(run.en.wr, &size);
+    lua_pushlstring(L, text, size);
+    return 1;
+}
+
+/* ---- many at a time ---------------------------------------------------------------- */
+
+enum { CHUNK = 64 };
+
+/* Events are written into slots of their own and accepted together. */
+typedef struct many {
+    lx_box box;
+    lx_client *client;
+    tw_event *slots[CHUNK];
+    size_t filled;
+    int64_t first; /* number of the event in the first slot */
+    int64_t accepted;
+    tw_error *err; /* goes with the code that it ended with */
+} many;
+
+static void release_many(void *resource)
+{
+    many *m = resource;
+    int i;
+
+    for (i = 0; i < CHUNK; i++) {
+        tw_event_abort(m->slots[i]);
+        m->slots[i] = NULL;
+    }
+    tw_error_free(m->err);
+    m->err = NULL;
+}
+
+/* TW_OK, or the code with the error in `m`; TW_INTERRUPTED with Lua's on top. */
+static int accept_many(lua_State *L, many *m)
+{
+    size_t done = 0;
+    size_t accepted;
+    int rc = TW_AGAIN;
+
+    while (rc == TW_AGAIN) {
+        rc = tw_events_commit(&accepted, m->slots + done, m->filled - done,
+                              m->first + (int64_t)done, &m->err);
+        done += accepted;
+        m->accepted += (int64_t)accepted;
+        if (rc == TW_AGAIN) {
+            rc = wait_event(L, m->slots[done], &m->err);
+            rc = rc == TW_OK ? TW_AGAIN : rc;
+        }
+    }
+    m->first += (int64_t)(rc == TW_OK ? m->filled : done);
+    m->filled = 0;
+    return rc;
+}
+
+/* Writes the table on top into the next slot. TW_OK, or as accept_many. */
+static int write_many(lua_State *L, many *m)
+{
+    int index = lua_gettop(L);
+    lx_encoding run = {.body = encode_event, .ctx = &index};
+    tw_event **ev = &m->slots[m->filled];
+    int rc;
+
+    ready_run(L, m->client, &run);
+    if (*ev == NULL) {
+        rc = m->client->cl != NULL ? tw_event_begin(ev, m->client->cl, &m->err)
+                                   : TW_E_CLOSED;
+        if (rc != TW_OK)
+            return rc;
+    }
+    run.en.wr = tw_event_writer(*ev);
+    if (lx_run_encoding(L, &run)) {
+        tw_event_abort(*ev);
+        *ev = NULL;
+        return TW_INTERRUPTED;
+    }
+    m->filled++;
+    return run.code == TW_E_NOMEM ? TW_E_NOMEM : TW_OK;
+}
+
+/* Upvalues: env. Arguments: client, source, many, and a number for a list. Pushes the next
+ * event, prepared, true where it was kept back, nil at the end. Called protected. */
+static int next_event(lua_State *L)
+{
+    many *m = lua_touserdata(L, 3);
+
+    if (lua_type(L, 2) == LUA_TTABLE) {
+        lua_rawgeti(L, 2, (int)(m->first + (int64_t)m->filled + 1));
+    } else {
+        lua_pushvalue(L, 2);
+        lua_call(L, 0, 1);
+    }
+    if (lua_isnil(L, -1))
+        return 1;
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "event %d is a %s", (int)(m->first + (int64_t)m->filled),
+                          luaL_typename(L, -1));
+    prepare_event(L, m->client);
+    if (lua_isnil(L, -1))
+        lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* TW_OK to go on, TW_DONE at the end, else as accept_many. */
+static int add_one(lua_State *L, many *m, int next)
+{
+    int rc;
+
+    lua_pushvalue(L, next);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 3);
+    if (lua_pcall(L, 3, 1, 0) != 0)
+        return TW_INTERRUPTED;
+    if (lua_isnil(L, -1))
+        return TW_DONE;
+    if (lua_isboolean(L, -1)) { /* the numbers have a hole here */
+        rc = accept_many(L, m);
+        m->first++;
+        if (rc == TW_OK && m->client->cl != NULL)
+            rc = tw_event_filtered(m->client->cl, &m->err);
+        return rc;
+    }
+    return write_many(L, m);
+}
+
+static void push_count(lua_State *L, int64_t count)
+{
+    if (!lx_pushinteger(L, count))
+        lua_pushnumber(L, (lua_Number)count);
+}
+
+/* client:track_many(list or function) -> number accepted; or nil, the error, and the number
+ * accepted before it. */
+static int client_track_many(lua_State *L)
+{
+    lx_client *c = check_client(L);
+    many *m;
+    int next;
+    int rc = TW_OK;
+
+    luaL_argcheck(L, lua_type(L, 2) != LUA_TSTRING && !lua_isnil(L, 2), 2,
+                  "must be a list of events or a function that gives them");
+    if (c == NULL)
+        return lx_fail_closed(L);
+    m = lx_newboxed(L, sizeof *m, release_many);
+    m->client = c;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, next_event, 1);
+    next = lua_gettop(L);
+    while (rc == TW_OK) {
+        lua_settop(L, next);
+        rc = add_one(L, m, next);
+        /* A bad one ends it at once, before the next is asked for. */
+        if (rc == TW_OK && m->filled > 0 &&
+            (m->filled == CHUNK || !tw_event_sound(m->slots[m->filled - 1])))
+            rc = accept_many(L, m);
+    }
+    if (m->filled > 0 || rc == TW_DONE) {
+        /* What came before a failure is accepted all the same, unless that fails as well. */
+        int raised = lua_gettop(L);
+        int also = accept_many(L, m);
+
+        if (also != TW_OK || rc == TW_DONE)
+            rc = also;
+        else
+            lua_settop(L, raised);
+    }
+    if (rc == TW_INTERRUPTED)
+        return lua_error(L);
+    if (rc != TW_OK) {
+        tw_error *err = m->err;
+
+        m->err = NULL;
+        lx_fail(L, rc, err);
+        push_count(L, m->first);
+        lua_setfield(L, -2, "index");
+        push_count(L, m->accepted);
+        return 3;
+    }
+    push_count(L, m->accepted);
+    return 1;
 }
 
 const luaL_Reg lx_event_methods[] = {{"track", client_track},
-                                     {"identify", client_identify},
-                                     {"group_identify", client_group_identify},
-                                     {"revenue", client_revenue},
+                                     {"track_many", client_track_many},
+                                     {"encode_event", client_encode},
                                      {NULL, NULL}};

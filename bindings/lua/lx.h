@@ -77,6 +77,8 @@ typedef struct lx_box {
     void (*release)(void *resource);
 } lx_box;
 lx_box *lx_newbox(lua_State *L, void (*release)(void *resource));
+/* A zeroed struct of `size` bytes that begins with a box, whose resource it is itself. */
+void *lx_newboxed(lua_State *L, size_t size, void (*release)(void *resource));
 int lx_open_box(lua_State *L);
 
 /* ---- errors ------------------------------------------------------------------------ */
@@ -128,16 +130,11 @@ typedef struct lx_encoder {
     unsigned depth;
 } lx_encoder;
 
-/* Nonzero for a member that is to be left out. */
-typedef int (*lx_skip)(const char *name, size_t size);
-
-/* These never raise as long as `hook` is 0. TW_OK, or the writer's code. */
+/* Never raises as long as `hook` is 0. TW_OK, or the writer's code. */
 int lx_encode(lua_State *L, lx_encoder *en, int index);
 /* The pairs of a table as members of an object that is open already, in byte order of
- * their names. `skip` may be NULL. */
-int lx_encode_members(lua_State *L, lx_encoder *en, int index, lx_skip skip);
-int lx_encode_key(const lx_encoder *en, const char *key);
-int lx_encode_text(const lx_encoder *en, const char *key, const char *text);
+ * their names. */
+int lx_encode_members(lua_State *L, lx_encoder *en, int index);
 
 /* An encoding whose hook may raise, run under lua_pcall. The body sees the caller's
  * stack slots at the same numbers. */
@@ -194,13 +191,15 @@ typedef struct lx_client {
     tw_queue *queue; /* of the jobs with a callback; made at first use */
     lx_job *first;   /* jobs with news for update() */
     lx_job *last;
-    int hooked; /* anchor slot LX_CLIENT_DEFAULT is set */
+    int hooked;   /* anchor slot LX_CLIENT_DEFAULT is set */
+    int prepared; /* LX_CLIENT_PREPARE is set: makes of an event the one to accept */
 } lx_client;
 
 enum {
     LX_CLIENT_COHORTS = 1,
     LX_CLIENT_DEFAULT,
     LX_CLIENT_PENDING,
+    LX_CLIENT_PREPARE,
     LX_CLIENT_AREAS /* {name = area}: those written in Lua, as they are asked for */
 };
 

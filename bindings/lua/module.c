@@ -66,6 +66,17 @@ lx_box *lx_newbox(lua_State *L, void (*release)(void *resource))
     return box;
 }
 
+void *lx_newboxed(lua_State *L, size_t size, void (*release)(void *resource))
+{
+    lx_box *box = lx_newuserdata(L, size);
+
+    memset(box, 0, size);
+    box->resource = box;
+    box->release = release;
+    lx_setmetatable(L, BOX);
+    return box;
+}
+
 int lx_open_box(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", box_gc}, {NULL, NULL}};

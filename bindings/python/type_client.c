@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Client: options, events, counts and the end; the starters of jobs stand with their types. */
-#include "state.h"
-
-typedef struct twpy_client {
-    PyObject_HEAD
-    tw_client *client;
-    PyObject *hook; /* default=, or NULL */
-    int blocks;     /* may wait for room in the queue (not in an event loop) */
-} twpy_client;
+#include "client.h"
 
 tw_client *twpy_client_core(PyObject *op)
 {
@@ -87,18 +80,19 @@ static int set_options(twpy_state *state, tw_config *cfg, PyObject *options)
 
 static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"options", "default", "blocks", NULL};
+    static char *names[] = {"options", "default", "blocks", "prepare", NULL};
     twpy_state *state = PyType_GetModuleState(type);
     PyObject *options;
     PyObject *hook;
+    PyObject *prepare = Py_None;
     twpy_client *self = NULL;
     tw_config *cfg = NULL;
     tw_error *err = NULL;
     int blocks;
     int rc;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!Op:Client", names, &PyDict_Type,
-                                     &options, &hook, &blocks))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!Op|O:Client", names, &PyDict_Type,
+                                     &options, &hook, &blocks, &prepare))
         return NULL;
     if (hook != Py_None && !PyCallable_Check(hook))
         return PyErr_Format(PyExc_TypeError, "default must be callable or None");
@@ -109,6 +103,7 @@ static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         return NULL;
     }
     self->hook = hook != Py_None ? Py_NewRef(hook) : NULL;
+    self->prepare = prepare != Py_None ? Py_NewRef(prepare) : NULL;
     self->blocks = blocks;
     rc = tw_config_new(&cfg, &err);
     if (rc == TW_OK && set_options(state, cfg, options) == 0)
@@ -122,162 +117,6 @@ static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     return (PyObject *)self;
 }
 
-/* ---- events -------------------------------------------------------------------------- */
-
-/* Writes `event` into a new slot: NULL with an exception set, or with `*foreign` set where a
- * hook may help. */
-static tw_event *event_write(twpy_client *self, PyObject *event, int *foreign)
-{
-    twpy_state *state = twpy_state_of((PyObject *)self);
-    tw_event *ev = NULL;
-    tw_error *err = NULL;
-    int rc = tw_event_begin(&ev, self->client, &err);
-
-    *foreign = 0;
-    if (rc != TW_OK) {
-        twpy_raise(state, rc, err);
-        return NULL;
-    }
-    rc = twpy_encode(state, tw_event_writer(ev), event, foreign);
-    if (rc == TW_OK)
-        return ev;
-    if (self->hook == NULL)
-        *foreign = 0;
-    if (*foreign || PyErr_Occurred()) {
-        tw_event_abort(ev);
-        return NULL;
-    }
-    /* The core counts what it refuses: it is told of this event too. */
-    rc = tw_event_commit(ev, &err);
-    twpy_raise(state, rc, err);
-    return NULL;
-}
-
-/* The slot with the event in it, after the hook where one is needed. */
-static tw_event *event_make(twpy_client *self, PyObject *event)
-{
-    PyObject *plain;
-    tw_event *ev;
-    int foreign;
-
-    ev = event_write(self, event, &foreign);
-    if (ev != NULL || !foreign)
-        return ev;
-    plain = twpy_plain(event, self->hook);
-    if (plain == NULL)
-        return NULL;
-    ev = event_write(self, plain, &foreign);
-    /* Still foreign: the hook gave something it had been given, layer after layer. */
-    if (ev == NULL && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "default never gave a value JSON has");
-    Py_DECREF(plain);
-    return ev;
-}
-
-/* A dict, or a copy of a mapping as one. */
-static PyObject *event_dict(PyObject *event)
-{
-    PyObject *copy;
-
-    if (PyDict_Check(event))
-        return Py_NewRef(event);
-    if (!PyMapping_Check(event) || !PyObject_HasAttrString(event, "keys"))
-        return PyErr_Format(PyExc_TypeError, "event must be a mapping");
-    copy = PyDict_New();
-    if (copy != NULL && PyDict_Update(copy, event) < 0)
-        Py_CLEAR(copy);
-    return copy;
-}
-
-/* Waits for room. The slot is given back on failure. */
-static int event_wait(twpy_client *self, tw_event *ev)
-{
-    tw_error *err = NULL;
-    int rc;
-
-    if (!self->blocks) {
-        tw_event_abort(ev);
-        twpy_raise_text(twpy_state_of((PyObject *)self), TW_E_QUEUE_FULL,
-                        "the event queue was full; await flush() before the next event");
-        return -1;
-    }
-    do {
-        Py_BEGIN_ALLOW_THREADS
-            rc = tw_event_wait(ev, &err);
-        Py_END_ALLOW_THREADS
-    } while (rc == TW_INTERRUPTED && PyErr_CheckSignals() == 0);
-    if (rc == TW_OK)
-        return 0;
-    tw_event_abort(ev);
-    if (rc != TW_INTERRUPTED)
-        twpy_raise(twpy_state_of((PyObject *)self), rc, err);
-    return -1;
-}
-
-/* Handing a record to the kernel is quicker than letting the lock go; a sync is not. */
-static int event_commit(twpy_client *self, tw_event *ev, tw_error **err)
-{
-    int rc;
-
-    if (tw_client_spool_mode(self->client) != TW_SPOOL_DURABLE)
-        return tw_event_commit(ev, err);
-    Py_BEGIN_ALLOW_THREADS
-        rc = tw_event_commit(ev, err);
-    Py_END_ALLOW_THREADS
-    return rc;
-}
-
-PyDoc_STRVAR(track_doc,
-             "track($self, event, /)\n--\n\n"
-             "Check, freeze and queue one event. Never waits for the network.\n\n"
-             "Raises:\n    ValidationError: The event breaks a rule; the path is named.\n"
-             "    QueueFullError: There was no room.");
-
-static PyObject *client_track(PyObject *op, PyObject *event)
-{
-    twpy_client *self = (twpy_client *)op;
-    PyObject *dict = event_dict(event);
-    tw_event *ev = dict != NULL ? event_make(self, dict) : NULL;
-    tw_error *err = NULL;
-    int rc;
-
-    Py_XDECREF(dict);
-    if (ev == NULL)
-        return NULL;
-    rc = event_commit(self, ev, &err);
-    while (rc == TW_AGAIN) {
-        if (event_wait(self, ev) < 0)
-            return NULL;
-        rc = event_commit(self, ev, &err);
-    }
-    if (rc != TW_OK)
-        return twpy_raise(twpy_state_of(op), rc, err);
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(
-    encode_doc,
-    "encode_event($self, event, /)\n--\n\n"
-    "The JSON of an event as track() writes it, before ids and time are added; nothing\n"
-    "is queued. For tests and benchmarks.");
-
-static PyObject *client_encode(PyObject *op, PyObject *event)
-{
-    PyObject *dict = event_dict(event);
-    tw_event *ev = dict != NULL ? event_make((twpy_client *)op, dict) : NULL;
-    PyObject *result;
-    const char *text;
-    size_t size;
-
-    Py_XDECREF(dict);
-    if (ev == NULL)
-        return NULL;
-    text = tw_json_writer_text(tw_event_writer(ev), &size);
-    result = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
-    tw_event_abort(ev);
-    return result;
-}
-
 /* ---- state and end ------------------------------------------------------------------- */
 
 PyDoc_STRVAR(
@@ -285,8 +124,8 @@ PyDoc_STRVAR(
     "stats($self, /)\n--\n\n"
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
-    "dup_insert_id, recovered, lost, and of the spool: bytes, unread_bytes, lanes, torn,\n"
-    "unreadable, quarantined, foreign).");
+    "filtered, dup_insert_id, recovered, lost, and of the spool: bytes, unread_bytes, lanes,\n"
+    "torn, unreadable, quarantined, foreign).");
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
@@ -297,15 +136,15 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
     return Py_BuildValue(
-        "(KKKKKKKKKKKNKKKKKKKKKK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKKK)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
         (unsigned long long)stats.waiting_bytes, (unsigned long long)stats.refused,
         (unsigned long long)stats.requests, (unsigned long long)stats.retries,
-        PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.dup_insert_id,
-        (unsigned long long)stats.recovered, (unsigned long long)stats.lost,
-        (unsigned long long)stats.spool_bytes,
+        PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.filtered,
+        (unsigned long long)stats.dup_insert_id, (unsigned long long)stats.recovered,
+        (unsigned long long)stats.lost, (unsigned long long)stats.spool_bytes,
         (unsigned long long)stats.spool_unread_bytes,
         (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,
         (unsigned long long)stats.spool_unreadable,
@@ -424,12 +263,14 @@ static int client_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((twpy_client *)op)->hook);
+    Py_VISIT(((twpy_client *)op)->prepare);
     return 0;
 }
 
 static int client_clear(PyObject *op)
 {
     Py_CLEAR(((twpy_client *)op)->hook);
+    Py_CLEAR(((twpy_client *)op)->prepare);
     return 0;
 }
 
@@ -488,8 +329,9 @@ static PyObject *client_resend(PyObject *op, PyObject *unused)
 
 static PyMethodDef methods[] = {
     {"resend_uncertain", client_resend, METH_NOARGS, resend_doc},
-    {"track", client_track, METH_O, track_doc},
-    {"encode_event", client_encode, METH_O, encode_doc},
+    {"track", twpy_client_track, METH_O, twpy_client_track_doc},
+    {"track_many", twpy_client_track_many, METH_O, twpy_client_track_many_doc},
+    {"encode_event", twpy_client_encode, METH_O, twpy_client_encode_doc},
     {"stats", client_stats, METH_NOARGS, stats_doc},
     {"rejection", client_rejection, METH_NOARGS, rejection_doc},
     {"close", client_close, METH_O, close_doc},
@@ -499,11 +341,12 @@ static PyMethodDef methods[] = {
 };
 
 PyDoc_STRVAR(client_doc,
-             "Client(options, default, blocks)\n--\n\n"
+             "Client(options, default, blocks, prepare=None)\n--\n\n"
              "The core's client behind tidewheel.Client and tidewheel.AsyncClient.\n\n"
              "Args:\n    options: Option names and values.\n"
              "    default: Called with each value JSON does not have, or None.\n"
-             "    blocks: Whether track() may wait for room in the queue.");
+             "    blocks: Whether track() may wait for room in the queue.\n"
+             "    prepare: Gives the event to accept for each event given, or None.");
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, (void *)client_doc},

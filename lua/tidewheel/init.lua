@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The module: what C gives, and on top of it what is said best in Lua.
 local core = require "tidewheel.core"
+local events = require "tidewheel.events"
 
-local error, ipairs, pairs, type = error, ipairs, pairs, type
+local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
 local byte, format, gsub = string.byte, string.format, string.gsub
 local concat, sort = table.concat, table.sort
 
@@ -22,6 +23,9 @@ end
 
 local client, cohorts = core.client, core.cohorts
 
+local encode_event = client.encode_event
+client.encode_event = nil -- not for users: it queues nothing
+
 -- Long enough for a batch and its retries; math.huge waits for as long as it takes.
 local FLUSH_SECONDS = 30
 
@@ -39,6 +43,16 @@ end
 
 function client:drain(timeout)
   return flushed(timeout, self:drain_start())
+end
+
+for _, name in ipairs { "identify", "group_identify", "revenue" } do
+  local make = events[name]
+  client[name] = function(self, given)
+    if type(given) ~= "table" then
+      error("bad argument #1 to '" .. name .. "' (table expected, got " .. type(given) .. ")", 2)
+    end
+    return self:track(make(given))
+  end
 end
 
 function client:rejections()
@@ -146,8 +160,54 @@ function client:raw(endpoint, options)
   return finish(self:raw_start(endpoint, options))
 end
 
+local function config_error(field, message, why)
+  local err = why or select(2, core.new {}) -- an error of the module's own kind
+  err.code, err.field, err.message = "config", field, field .. ": " .. message
+  return nil, err
+end
+
+-- Refuses defaults that would make every event invalid.
+local function check_defaults(made, defaults)
+  for _, name in ipairs(events.unshared) do
+    if defaults[name] ~= nil then
+      return config_error("defaults." .. name, "is of one event, not of all")
+    end
+  end
+  local probe = { event_type = "defaults" }
+  for name, value in pairs(defaults) do
+    probe[name] = value
+  end
+  local text, err = encode_event(made, probe)
+  if not text then
+    return config_error("defaults." .. (err.field or ""), (gsub(err.message, "^[^:]*: ", "")), err)
+  end
+  return made
+end
+
+local function new(options)
+  if type(options) ~= "table" or (options.defaults == nil and options.before_send == nil) then
+    return core.new(options)
+  end
+  local defaults, before_send = options.defaults, options.before_send
+  if defaults ~= nil and type(defaults) ~= "table" then
+    error("option 'defaults' is a " .. type(defaults), 2)
+  elseif before_send ~= nil and type(before_send) ~= "function" then
+    error("option 'before_send' is a " .. type(before_send), 2)
+  end
+  local rest = {}
+  for name, value in pairs(options) do
+    rest[name] = value
+  end
+  rest.defaults, rest.before_send = nil, nil
+  local made, err = core.new(rest, events.preparer(defaults, before_send))
+  if not made or not defaults then
+    return made, err
+  end
+  return check_defaults(made, defaults)
+end
+
 return {
-  new = core.new,
+  new = new,
   null = core.null,
   array = core.array,
   object = core.object,

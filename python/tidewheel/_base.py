@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _core, events
-from .errors import TidewheelError
+from .errors import ConfigError, TidewheelError, ValidationError
 from .jobs import Reply
 from .results import Rejection, Report, Response, Stats
 
@@ -44,6 +44,8 @@ class BaseClient:
         options: dict[str, Any],
         default: Callable[[Any], Any] | None,
         *,
+        defaults: Mapping[str, Any] | None,
+        before_send: events.BeforeSend | None,
         close_timeout: float,
         blocks: bool,
     ) -> None:
@@ -52,11 +54,23 @@ class BaseClient:
             bundle = _certifi()
             if bundle is not None:
                 given.setdefault("ca_fallback", bundle)
-        self._core = _core.Client(given, default, blocks)
+        prepare = events.preparer(defaults, before_send)
+        self._core = _core.Client(given, default, blocks, prepare)
+        if defaults:
+            self._check(defaults)
         self._spooled = bool(given.get("spool"))
         self._close_timeout = close_timeout
         self._told = 0
         _live.add(self)
+
+    def _check(self, defaults: Mapping[str, Any]) -> None:
+        """Refuse defaults that would make every event invalid."""
+        try:
+            self._core.encode_event({"event_type": "defaults", **defaults})
+        except ValidationError as error:
+            raise ConfigError(
+                f"defaults.{error}", code="config", field=f"defaults.{error.field}"
+            ) from None
 
     def track(self, event: Mapping[str, Any], /) -> None:
         """Check, freeze and queue one event. Never waits for the network.
@@ -81,6 +95,29 @@ class BaseClient:
             ClosedError: The client was closed.
         """
         self._core.track(event)
+
+    def track_many(self, events: Iterable[Mapping[str, Any]], /) -> int:
+        """Check, freeze and queue the events of an iterable, in order.
+
+        They are taken from it one by one and accepted in chunks of up to 64, which costs less than
+        as many calls of track(); for an iterable that waits between its values use track(). When
+        something fails, the events before it were accepted and none from it on: give the rest of a
+        list again. An iterator may have been advanced by up to 63 events more where the queue
+        was full; a bad event ends it at once.
+
+        Args:
+            events: Each as for track().
+
+        Returns:
+            How many were accepted; what before_send keeps back is not.
+
+        Raises:
+            ValidationError: One broke a rule; `index` is its number from 0, `field` the path.
+            QueueFullError: There was no room for number `index`.
+            PayloadTooLargeError: Number `index` is larger than a request may be.
+            ClosedError: The client was closed.
+        """
+        return self._core.track_many(events)
 
     def identify(
         self,

@@ -17,6 +17,7 @@ from ._calls import identity, plain
 from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
 from .errors import ClosedError
+from .events import BeforeSend
 from .jobs import AsyncCall, AsyncJob
 from .results import Report, Response
 
@@ -37,6 +38,8 @@ class AsyncClient(_base.BaseClient):
         region: "us" or "eu".
         base_url: Use this address for all hosts, such as an emulator's.
         default: Called with each value of an event that JSON does not have; see Client.
+        defaults: Fields for events that do not have them; see Client.
+        before_send: Called with each event before it is accepted; see Client.
         close_timeout: Seconds close() and the end of a `with` go on sending at most.
         **options: See tidewheel.options() for names, types and defaults.
 
@@ -54,12 +57,21 @@ class AsyncClient(_base.BaseClient):
         region: str = "us",
         base_url: str | None = None,
         default: Callable[[Any], Any] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        before_send: BeforeSend | None = None,
         close_timeout: float = CLOSE_SECONDS,
         **options: Any,
     ) -> None:
         named: dict[str, Any] = {"api_key": api_key, "secret_key": secret_key, "region": region}
         named |= {"base_url": base_url, **options}
-        super().__init__(named, default, close_timeout=close_timeout, blocks=False)
+        super().__init__(
+            named,
+            default,
+            defaults=defaults,
+            before_send=before_send,
+            close_timeout=close_timeout,
+            blocks=False,
+        )
         self._bridges: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Bridge] = (
             weakref.WeakKeyDictionary()
         )

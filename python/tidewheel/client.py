@@ -11,6 +11,7 @@ from typing import Any
 from . import _base, _core, export
 from ._calls import identity, plain
 from .cohorts import Cohorts
+from .events import BeforeSend
 from .jobs import Call, Job
 from .results import Report, Response
 
@@ -34,6 +35,15 @@ class Client(_base.BaseClient):
         base_url: Use this address for all hosts, such as an emulator's.
         default: Called with each value of an event that JSON does not have (a datetime, say)
             to give one it has. It runs before the event is written.
+        defaults: Fields for events that do not have them, such as {"user_id": "user-1",
+            "app_version": "1.2", "event_properties": {"shop": "main"}}. What an event gives
+            wins, None included. Where event and defaults both have a mapping for a field, its
+            members are merged in the same way; what lies deeper is not. $identify and
+            $groupidentify events take no event_properties, user_properties and groups from them.
+        before_send: Called with each event, defaults merged in, in the thread that tracks it.
+            Gives the event to accept, which may be the same dict with fields (and members of
+            these) changed; or None to keep it back, which stats().filtered counts. What it raises
+            comes out of track(). It runs before the checks and before `default`.
         close_timeout: Seconds close() and the end of a `with` go on sending at most.
         **options: See tidewheel.options() for names, types and defaults.
 
@@ -58,12 +68,21 @@ class Client(_base.BaseClient):
         region: str = "us",
         base_url: str | None = None,
         default: Callable[[Any], Any] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        before_send: BeforeSend | None = None,
         close_timeout: float = CLOSE_SECONDS,
         **options: Any,
     ) -> None:
         named: dict[str, Any] = {"api_key": api_key, "secret_key": secret_key, "region": region}
         named |= {"base_url": base_url, **options}
-        super().__init__(named, default, close_timeout=close_timeout, blocks=True)
+        super().__init__(
+            named,
+            default,
+            defaults=defaults,
+            before_send=before_send,
+            close_timeout=close_timeout,
+            blocks=True,
+        )
         self.cohorts = Cohorts(self._core)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> Report:

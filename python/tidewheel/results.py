@@ -31,6 +31,7 @@ class Stats(NamedTuple):
         retries: Those that repeated another.
         paused: Whether sending waits because the server refused the key, the address or the
             network; the events are kept, and now and then it is tried again.
+        filtered: Kept back by before_send; outside the sum.
         dup_insert_id: Accepted with an insert_id that another event of the same device (or
             user) had shortly before: the server keeps only the first. Logged by flush() and
             close().
@@ -57,6 +58,7 @@ class Stats(NamedTuple):
     requests: int
     retries: int
     paused: bool
+    filtered: int
     dup_insert_id: int
     recovered: int = 0
     lost: int = 0

@@ -29,6 +29,9 @@
 #include "../../core/src/ingest/store.c"
 #include "../../core/src/ingest/verdict.c"
 
+/* A test uses a part of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+
 /* ---- the world --------------------------------------------------------------------- */
 
 typedef struct world {

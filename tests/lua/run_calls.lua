@@ -34,6 +34,10 @@ end
 
 local run = {}
 
+run["track_many"] = function(arguments)
+  return client:track_many(arguments.events) and client:flush(10)
+end
+
 run["cohorts.list"] = function(arguments)
   return client.cohorts:list(arguments)
 end

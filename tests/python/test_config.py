@@ -118,7 +118,7 @@ def test_types_of_the_core_are_final_and_only_made_by_it() -> None:
 
 
 def test_nothing_is_sent_by_making_a_client(server: Server, client: tidewheel.Client) -> None:
-    assert client.stats() == tidewheel.Stats(*[0] * 11, paused=False, dup_insert_id=0)
+    assert client.stats() == tidewheel.Stats(*[0] * 11, paused=False, filtered=0, dup_insert_id=0)
     client.close()
     assert server.requests == []
 

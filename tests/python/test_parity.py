@@ -37,6 +37,7 @@ def call_all(emulator: tidewheel.Emulator) -> None:
 
     run: dict[str, Callable[..., Any]] = {
         "track": lambda **event: client.track(event),
+        "track_many": lambda events: client.track_many(events),
         "identify": client.identify,
         "group_identify": client.group_identify,
         "revenue": client.revenue,

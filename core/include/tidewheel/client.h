@@ -35,6 +35,7 @@ typedef struct tw_stats {
     uint64_t
         paused; /* 1 while the server refuses the key, the path or all of us: events are
                         kept, a probe goes out now and then */
+    uint64_t filtered; /* kept back by the caller's own filter; outside the sum */
     /* accepted with an insert_id that another event of the device (or user) had a short while
      * before: the server keeps the first (counted among the latest few thousand) */
     uint64_t dup_insert_id;
@@ -52,7 +53,7 @@ typedef struct tw_stats {
 #define TW_STATS_INIT                                                                    \
     {                                                                                    \
         sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0                                                                            \
+            0, 0                                                                         \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);

@@ -30,6 +30,20 @@ TW_API tw_json_writer *tw_event_writer(tw_event *ev);
  * tw_event_wait (without the interpreter lock), then commit again.
  */
 TW_API int tw_event_commit(tw_event *ev, tw_error **err);
+/** Nonzero where commit would find nothing wrong with the event itself: all is checked and
+ * frozen then, as commit would. */
+TW_API int tw_event_sound(tw_event *ev);
+/**
+ * Commits `count` events in order, under one lock, and empties those it accepted for the next
+ * use: all slots stay the caller's, who aborts them at the end. Stops at the first that is
+ * not accepted, which `*accepted` then is the number of, and returns what tw_event_commit would
+ * have; the error's index counts from `first`. TW_AGAIN: call tw_event_wait on that event,
+ * then commit from it on.
+ *
+ * @param accepted how many were; always set
+ */
+TW_API int tw_events_commit(size_t *accepted, tw_event **evs, size_t count, int64_t first,
+                            tw_error **err);
 /** Waits for room up to the configured block_timeout counted from the first TW_AGAIN:
  * TW_OK, TW_E_QUEUE_FULL when the time is up, TW_E_CLOSED, TW_E_FORKED; TW_INTERRUPTED
  * after a signal and every 50 ms: look after signals and call again. `ev` stays the
@@ -37,6 +51,8 @@ TW_API int tw_event_commit(tw_event *ev, tw_error **err);
 TW_API int tw_event_wait(tw_event *ev, tw_error **err);
 /** Gives the slot back; NULL is allowed. */
 TW_API void tw_event_abort(tw_event *ev);
+/** Counts an event that a filter of the caller's kept back (tw_stats.filtered). */
+TW_API int tw_event_filtered(tw_client *cl, tw_error **err);
 
 /* ---- events the server refused ----------------------------------------------------- */
 

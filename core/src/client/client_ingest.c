@@ -14,6 +14,15 @@ int tw_event_begin(tw_event **out, tw_client *cl, tw_error **err)
     return rc == TW_OK ? tw__ingest_begin(out, cl->ingest, err) : rc;
 }
 
+int tw_event_filtered(tw_client *cl, tw_error **err)
+{
+    int rc = tw__client_check(cl, err);
+
+    if (rc == TW_OK)
+        tw__ingest_filtered(cl->ingest);
+    return rc;
+}
+
 int tw_rejection_next(tw_rejection **out, tw_client *cl, tw_error **err)
 {
     int rc;

@@ -238,6 +238,7 @@ void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
     now.requests = ing->requests;
     now.retries = ing->retries;
     now.paused = (uint64_t)ing->paused;
+    now.filtered = ing->filtered;
     now.dup_insert_id = ing->dup_insert_id;
     pthread_mutex_unlock(&ing->lock);
     now.size = stats->size;
@@ -253,6 +254,13 @@ void tw__ingest_start(tw_ingest *ing)
     pthread_mutex_unlock(&ing->lock);
     if (left)
         tw__loop_post(ing->loop, &ing->task);
+}
+
+void tw__ingest_filtered(tw_ingest *ing)
+{
+    pthread_mutex_lock(&ing->lock);
+    ing->filtered++;
+    pthread_mutex_unlock(&ing->lock);
 }
 
 void tw__ingest_stop_intake(tw_ingest *ing)

@@ -51,6 +51,7 @@ int tw__ingest_drain(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
 void tw__ingest_start(tw_ingest *ing);
 /* What was kept as uncertain is sent again. */
 int tw__ingest_resend_uncertain(uint64_t *count, tw_ingest *ing, tw_error **err);
+void tw__ingest_filtered(tw_ingest *ing);
 void tw__ingest_stats(tw_ingest *ing, tw_stats *stats);
 
 /* No event is accepted any more (TW_E_CLOSED). @thread any */

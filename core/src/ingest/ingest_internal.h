@@ -72,7 +72,7 @@ struct tw_ingest {
     tw_batch *spare;        /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
-    uint64_t accepted, refused, requests, retries, dup_insert_id;
+    uint64_t accepted, refused, requests, retries, filtered, dup_insert_id;
     tw_recent_ids *recent_ids; /* NULL before a caller gave an insert_id */
     uint64_t finals[TW_FINAL_COUNT];
     uint64_t waiting, waiting_bytes;
@@ -166,6 +166,9 @@ void tw__store_release(tw_ingest *ing);
 /* Accepts the record. As tw_event_commit. @thread any */
 int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
                   tw_error **err);
+/* Accepts the frozen events from `evs[*accepted]` on, together where there is room. */
+int tw__store_put_many(tw_ingest *ing, tw_event **evs, size_t count, size_t *accepted,
+                       tw_error **err);
 /* Reads what memory has room for. @thread worker */
 void tw__store_refill(tw_ingest *ing);
 /* Tells the spool of the events that have come to their end. @thread worker */

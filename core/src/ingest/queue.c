@@ -382,23 +382,42 @@ static int size_check(const tw_ingest *ing, const tw_record_text *text, tw_error
                      size, (unsigned long long)ing->settings.batch_bytes);
 }
 
-/* Only ids that callers gave can come twice; what they are is read before the lock. */
-static tw_recent_id given_id(const tw_event *ev, const tw_record_text *text)
+/* Everything that needs no lock. */
+static int event_prepare(tw_event *ev, tw_record_text *text, tw_error **err)
 {
     tw_recent_id none = {0, 0};
+    int rc = tw__event_freeze(ev, text, err);
 
-    if (!tw__event_rules_has_insert_id(&ev->rules))
-        return none;
-    return tw__recent_id_of(text->head, text->head_size,
-                            tw__event_rules_has_device_id(&ev->rules) ? "device_id"
-                                                                      : "user_id");
+    if (rc == TW_OK)
+        rc = size_check(ev->ing, text, err);
+    if (rc != TW_OK)
+        return rc;
+    ev->given = none; /* only ids that callers gave can come twice */
+    if (tw__event_rules_has_insert_id(&ev->rules))
+        ev->given = tw__recent_id_of(
+            text->head, text->head_size,
+            tw__event_rules_has_device_id(&ev->rules) ? "device_id" : "user_id");
+    return TW_OK;
+}
+
+/* @locks needs lock */
+static void note_given(tw_ingest *ing, const tw_event *ev)
+{
+    if (ev->given.id != 0)
+        ing->dup_insert_id += tw__recent_id_note(&ing->recent_ids, ev->given) != 0;
+}
+
+int tw_event_sound(tw_event *ev)
+{
+    tw_record_text text;
+
+    return event_prepare(ev, &text, NULL) == TW_OK;
 }
 
 int tw_event_commit(tw_event *ev, tw_error **err)
 {
     tw_ingest *ing = ev->ing;
     tw_record_text text;
-    tw_recent_id given;
     tw_event *spare;
     int wake = 0;
     int last;
@@ -408,14 +427,11 @@ int tw_event_commit(tw_event *ev, tw_error **err)
         tw__event_free(ev);
         return TW_E_FORKED;
     }
-    rc = tw__event_freeze(ev, &text, err);
-    if (rc == TW_OK)
-        rc = size_check(ing, &text, err);
+    rc = event_prepare(ev, &text, err);
     if (rc != TW_OK) {
         event_release(ev, 1);
         return rc;
     }
-    given = given_id(ev, &text);
     if (ing->ended != NULL)
         rc = tw__store_put(ing, ev, &text, err);
     pthread_mutex_lock(&ing->lock);
@@ -427,8 +443,8 @@ int tw_event_commit(tw_event *ev, tw_error **err)
     }
     wake |= ing->news || (ing->unposted && rc == TW_OK);
     ing->news = 0;
-    if (rc == TW_OK && given.id != 0)
-        ing->dup_insert_id += tw__recent_id_note(&ing->recent_ids, given) != 0;
+    if (rc == TW_OK)
+        note_given(ing, ev);
     ing->refused += rc != TW_OK;
     spare = event_return(ing, ev);
     ing->open_events += (size_t)wake;
@@ -439,6 +455,68 @@ int tw_event_commit(tw_event *ev, tw_error **err)
         ingest_wake(ing);
     else if (last)
         tw__ingest_destroy(ing);
+    return rc;
+}
+
+/* Puts the frozen events from `evs[*accepted]` on, up to `count`. @locks needs lock */
+static int queue_put_many(tw_ingest *ing, tw_event **evs, size_t count, size_t *accepted,
+                          int *wake, tw_error **err)
+{
+    int rc = TW_OK;
+
+    while (rc == TW_OK && *accepted < count) {
+        tw_event *ev = evs[*accepted];
+        tw_record_text text;
+
+        rc = tw__event_freeze(ev, &text, err); /* what it is made of is there */
+        if (rc == TW_OK)
+            rc = queue_put(ing, ev, &text, wake, err);
+        *accepted += rc == TW_OK;
+    }
+    return rc;
+}
+
+int tw_events_commit(size_t *accepted, tw_event **evs, size_t count, int64_t first,
+                     tw_error **err)
+{
+    tw_ingest *ing;
+    tw_record_text text;
+    size_t sound = 0; /* how many of them may be queued */
+    int flaw = TW_OK; /* of the one behind these */
+    int wake = 0;
+    size_t i;
+    int rc;
+
+    *accepted = 0;
+    if (count == 0)
+        return TW_OK;
+    if (event_forked(evs[0], err))
+        return TW_E_FORKED;
+    ing = evs[0]->ing;
+    for (; sound < count; sound++) {
+        flaw = event_prepare(evs[sound], &text, err);
+        if (flaw != TW_OK)
+            break;
+    }
+    /* Where there are two errors, that of the earlier event replaces the other. */
+    rc = ing->ended != NULL ? tw__store_put_many(ing, evs, sound, accepted, err) : TW_OK;
+    pthread_mutex_lock(&ing->lock);
+    if (ing->ended == NULL)
+        rc = queue_put_many(ing, evs, sound, accepted, &wake, err);
+    rc = rc == TW_OK ? flaw : rc;
+    ing->refused += rc != TW_OK && rc != TW_AGAIN;
+    for (i = 0; i < *accepted; i++)
+        note_given(ing, evs[i]);
+    wake |= ing->news || (ing->unposted && *accepted != 0);
+    ing->news = 0;
+    ing->open_events += (size_t)wake;
+    pthread_mutex_unlock(&ing->lock);
+    if (wake)
+        ingest_wake(ing);
+    for (i = 0; i < *accepted; i++)
+        tw__event_reset(evs[i]);
+    if (err != NULL && rc != TW_AGAIN)
+        tw__error_set_index(*err, first + (int64_t)*accepted);
     return rc;
 }
 

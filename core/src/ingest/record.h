@@ -8,6 +8,7 @@
 #include <tidewheel/event.h>
 
 #include "ingest/event_rules.h"
+#include "ingest/recent_ids.h"
 
 struct tw_ingest;
 
@@ -21,6 +22,7 @@ struct tw_event {
     char tail[96]; /* what is added behind the caller's last member, with the brace */
     size_t tail_size;
     int64_t give_up_ms; /* of waiting for room; -1 before the first TW_AGAIN */
+    tw_recent_id given; /* once frozen */
 };
 
 /* A frozen record in two pieces, which together are one JSON object. */

@@ -8,6 +8,7 @@
 #include "ingest/ingest_internal.h"
 
 enum {
+    GROUP = 64,       /* records handed to the spool at once */
     ADOPT_MS = 30000, /* between two looks for dead processes */
     REREAD_MS = 1000, /* after a failure */
     IDS_MOST = TW_BATCH_EVENTS_MAX
@@ -206,6 +207,60 @@ int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
         rc = full(ing, ev, sp, size, err);
     tw__store_unuse(ing);
     return rc;
+}
+
+/* All in one go, or TW_AGAIN where that cannot be. */
+static int put_group(tw_ingest *ing, tw_event **evs, size_t count, tw_error **err)
+{
+    tw_spool_text pieces[GROUP];
+    tw_spool *sp;
+    size_t size = 0;
+    uint64_t id;
+    size_t i;
+    int rc = TW_AGAIN;
+
+    for (i = 0; i < count; i++) {
+        tw_record_text text;
+
+        if (tw__event_freeze(evs[i], &text, NULL) != TW_OK)
+            return TW_AGAIN;
+        pieces[i].head = text.head;
+        pieces[i].head_size = text.head_size;
+        pieces[i].tail = text.tail;
+        pieces[i].tail_size = text.tail_size;
+        size += text.head_size + text.tail_size;
+    }
+    sp = tw__store_use(ing);
+    if (sp == NULL)
+        return tw__error(err, TW_E_CLOSED, "the client was closed");
+    if (tw__spool_has_room(sp, size) &&
+        tw__spool_append(&id, sp, pieces, count, NULL) == TW_OK)
+        rc = TW_OK;
+    tw__store_unuse(ing);
+    return rc;
+}
+
+int tw__store_put_many(tw_ingest *ing, tw_event **evs, size_t count, size_t *accepted,
+                       tw_error **err)
+{
+    while (*accepted < count) {
+        tw_event **from = evs + *accepted;
+        size_t group = count - *accepted < GROUP ? count - *accepted : GROUP;
+        int rc = put_group(ing, from, group, err);
+
+        if (rc == TW_AGAIN) {
+            tw_record_text text;
+
+            group = 1;
+            rc = tw__event_freeze(*from, &text, err);
+            if (rc == TW_OK)
+                rc = tw__store_put(ing, *from, &text, err);
+        }
+        if (rc != TW_OK)
+            return rc;
+        *accepted += group;
+    }
+    return TW_OK;
 }
 
 /* ---- reading back ------------------------------------------------------------------ */

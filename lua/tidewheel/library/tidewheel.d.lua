@@ -48,6 +48,8 @@ local tidewheel = {}
 ---@field secret_key? string export and cohorts need it
 ---@field region? "us"|"eu"
 ---@field base_url? string of all hosts, as an emulator has it
+---@field defaults? table fields for events that do not have them: `{user_id = "user-1", event_properties = {shop = "main"}}`. What an event gives wins, null included. Where event and defaults both have a table for a field, its members are merged in the same way; what lies deeper is not. `$identify` and `$groupidentify` events take no event_properties, user_properties and groups from them
+---@field before_send? fun(event: table): table? called with each event, defaults merged in; gives the event to accept, which may be the same table with fields (and members of these) changed, or nil to keep it back, which `stats().filtered` counts. What it raises comes out of `track`. It runs before the checks and before `default`
 ---@field default? fun(value: any): tidewheel.Value turns what JSON has no type for (userdata, functions, cdata …) into a value that has one
 
 ---Makes a client. Nothing is sent and no thread starts before its first use.
@@ -107,6 +109,18 @@ local Client = {}
 ---@return true? ok
 ---@return tidewheel.Error? err
 function Client:track(event) end
+
+---Accepts the events of a list, or those a function gives one by one until nil, in order. They are
+---accepted in chunks of up to 64, which costs less than as many calls of `track`; for a source
+---that waits between its events use `track`. When something fails, the events before it were
+---accepted and none from it on; `err.index` is its number, from 0. A function may have been called
+---for up to 63 events more where the queue was full; a bad event ends it at once. What the
+---function, or a hook, raises comes out, after the events before it were accepted.
+---@param events table[]|fun(): table?
+---@return integer? count accepted; what `before_send` keeps back is not
+---@return tidewheel.Error? err
+---@return integer? accepted in that case, how many were
+function Client:track_many(events) end
 
 ---@class tidewheel.Operations
 ---@field user_id? string
@@ -174,6 +188,7 @@ function Client:revenue(revenue) end
 ---@field requests integer
 ---@field retries integer
 ---@field paused boolean sending waits: the server refused the key, the address or the network; the events are kept
+---@field filtered integer kept back by before_send; outside the sum
 ---@field dup_insert_id integer accepted with an insert_id that another event of the device (or user) had shortly before: the server keeps only the first; close() warns (Lua 5.4)
 ---@field recovered integer accepted by processes that ended, found in the spool so far
 ---@field lost integer could not be read back from the spool, for its files were damaged
