@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columns.h"
 #include "ingest.h"
 #include "plan.h"
 #include "props.h"
@@ -209,6 +210,7 @@ static emu_str stored_doc(commit *k, emu_event *ev)
 /* Rows of the table of snapshots that an event shows; 0 is {}. */
 typedef struct snapshots {
     int64_t props, groups, traits;
+    emu_str props_text, traits_text;
 } snapshots;
 
 static int insert_row(commit *k, emu_event *ev, emu_user *u, const snapshots *shown,
@@ -260,7 +262,20 @@ static int insert_row(commit *k, emu_event *ev, emu_user *u, const snapshots *sh
     k->s->next_seq++;
     k->rows += !hidden;
     k->bytes += hidden ? 0 : (int64_t)doc.n;
-    return 0;
+    if (hidden || !u)
+        return 0;
+    return emu_columns_add(k->s->columns, &(emu_stored){.user_id = u->id,
+                                                        .type = type,
+                                                        .event_ms = event,
+                                                        .session = session,
+                                                        .flags = flags,
+                                                        .props_id = shown->props,
+                                                        .traits_id = shown->traits,
+                                                        .props = shown->props_text,
+                                                        .traits = shown->traits_text,
+                                                        .doc = doc})
+               ? 0
+               : -1;
 }
 
 /* Properties of the user as this event shows them. A skipping one neither reads nor updates. */
@@ -274,6 +289,7 @@ static int user_props(commit *k, emu_event *ev, emu_user *u, bool skip, snapshot
     if (skip) {
         own = emu_props_apply(&k->scratch, (emu_str){NULL, 0}, &ev->user_properties);
         shown->props = own.s ? emu_store_snapshot(k->s, own) : -1;
+        shown->props_text = own;
         return shown->props < 0 ? -1 : 0;
     }
     if ((ev->user_properties.kind == EJ_OBJECT && ev->user_properties.raw.n > 2 &&
@@ -283,6 +299,8 @@ static int user_props(commit *k, emu_event *ev, emu_user *u, bool skip, snapshot
         return -1;
     shown->props = u->props_id;
     shown->traits = u->traits_id;
+    shown->props_text = u->props;
+    shown->traits_text = u->traits;
     return 0;
 }
 
@@ -371,6 +389,8 @@ static int store_all(commit *k)
              emu_store_run(k->s, ST_COMMIT);
     if (rc)
         emu_store_rollback(k->s);
+    else
+        emu_columns_commit(k->s->columns);
     return rc;
 }
 

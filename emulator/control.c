@@ -56,6 +56,8 @@ static void get_info(emu_req *r)
     emu_buf_quote(&r->out, emu_str_of(e->api_key));
     emu_buf_z(&r->out, ",\"secret_key\":");
     emu_buf_quote(&r->out, emu_str_of(e->secret_key));
+    emu_buf_z(&r->out, ",\"time_zone\":");
+    emu_buf_quote(&r->out, emu_str_of(emu_zone_name(e->zone)));
     emu_buf_fmt(&r->out, ",\"now_ms\":%lld}", (long long)emu_now_ms(e));
     emu_reply(r, 200, EMU_JSON);
 }

@@ -112,6 +112,9 @@ static int take_options(twe *e, const twe_options *o, address *a, char *err, siz
         snprintf(err, err_n, "seed was refused: the only one is \"demo\"");
         return -1;
     }
+    e->zone = emu_zone_open(o->time_zone ? o->time_zone : "UTC", err, err_n);
+    if (!e->zone)
+        return -1;
     e->app_id = o->app_id ? o->app_id : DEFAULT_APP;
     e->api_key = emu_strdup_n(key, strlen(key));
     e->secret_key = emu_strdup_n(secret, strlen(secret));
@@ -240,6 +243,7 @@ void twe_stop(twe *e)
     emu_ledger_free(&e->ledger);
     pthread_cond_destroy(&e->wait_cond);
     pthread_mutex_destroy(&e->wait_mu);
+    emu_zone_free(e->zone);
     free(e->api_key);
     free(e->secret_key);
     free(e->store_path);

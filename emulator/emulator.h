@@ -16,12 +16,13 @@ typedef struct twe_options {
     const char *api_key;    /* must start with "emu" */
     const char *secret_key; /* must start with "emu" */
     int64_t app_id;
-    const char *seed; /* "demo" or NULL */
+    const char *seed;      /* "demo" or NULL */
+    const char *time_zone; /* IANA name of the project's zone; "UTC" */
 } twe_options;
 
-#define TWE_OPTIONS_INIT                      \
-    {                                         \
-        sizeof(twe_options), 0, 0, 0, 0, 0, 0 \
+#define TWE_OPTIONS_INIT                         \
+    {                                            \
+        sizeof(twe_options), 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /*!

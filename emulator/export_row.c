@@ -4,97 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event_doc.h"
 #include "export.h"
 #include "ingest.h"
-
-/* Keys of the event that a row shows or that take part in it. (clang-format never settles
- * on this list.) */
-/* clang-format off */
-#define FIELDS(X)                                                                              \
-    X(app_version) X(carrier) X(city) X(country) X(currency) X(device_brand) X(device_id)      \
-    X(device_manufacturer) X(device_model) X(dma) X(event_id) X(event_properties) X(groups)    \
-    X(insert_id) X(ip) X(language) X(library) X(location_lat) X(location_lng) X(os_name)       \
-    X(os_version) X(partner_id) X(paying) X(plan) X(platform) X(price) X(productId)            \
-    X(quantity) X(region) X(revenue) X(revenueType) X(start_version) X(user_id)                \
-    X(version_name)
-/* clang-format on */
-
-typedef enum field {
-#define X(name) F_##name,
-    FIELDS(X)
-#undef X
-        F_COUNT
-} field;
-
-typedef struct doc {
-    ej_val v[F_COUNT];
-} doc;
-
-static const emu_str NAMES[F_COUNT] = {
-#define X(name) {#name, sizeof(#name) - 1},
-    FIELDS(X)
-#undef X
-};
-
-static void read_doc(emu_str text, doc *d)
-{
-    ej_cur c = ej_at(text);
-    ej_val key, v;
-
-    memset(d, 0, sizeof(*d));
-    if (!text.n)
-        return;
-    ej_enter(&c);
-    while (ej_key(&c, &key)) {
-        ej_take(&c, &v);
-        if (v.kind == EJ_NULL)
-            continue;
-        for (int i = 0; i < F_COUNT; i++) {
-            bool same = key.escaped
-                            ? ej_key_is(&key, NAMES[i].s)
-                            : key.raw.n - 2 == NAMES[i].n &&
-                                  memcmp(key.raw.s + 1, NAMES[i].s, NAMES[i].n) == 0;
-
-            if (same) {
-                d->v[i] = v;
-                break;
-            }
-        }
-    }
-}
-
-/* Device and place are shown as a whole: of the event when it says anything about them, else
- * as identified before. */
-static void fill_block(doc *d, const doc *traits, const field *block, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (d->v[block[i]].kind != EJ_NONE)
-            return;
-    for (size_t i = 0; i < n; i++)
-        d->v[block[i]] = traits->v[block[i]];
-}
-
-static void fill_from_traits(doc *d, emu_str text)
-{
-    static const field device[] = {F_platform,     F_os_name,      F_os_version,
-                                   F_device_brand, F_device_model, F_device_manufacturer,
-                                   F_carrier};
-    static const field geo[] = {F_country, F_region, F_city, F_dma};
-    static const field loose[] = {F_language, F_start_version, F_app_version};
-    doc traits;
-
-    d->v[F_paying] = (ej_val){0}; /* no field of an event */
-    if (d->v[F_app_version].kind == EJ_NONE)
-        d->v[F_app_version] = d->v[F_version_name];
-    if (!text.n)
-        return;
-    read_doc(text, &traits);
-    fill_block(d, &traits, device, sizeof(device) / sizeof(device[0]));
-    fill_block(d, &traits, geo, sizeof(geo) / sizeof(geo[0]));
-    for (size_t i = 0; i < sizeof(loose) / sizeof(loose[0]); i++)
-        fill_block(d, &traits, &loose[i], 1);
-    d->v[F_paying] = traits.v[F_paying];
-}
 
 /* Text columns: strings as sent, numbers as their text, anything else null. */
 static void text_or_null(emu_buf *b, const ej_val *v)
@@ -140,95 +52,17 @@ static void time_column(emu_buf *b, const char *lead, int64_t ms)
     emu_buf_ch(b, '"');
 }
 
-/* A small part of the service's table of languages; other values stay as sent. */
 static void language(emu_buf *b, const ej_val *v, emu_arena *a)
 {
-    static const char *const names[][2] = {
-        {"ar", "Arabic"},        {"bs", "Bosnian"},
-        {"bosanski", "Bosnian"}, {"ca", "Catalan"},
-        {"cs", "Czech"},         {"da", "Danish"},
-        {"de", "German"},        {"el", "Greek"},
-        {"en", "English"},       {"es", "Spanish"},
-        {"fi", "Finnish"},       {"fr", "French"},
-        {"he", "Hebrew"},        {"hi", "Hindi"},
-        {"hu", "Hungarian"},     {"id", "Indonesian"},
-        {"it", "Italian"},       {"ja", "Japanese"},
-        {"ko", "Korean"},        {"nl", "Dutch"},
-        {"no", "Norwegian"},     {"pl", "Polish"},
-        {"pt", "Portuguese"},    {"ro", "Romanian"},
-        {"ru", "Russian"},       {"sv", "Swedish"},
-        {"th", "Thai"},          {"tr", "Turkish"},
-        {"uk", "Ukrainian"},     {"vi", "Vietnamese"},
-        {"zh", "Chinese"},       {"brazilian portuguese", "Portuguese"}};
-    emu_str s = v->kind == EJ_STRING ? ej_text(v, a) : (emu_str){"", 0};
-    size_t n = strcspn(s.n ? emu_arena_copy(a, s).s : "", "-_");
+    const char *name = emu_doc_language(v, a);
 
-    for (size_t i = 0; s.n && i < sizeof(names) / sizeof(names[0]); i++) {
-        if (emu_str_case_is((emu_str){s.s, n}, names[i][0])) {
-            emu_buf_quote(b, emu_str_of(names[i][1]));
-            return;
-        }
-    }
-    text_or_null(b, v);
+    if (name)
+        emu_buf_quote(b, emu_str_of(name));
+    else
+        text_or_null(b, v);
 }
 
 /* --- revenue --- */
-
-/* Exact product of two plain decimals; false when the digits do not fit. */
-static bool decimal_product(emu_buf *out, emu_str x, emu_str y)
-{
-    emu_str in[2] = {x, y};
-    int64_t mantissa[2] = {0, 0}, product;
-    int scale = 0, negative = 0;
-    char digits[48];
-    int n;
-
-    for (int k = 0; k < 2; k++) {
-        bool point = false;
-
-        for (size_t i = 0; i < in[k].n; i++) {
-            char c = in[k].s[i];
-
-            if (c == '-' && i == 0)
-                negative ^= 1;
-            else if (c == '.' && !point)
-                point = true;
-            else if (c < '0' || c > '9' ||
-                     __builtin_mul_overflow(mantissa[k], 10, &mantissa[k]) ||
-                     __builtin_add_overflow(mantissa[k], c - '0', &mantissa[k]))
-                return false;
-            else
-                scale += point;
-        }
-    }
-    if (__builtin_mul_overflow(mantissa[0], mantissa[1], &product) || scale > 18)
-        return false;
-    for (; scale > 0 && product % 10 == 0; scale--)
-        product /= 10;
-    n = snprintf(digits, sizeof(digits), "%0*lld", scale + 1, (long long)product);
-    if (negative && product)
-        emu_buf_ch(out, '-');
-    emu_buf_put(out, digits, (size_t)(n - scale));
-    if (scale) {
-        emu_buf_ch(out, '.');
-        emu_buf_put(out, digits + n - scale, (size_t)scale);
-    }
-    return true;
-}
-
-/* price x quantity wins over revenue (HTTP V2 API docs). */
-static void revenue_value(emu_buf *b, const doc *d)
-{
-    const ej_val *price = &d->v[F_price], *quantity = &d->v[F_quantity];
-
-    if (price->kind != EJ_NUMBER)
-        emu_buf_str(b, d->v[F_revenue].raw);
-    else if (quantity->kind != EJ_NUMBER || emu_str_is(quantity->raw, "1"))
-        emu_buf_str(b, price->raw);
-    else if (!decimal_product(b, price->raw, quantity->raw) &&
-             !ej_put_double(b, ej_double(price) * ej_double(quantity)))
-        emu_buf_z(b, "null"); /* beyond the largest number */
-}
 
 static void add_pair(emu_buf *b, const char *name, const ej_val *v, bool *first)
 {
@@ -240,7 +74,7 @@ static void add_pair(emu_buf *b, const char *name, const ej_val *v, bool *first)
 }
 
 /* Rows have no revenue columns: revenue fields of the event travel in its properties. */
-static void event_properties(emu_buf *b, const doc *d)
+static void event_properties(emu_buf *b, const emu_doc *d)
 {
     const ej_val *ep = &d->v[F_event_properties];
     bool object = ep->kind == EJ_OBJECT && ep->raw.n > 2, first = !object;
@@ -262,7 +96,7 @@ static void event_properties(emu_buf *b, const doc *d)
     add_pair(b, "$revenueType", &d->v[F_revenueType], &first);
     add_pair(b, "$currency", &d->v[F_currency], &first);
     emu_buf_z(b, first ? "\"$revenue\":" : ",\"$revenue\":");
-    revenue_value(b, d);
+    emu_doc_revenue(b, d);
     emu_buf_ch(b, '}');
 }
 
@@ -324,8 +158,8 @@ static void object_or_empty(emu_buf *b, emu_str s)
         emu_buf_z(b, "{}");
 }
 
-static void ids(emu_buf *b, const twe *e, const emu_row *row, const doc *d, emu_arena *a,
-                emu_str *user, emu_str *device)
+static void ids(emu_buf *b, const twe *e, const emu_row *row, const emu_doc *d,
+                emu_arena *a, emu_str *user, emu_str *device)
 {
     emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("row"),
                              (emu_str){(const char *)&row->seq, sizeof(row->seq)});
@@ -361,7 +195,7 @@ static void quoted_or_null(emu_buf *b, emu_str s)
 }
 
 /* $insert_id … dma */
-static void first_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
+static void first_part(emu_buf *b, const twe *e, const emu_row *row, const emu_doc *d,
                        emu_str device)
 {
     int64_t client = row->client_ms == INT64_MIN ? row->upload_ms : row->client_ms;
@@ -393,7 +227,7 @@ static void first_part(emu_buf *b, const twe *e, const emu_row *row, const doc *
 }
 
 /* Name and version of the operating system in one. */
-static void os(emu_buf *b, const doc *d, emu_arena *a)
+static void os(emu_buf *b, const emu_doc *d, emu_arena *a)
 {
     emu_str name = ej_text(&d->v[F_os_name], a),
             version = ej_text(&d->v[F_os_version], a);
@@ -412,7 +246,7 @@ static void os(emu_buf *b, const doc *d, emu_arena *a)
 }
 
 /* event_id … os_version */
-static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
+static void second_part(emu_buf *b, const twe *e, const emu_row *row, const emu_doc *d,
                         emu_row_form form, emu_arena *a)
 {
     emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("event"),
@@ -452,14 +286,8 @@ static void second_part(emu_buf *b, const twe *e, const emu_row *row, const doc 
     text_column(b, ",\"os_version\":", &d->v[F_os_version]);
 }
 
-/* identify sends a text; a revenue event sets the boolean. */
-static bool pays(const ej_val *v, emu_arena *a)
-{
-    return ej_true(v) || (v->kind == EJ_STRING && emu_str_case_is(ej_text(v, a), "true"));
-}
-
 /* partner_id … version_name */
-static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *d,
+static void third_part(emu_buf *b, const twe *e, const emu_row *row, const emu_doc *d,
                        emu_row_form form, emu_str user, emu_arena *a)
 {
     emu_hash h = emu_hash_of((uint64_t)e->app_id, EMU_LIT("row"),
@@ -467,8 +295,8 @@ static void third_part(emu_buf *b, const twe *e, const emu_row *row, const doc *
     char uuid[37];
 
     text_column(b, ",\"partner_id\":", &d->v[F_partner_id]);
-    emu_buf_z(b, pays(&d->v[F_paying], a) ? ",\"paying\":true,\"plan\":"
-                                          : ",\"paying\":null,\"plan\":");
+    emu_buf_z(b, emu_doc_pays(&d->v[F_paying], a) ? ",\"paying\":true,\"plan\":"
+                                                  : ",\"paying\":null,\"plan\":");
     plan(b, &d->v[F_plan]);
     text_column(b, ",\"platform\":", &d->v[F_platform]);
     if (form == ROW_EXPORT) {
@@ -497,10 +325,10 @@ void emu_row_write(const twe *e, const emu_row *row, emu_row_form form, emu_aren
                    emu_buf *out)
 {
     emu_str user, device;
-    doc d;
+    emu_doc d;
 
-    read_doc(row->doc, &d);
-    fill_from_traits(&d, row->traits);
+    emu_doc_read(&d, row->doc);
+    emu_doc_fill(&d, row->traits);
     ids(out, e, row, &d, a, &user, &device);
     first_part(out, e, row, &d, device);
     second_part(out, e, row, &d, form, a);

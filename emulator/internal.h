@@ -21,6 +21,7 @@
 #include "switches.h"
 #include "text.h"
 #include "throttle.h"
+#include "zone.h"
 
 #define EMU_MAX_ITEMS 2000 /* events per request (Amplitude HTTP V2 and batch API docs) */
 
@@ -43,6 +44,7 @@ struct twe {
     emu_door door;
     emu_jobs jobs;
     emu_store store;
+    emu_zone *zone; /* of the project: rules the dates of analytics */
 
     pthread_mutex_t wait_mu; /* guards clock changes and stopping, for stalled requests */
     pthread_cond_t wait_cond;

@@ -15,7 +15,8 @@
 static const char USAGE[] =
     "usage: tidewheel-emulator [--listen 127.0.0.1:0] [--store FILE|:memory:]\n"
     "         [--api-key K] [--secret-key S] [--app-id N] [--seed demo]\n"
-    "         [--switches JSON] [--exit-with-stdin]\n"
+    "         [--time-zone UTC] [--switches JSON]\n"
+    "         [--exit-with-stdin]\n"
     "Prints one JSON line when ready. Keys start with \"emu\"; loopback addresses only.\n";
 
 typedef struct arguments {
@@ -31,7 +32,8 @@ static int read_arguments(arguments *a, int argc, char **argv)
         const char **to;
     } texts[] = {{"--listen", &a->options.listen},         {"--store", &a->options.store},
                  {"--api-key", &a->options.api_key},       {"--seed", &a->options.seed},
-                 {"--secret-key", &a->options.secret_key}, {"--switches", &a->switches}};
+                 {"--secret-key", &a->options.secret_key}, {"--switches", &a->switches},
+                 {"--time-zone", &a->options.time_zone}};
 
     for (int i = 1; i < argc; i++) {
         bool known = false;

@@ -144,6 +144,48 @@ bool emu_meter_take(twe *e, emu_meter meter, int cost)
     return ok;
 }
 
+/* --- cost of analytics --- */
+
+/* 108,000 an hour, and 1,000 "concurrent", which one edition of the documents counts at the
+ * same time and another within five minutes (Dashboard REST API docs). */
+emu_cost_answer emu_cost_enter(twe *e, int64_t cost)
+{
+    emu_limits *l = &e->limits;
+    emu_charges *c = &l->meters[METER_QUERIES];
+    int64_t now = emu_now_ms(e), at_once;
+    emu_cost_answer answer = COST_OK;
+
+    pthread_mutex_lock(&l->mu);
+    forget_old(c, now - HOUR_MS);
+    at_once =
+        EMU_SW(e, cost_window) ? cost_since(c, now - 5 * MINUTE_MS) : l->cost_running;
+    if (EMU_SW(e, limits) && EMU_SW(e, cost_limits)) {
+        emu_seen_limit *seen = &l->seen_meter[METER_QUERIES];
+        int64_t sum = cost_since(c, now - HOUR_MS) + cost;
+
+        if (sum > EMU_SW(e, cost_per_hour))
+            answer = COST_RATE;
+        else if (at_once + cost > EMU_SW(e, cost_at_once))
+            answer = COST_CONCURRENT;
+        else if (!push(c, now, cost))
+            answer = COST_RATE;
+        seen->excess += answer != COST_OK;
+        if (answer == COST_OK && sum > seen->peak)
+            seen->peak = sum;
+    }
+    if (answer == COST_OK)
+        l->cost_running += cost;
+    pthread_mutex_unlock(&l->mu);
+    return answer;
+}
+
+void emu_cost_leave(twe *e, int64_t cost)
+{
+    pthread_mutex_lock(&e->limits.mu);
+    e->limits.cost_running -= cost;
+    pthread_mutex_unlock(&e->limits.mu);
+}
+
 /* --- cohort downloads --- */
 
 void emu_download_usage(twe *e, int64_t *used, int64_t *resets_ms)
@@ -182,7 +224,7 @@ void emu_limits_write(twe *e, emu_buf *out)
 {
     static const char *const gates[] = {"", "rest", "users", "taxonomy"};
     static const char *const meters[] = {"users_window", "taxonomy_window",
-                                         "profile_window"};
+                                         "profile_window", "queries_window"};
     emu_limits *l = &e->limits;
 
     pthread_mutex_lock(&l->mu);

@@ -25,6 +25,7 @@ typedef enum emu_meter {
     METER_USERS,
     METER_TAXONOMY,
     METER_PROFILE,
+    METER_QUERIES,
     METER_COUNT
 } emu_meter;
 
@@ -46,6 +47,7 @@ typedef struct emu_seen_limit {
 typedef struct emu_limits {
     pthread_mutex_t mu;
     int running[GATE_COUNT];
+    int64_t cost_running; /* of analytics queries */
     emu_charges meters[METER_COUNT];
     emu_charges downloads; /* cohort requests of this month */
     emu_seen_limit seen_gate[GATE_COUNT], seen_meter[METER_COUNT];
@@ -62,6 +64,11 @@ void emu_gate_leave(twe *e, emu_gate gate, int cost);
 bool emu_meter_take(twe *e, emu_meter meter, int cost);
 /* Members of the object of all meters. */
 void emu_limits_write(twe *e, emu_buf *out);
+/* What stands against a query of the Dashboard API: its cost within the hour, or at once. */
+typedef enum emu_cost_answer { COST_OK, COST_RATE, COST_CONCURRENT } emu_cost_answer;
+/* COST_OK: charged, and emu_cost_leave must follow. */
+emu_cost_answer emu_cost_enter(twe *e, int64_t cost);
+void emu_cost_leave(twe *e, int64_t cost);
 /* Requests of this month and the time the oldest of them stops counting (0: none). */
 void emu_download_usage(twe *e, int64_t *used, int64_t *resets_ms);
 /* Counts one cohort download request unless a documented limit stands against it. */

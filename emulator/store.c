@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columns.h"
 #include "plan.h"
 #include "store_internal.h"
+#include "view.h"
 
 #define FORMAT 2 /* of the file; as in SCHEMA */
 
@@ -236,6 +238,15 @@ static int load(emu_store *s)
            emu_plan_load(s);
 }
 
+static int load_columns(emu_store *s)
+{
+    emu_view_unref(s->view);
+    s->view = NULL;
+    emu_columns_unref(s->columns);
+    s->columns = emu_columns_new();
+    return s->columns ? emu_columns_load(s) : -1;
+}
+
 /* One emulator at a time has the file: its mirrors would not see what another one writes.
  * WAL without syncing: a killed emulator leaves a consistent file, which is all that a test
  * double owes; a power cut may lose it. Memory stores need no journal file at all. */
@@ -263,7 +274,7 @@ int emu_store_open(emu_store *s, const char *path, int64_t app_id, char *err,
         if (sqlite3_prepare_v3(s->db, STATEMENTS[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &s->st[i], NULL))
             return fail(s, "prepared", err, err_n);
-    return load(s) ? fail(s, "loaded", err, err_n) : 0;
+    return load(s) || load_columns(s) ? fail(s, "loaded", err, err_n) : 0;
 }
 
 static void forget(emu_store *s)
@@ -288,6 +299,8 @@ void emu_store_close(emu_store *s)
         sqlite3_finalize(s->st[i]);
     sqlite3_close(s->db);
     forget(s);
+    emu_view_unref(s->view);
+    emu_columns_unref(s->columns);
     pthread_mutex_destroy(&s->mu);
 }
 
@@ -303,7 +316,7 @@ int emu_store_reset(emu_store *s)
     pthread_mutex_lock(&s->mu);
     rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
     forget(s);
-    rc = load(s) || rc ? -1 : 0;
+    rc = load(s) || load_columns(s) || rc ? -1 : 0;
     pthread_mutex_unlock(&s->mu);
     return rc;
 }
@@ -313,4 +326,7 @@ void emu_store_rollback(emu_store *s)
     emu_store_run(s, ST_ROLLBACK);
     forget(s);
     load(s);
+    s->merges++;
+    if (s->columns)
+        emu_columns_rollback(s->columns);
 }

@@ -61,6 +61,9 @@ typedef struct emu_store {
     size_t dirty_n, dirty_cap;
     emu_map types; /* event type -> (void *)id */
     int64_t next_seq, next_props, next_type;
+    uint64_t merges;             /* grows whenever users may have become one */
+    struct emu_columns *columns; /* the events once more, for analytics */
+    struct emu_view *view;       /* the last one made of them, NULL: none */
 
     struct emu_seen *seen; /* insert_ids of the last days: open addressing */
     size_t seen_n, seen_cap;

@@ -57,6 +57,10 @@
     X(taxonomy_concurrency, 1, 1000, 4, "", "cost of taxonomy requests at once")         \
     X(taxonomy_per_hour, 1, INT64_MAX, 7200, "", "cost of taxonomy requests")            \
     X(profiles_per_minute, 1, INT64_MAX, 600, "", "user profile requests")               \
+    X(cost_limits, 0, 1, 1, "false|true", "enforce the cost of analytics queries")       \
+    X(cost_per_hour, 1, INT64_MAX, 108000, "", "cost of analytics queries")              \
+    X(cost_at_once, 1, INT64_MAX, 1000, "", "cost of analytics queries")                 \
+    X(cost_window, 0, 1, 0, "in_flight|five_minutes", "what counts as at once")          \
     X(downloads_per_10min, 1, INT64_MAX, 60, "", "cohort download requests")             \
     X(downloads_parallel, 1, INT64_MAX, 4, "", "cohort jobs running at once")            \
     X(downloads_per_month, 1, INT64_MAX, 500, "", "cohort download requests")            \
@@ -72,6 +76,24 @@
     X(updates_per_hour, 0, INT32_MAX, 1800, "", "property updates of a user")            \
     X(ledger, 0, 1, 1, "false|true", "keep the fate of each insert_id")                  \
     X(ledger_entries, 0, 100000000, 2000000, "", "insert_ids kept")                      \
+    X(week_start, 0, 6, 0, "monday|tuesday|wednesday|thursday|friday|saturday|sunday",   \
+      "first day of weeks")                                                              \
+    X(unknown_names, 0, 1, 0, "refuse|accept",                                           \
+      "event types and properties never received, in a query")                           \
+    X(clip_edges, 0, 1, 1, "false|true", "first and last bucket end with the range")     \
+    X(pct_dau_scale, 0, 1, 0, "percent|fraction", "0 to 100, or 0 to 1")                 \
+    X(histogram_bins, 0, 1, 0, "distinct|ten", "one bin per number, or ten equal ones")  \
+    X(who_window, 0, 1, 0, "bucket|range",                                               \
+      "end of a who-performed window: of the row's bucket, or of the range")             \
+    X(funnel_index_0, 0, 1, 0, "live|documented",                                        \
+      "transition times at index 0: from first to last step, or 0")                      \
+    X(funnel_new, 0, 1, 0, "any_day|first_day", "entries of new users that count")       \
+    X(funnel_short_window, 0, 1, 0, "one_day|seconds",                                   \
+      "an unordered funnel with a window below a day")                                   \
+    X(retention_windows, 0, 1, 0, "rolling|calendar", "from each start, or by date")     \
+    X(retention_n_day, 0, 1, 0, "refuse|accept", "the documented spelling n-day")        \
+    X(ltv_first_day, 0, 1, 0, "24h|48h", "revenue that r1d holds")                       \
+    X(ltv_shape, 0, 1, 0, "live|documented", "dates and keys of the answer")             \
     X(journal, 0, 1, 1, "false|true", "record requests")                                 \
     X(journal_entries, 0, 10000000, 20000, "", "requests kept")                          \
     X(journal_bytes, 0, INT64_MAX, 67108864, "", "body bytes kept")

@@ -118,6 +118,7 @@ static bool name_user(emu_store *s, emu_user *u, emu_str user_id)
 static bool merge(emu_store *s, emu_user *from, emu_user *to)
 {
     from->into = to;
+    s->merges++;
     return touch(s, from);
 }
 

@@ -13,6 +13,7 @@ local M = {}
 
 local OPTIONS = {
   store = true, api_key = true, secret_key = true, app_id = true, seed = true, listen = true,
+  time_zone = true,
 }
 
 -- What a control body needs and no more: strings, numbers, booleans, lists, records.
@@ -155,8 +156,8 @@ end
 Emulator.__close = Emulator.close
 
 --- Starts an emulator.
--- @tparam[opt] table options store, api_key, secret_key, app_id, seed, listen; any other name
--- is a switch
+-- @tparam[opt] table options store, api_key, secret_key, app_id, seed, listen,
+-- time_zone; any other name is a switch
 -- @treturn[1] table the emulator: url, api_key, secret_key, app_id, control_url, control_token
 -- @treturn[2] nil
 -- @treturn[2] string what was refused

@@ -46,6 +46,7 @@ class Emulator:
         app_id: id of the project.
         seed: ``"demo"`` fills an empty store with a small generated project.
         listen: address of the API, loopback only; port 0 takes a free one.
+        time_zone: IANA name of the project's zone, which rules the dates of analytics.
         **switches: behaviour switches, as for :meth:`switch`.
 
     Raises:
@@ -62,6 +63,7 @@ class Emulator:
         app_id: int | None = None,
         seed: str | None = None,
         listen: str | None = None,
+        time_zone: str = "UTC",
         **switches: bool | int | str,
     ) -> None:
         self._core = _load()(
@@ -71,6 +73,7 @@ class Emulator:
             app_id=app_id or 0,
             seed=seed,
             listen=listen,
+            time_zone=time_zone,
         )
         self.url: str = self._core.url
         self.control_url: str = self._core.control_url

@@ -76,6 +76,7 @@ static int emulator_new(lua_State *L)
     o.secret_key = option(L, "secret_key");
     o.seed = option(L, "seed");
     o.listen = option(L, "listen");
+    o.time_zone = option(L, "time_zone");
     lua_getfield(L, 1, "app_id");
     o.app_id = lua_isnil(L, -1) ? 0 : (int64_t)luaL_checknumber(L, -1);
     emu = lx_newuserdata(L, sizeof(*emu));

@@ -30,7 +30,7 @@ static twe *open_emulator(emulator_object *self)
 static PyObject *emulator_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"store", "api_key", "secret_key", "app_id",
-                            "seed",  "listen",  NULL};
+                            "seed",  "listen",  "time_zone",  NULL};
     twe_options o = TWE_OPTIONS_INIT;
     long long app_id = 0;
     char err[512];
@@ -38,9 +38,9 @@ static PyObject *emulator_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     twe *e = NULL;
     int rc;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zzzLzz:Emulator", names, &o.store,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zzzLzzz:Emulator", names, &o.store,
                                      &o.api_key, &o.secret_key, &app_id, &o.seed,
-                                     &o.listen))
+                                     &o.listen, &o.time_zone))
         return NULL;
     o.app_id = app_id;
     self = (emulator_object *)PyType_GenericAlloc(type, 0);
@@ -176,7 +176,7 @@ static PyGetSetDef emulator_getset[] = {
 static PyType_Slot emulator_slots[] = {
     {Py_tp_doc,
      "Emulator(*, store=None, api_key=None, secret_key=None, app_id=0, seed=None, "
-     "listen=None)\n--\n\nA running emulator inside this process."},
+     "listen=None, time_zone=None)\n--\n\nA running emulator inside this process."},
     {Py_tp_new, emulator_new},
     {Py_tp_dealloc, emulator_dealloc},
     {Py_tp_traverse, emulator_traverse},

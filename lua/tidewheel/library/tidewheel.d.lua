@@ -545,6 +545,7 @@ local emulator = {}
 ---@field secret_key? string
 ---@field app_id? integer
 ---@field seed? "demo"
+---@field time_zone? string IANA name, "UTC"
 ---@field listen? string "127.0.0.1:0"; loopback only
 
 ---@param options? tidewheel.EmulatorOptions
