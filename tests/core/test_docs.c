@@ -138,9 +138,18 @@ static void compare(const char *path, void (*make)(tw_buf *doc))
 
 static void put_argument(tw_buf *doc, const tw_argument *arg)
 {
-    static const char *const kinds[] = {
-        "text", "whole number",         "number",        "true or false", "true or false",
-        "day",  "number or its digits", "list of texts", "JSON"};
+    static const char *const kinds[] = {"text",
+                                        "whole number",
+                                        "number",
+                                        "true or false",
+                                        "true or false",
+                                        "day",
+                                        "number or its digits",
+                                        "list of texts",
+                                        "JSON",
+                                        "event",
+                                        "segment",
+                                        "ranges"};
     static const char *const places[] = {"query", "body", "path", "not sent"};
     const char *at;
 

@@ -36,6 +36,15 @@ TW_API tw_json_writer *tw_arguments_writer(tw_arguments *args);
  */
 TW_API int tw_arguments_start(tw_job **out, tw_arguments *args, tw_queue *queue,
                               tw_error **err);
+/**
+ * What the call would cost of its budget, without making it; for queries days x conditions x type,
+ * the upper bound where the documents can be read in two ways (Amplitude Dashboard REST API docs,
+ * "rate limits", read 2026-11-27). Errors are those of the start, and TW_E_INVALID where nobody
+ * can tell, as of a saved chart.
+ *
+ * @param args taken always
+ */
+TW_API int tw_arguments_estimate(int64_t *out, tw_arguments *args, tw_error **err);
 /** NULL is allowed. */
 TW_API void tw_arguments_abort(tw_arguments *args);
 

@@ -316,6 +316,15 @@ static int json_value(tw_buf *out, const tw_argument *arg, const char *field,
     return rc;
 }
 
+/* A JSON text is told from the name of an event by how it begins. */
+static int document_value(tw_buf *out, const tw_argument *arg, const char *field,
+                          const char *json, size_t size, tw_error **err)
+{
+    if (size > 2 && json[0] == '"' && (json[1] == '{' || json[1] == '['))
+        return json_value(out, arg, field, json, size, err);
+    return arg->rule(out, field, json, size, err);
+}
+
 int tw__argument_value(tw_buf *out, const tw_argument *arg, const char *field,
                        const char *json, size_t size, tw_error **err)
 {
@@ -335,6 +344,10 @@ int tw__argument_value(tw_buf *out, const tw_argument *arg, const char *field,
         return list_value(out, arg, field, json, size, err);
     case TW_KIND_JSON:
         return json_value(out, arg, field, json, size, err);
+    case TW_KIND_EVENT:
+    case TW_KIND_SEGMENT:
+    case TW_KIND_RANGES:
+        return document_value(out, arg, field, json, size, err);
     case TW_KIND_TEXT:
         break;
     }

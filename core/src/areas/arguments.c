@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "areas/analytics_query.h"
 #include "areas/argument_value.h"
 #include "base/alloc.h"
 #include "base/distance.h"
@@ -21,6 +22,7 @@ enum { QUERY_MOST = 64 * 1024, FORM_MOST = 4 * 1024 * 1024, PATH_VALUES = 4 };
 const tw_operation *tw__operation(tw_endpoint_id id)
 {
     static const tw_operation *const areas[] = {
+        tw__analytics_operations,
         tw__taxonomy_operations,
         tw__users_operations,
         tw__profile_operations,
@@ -142,7 +144,8 @@ typedef struct encoding {
     tw_buf query, form, path;
     size_t path_at[PATH_VALUES]; /* where each value begins in `path` */
     size_t path_values;
-    tw_buf text; /* what is sent of one value, not yet percent-encoded */
+    tw_buf text;  /* what is sent of one value, not yet percent-encoded */
+    size_t index; /* of the value in a REPEATED one */
     unsigned flags;
 } encoding;
 
@@ -163,12 +166,15 @@ static void encoding_clear(encoding *en)
     tw__buf_clear(&en->text);
 }
 
-static int pair_put(tw_buf *to, const char *name, const tw_buf *text)
+/* `number`: 0 for the name alone. */
+static int pair_put(tw_buf *to, const char *name, size_t number, const tw_buf *text)
 {
     int rc = to->size > 0 ? tw__buf_putc(to, '&') : TW_OK;
 
     if (rc == TW_OK)
         rc = tw__url_encode(to, name, strlen(name));
+    if (rc == TW_OK && number != 0)
+        rc = tw__buf_printf(to, "%zu", number);
     if (rc == TW_OK)
         rc = tw__buf_putc(to, '=');
     if (rc == TW_OK && text->size > 0)
@@ -191,14 +197,15 @@ static int value_put(encoding *en, const char *field, tw_error **err)
 {
     const tw_argument *arg = en->arg;
     const char *name = arg->sent != NULL ? arg->sent : arg->name;
+    size_t number = (arg->flags & TW_NUMBERED) != 0 && en->index > 0 ? en->index + 1 : 0;
     int rc = TW_OK;
 
     switch (arg->place) {
     case TW_IN_QUERY:
-        rc = pair_put(&en->query, name, &en->text);
+        rc = pair_put(&en->query, name, number, &en->text);
         break;
     case TW_IN_FORM:
-        rc = pair_put(&en->form, name, &en->text);
+        rc = pair_put(&en->form, name, number, &en->text);
         break;
     case TW_IN_PATH:
         rc = path_put(en);
@@ -238,7 +245,8 @@ static int repeated_encode(encoding *en, const char *json, size_t size, tw_error
         rc = tw__parts_next(&parts, &part);
         if (rc != TW_OK)
             break;
-        snprintf(field, sizeof field, "%s[%zu]", name, count++);
+        en->index = count++;
+        snprintf(field, sizeof field, "%s[%zu]", name, en->index);
         rc = one_encode(en, field, part.text, part.size, err);
     }
     tw__parts_end(&parts);
@@ -256,6 +264,26 @@ static int is_bool(const char *json, size_t size)
     return kind == TW_JSON_TRUE || kind == TW_JSON_FALSE;
 }
 
+static int has_pair(const tw_buf *query, const char *pair)
+{
+    size_t size = strlen(pair);
+    const char *at = query->data;
+    size_t left = query->size;
+
+    while (left >= size) {
+        const char *end = memchr(at, '&', left);
+        size_t whole = end != NULL ? (size_t)(end - at) : left;
+
+        if (whole == size && memcmp(at, pair, size) == 0)
+            return 1;
+        if (end == NULL)
+            break;
+        at = end + 1;
+        left -= whole + 1;
+    }
+    return 0;
+}
+
 static int given_one(encoding *en, const char *json, size_t size, tw_error **err)
 {
     const tw_argument *arg = en->arg;
@@ -265,7 +293,7 @@ static int given_one(encoding *en, const char *json, size_t size, tw_error **err
         en->flags |= TW_CALL_UNSURE;
     if ((arg->flags & (TW_OR_BOOL | TW_ONLY_TRUE)) != 0 && json[0] == 'f')
         return TW_OK;
-    if (arg->with != NULL) {
+    if (arg->with != NULL && !has_pair(&en->query, arg->with)) {
         rc = en->query.size > 0 ? tw__buf_putc(&en->query, '&') : TW_OK;
         if (rc == TW_OK)
             rc = tw__buf_puts(&en->query, arg->with);
@@ -288,6 +316,7 @@ static int given_encode(encoding *en, const tw_given *given, tw_error **err)
         const tw_argument *arg = &op->arguments[i];
 
         en->arg = arg;
+        en->index = 0;
         if (given->text[i] == NULL) {
             if ((arg->flags & TW_REQUIRED) != 0)
                 rc = tw__error_at(err, TW_E_VALIDATION, arg->name,
@@ -339,24 +368,51 @@ static int call_start(tw_job **out, tw_gate *gate, const tw_given *given, encodi
     return tw__call_job_start(out, gate, &spec, &reading, queue, err);
 }
 
+/* All checks, and the request. */
+static int operation_encode(encoding *en, tw_given *given, const tw_gate *gate,
+                            const char *json, size_t size, tw_error **err)
+{
+    const tw_operation *op = given->operation;
+    int rc = tw__gate_allows(gate, op->endpoint, err);
+
+    if (rc == TW_OK)
+        rc = given_collect(given, json, size, err);
+    if (rc == TW_OK)
+        rc = given_encode(en, given, err);
+    return rc == TW_OK && op->check != NULL ? op->check(given, err) : rc;
+}
+
 int tw__operation_start(tw_job **out, tw_gate *gate, const tw_operation *op,
                         const char *json, size_t size, tw_queue *queue, tw_error **err)
 {
     tw_given given = {.operation = op};
     encoding en;
-    int rc = tw__gate_allows(gate, op->endpoint, err);
+    int rc;
 
     *out = NULL;
-    if (rc != TW_OK)
-        return rc;
     encoding_init(&en);
-    rc = given_collect(&given, json, size, err);
-    if (rc == TW_OK)
-        rc = given_encode(&en, &given, err);
-    if (rc == TW_OK && op->check != NULL)
-        rc = op->check(&given, err);
+    rc = operation_encode(&en, &given, gate, json, size, err);
     if (rc == TW_OK)
         rc = call_start(out, gate, &given, &en, queue, err);
+    encoding_clear(&en);
+    return rc;
+}
+
+int tw__operation_cost(int64_t *out, const tw_gate *gate, const tw_operation *op,
+                       const char *json, size_t size, tw_error **err)
+{
+    const tw_endpoint *row = tw__endpoint(op->endpoint);
+    tw_given given = {.operation = op};
+    encoding en;
+    int rc;
+
+    *out = 0;
+    encoding_init(&en);
+    rc = operation_encode(&en, &given, gate, json, size, err);
+    if (rc == TW_OK && row->cost == TW_COST_QUERY)
+        rc = tw__query_cost(out, &given, err);
+    else if (rc == TW_OK)
+        *out = row->cost == TW_COST_NONE ? 0 : row->cost == TW_COST_TWO ? 2 : 1;
     encoding_clear(&en);
     return rc;
 }

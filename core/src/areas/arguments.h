@@ -27,17 +27,21 @@ typedef enum tw_kind {
     TW_KIND_DATE, /* "20260301" or "2026-03-01", sent as the former */
     TW_KIND_ID,   /* a number of up to 64 bits, as one or as its digits */
     TW_KIND_LIST, /* of texts, sent with commas between */
-    TW_KIND_JSON  /* sent as the JSON text of the value */
+    TW_KIND_JSON, /* sent as the JSON text of the value */
+    TW_KIND_EVENT, /* documents of queries, see docs/analytics.md; given as they are or as */
+    TW_KIND_SEGMENT, /* their JSON text, an event also by its name. Their rule sees them all */
+    TW_KIND_RANGES /* [[from, to], ...], likewise */
 } tw_kind;
 
 enum {
     TW_REQUIRED = 1,
-    TW_REPEATED = 2,  /* a list: the name is sent once for each value, in order */
-    TW_FILLED = 4,    /* neither "" nor an empty list */
-    TW_OR_INT = 8,    /* a text that may be given as a whole number */
-    TW_RENAMES = 16,  /* makes repeating the call another call: see TW_CALL_UNSURE */
-    TW_OR_BOOL = 32,  /* a LIST that may be true instead (only `with` is sent) or false */
-    TW_ONLY_TRUE = 64 /* false is not sent */
+    TW_REPEATED = 2, /* a list: the name is sent once for each value, in order */
+    TW_FILLED = 4,   /* neither "" nor an empty list */
+    TW_OR_INT = 8,   /* a text that may be given as a whole number */
+    TW_RENAMES = 16, /* makes repeating the call another call: see TW_CALL_UNSURE */
+    TW_OR_BOOL = 32, /* a LIST that may be true instead (only `with` is sent) or false */
+    TW_ONLY_TRUE = 64, /* false is not sent */
+    TW_NUMBERED = 128  /* with REPEATED: name, name2, name3 */
 };
 
 /* Checks a value, which is well-formed JSON, and writes what is sent of it to `out`, which is
@@ -55,9 +59,10 @@ typedef struct tw_argument {
     const char
         *choices; /* "active|new", or "day=1|week=7" where callers may use names; the
                             value after '=' is taken as well. TEXT, INT and LIST. */
-    tw_value_rule rule; /* TEXT and JSON, instead of sending it as it is */
-    const char *with;   /* a query pair, encoded, that goes before it */
-    const char *doc;    /* for docs/arguments.md: a few words */
+    tw_value_rule rule; /* TEXT, JSON and documents, instead of sending it as it is */
+    const char
+        *with; /* a query pair, encoded, that goes before it if it is not there yet */
+    const char *doc; /* for docs/arguments.md: a few words */
 } tw_argument;
 
 /* The values given to one call. */
@@ -81,6 +86,7 @@ typedef struct tw_operation {
 #define TW_ARGUMENTS(table) (table), sizeof(table) / sizeof *(table)
 
 /* The tables of the areas, each ended by a row without arguments. */
+extern const tw_operation tw__analytics_operations[];
 extern const tw_operation tw__taxonomy_operations[];
 extern const tw_operation tw__users_operations[];
 extern const tw_operation tw__profile_operations[];
@@ -101,6 +107,10 @@ int tw__given_is(const tw_given *given, const char *name, const char *text);
 /* `json` is one object. @thread any */
 int tw__operation_start(tw_job **out, tw_gate *gate, const tw_operation *op,
                         const char *json, size_t size, tw_queue *queue, tw_error **err);
+
+/* What it would cost of its budget; everything is checked as for the start. @thread any */
+int tw__operation_cost(int64_t *out, const tw_gate *gate, const tw_operation *op,
+                       const char *json, size_t size, tw_error **err);
 
 /* ---- the values as text ------------------------------------------------------------ */
 

@@ -63,20 +63,42 @@ tw_json_writer *tw_arguments_writer(tw_arguments *args)
     return args->writer;
 }
 
+/* The collected object; TW_OK with a text that is borrowed from the writer. */
+static int arguments_text(const char **text, size_t *size, const tw_arguments *args,
+                          tw_error **err)
+{
+    int rc = tw__client_check(args->cl, err);
+
+    if (rc == TW_OK && !tw_json_writer_complete(args->writer))
+        rc = tw_json_writer_error(args->writer, err);
+    if (rc == TW_OK)
+        *text = tw_json_writer_text(args->writer, size);
+    return rc;
+}
+
 int tw_arguments_start(tw_job **out, tw_arguments *args, tw_queue *queue, tw_error **err)
 {
     const char *text;
     size_t size;
-    int rc = tw__client_check(args->cl, err);
+    int rc = arguments_text(&text, &size, args, err);
 
     *out = NULL;
-    if (rc == TW_OK && !tw_json_writer_complete(args->writer))
-        rc = tw_json_writer_error(args->writer, err);
-    if (rc == TW_OK) {
-        text = tw_json_writer_text(args->writer, &size);
+    if (rc == TW_OK)
         rc = tw__operation_start(out, args->cl->gate, args->operation, text, size, queue,
                                  err);
-    }
+    tw_arguments_abort(args);
+    return rc;
+}
+
+int tw_arguments_estimate(int64_t *out, tw_arguments *args, tw_error **err)
+{
+    const char *text;
+    size_t size;
+    int rc = arguments_text(&text, &size, args, err);
+
+    *out = 0;
+    if (rc == TW_OK)
+        rc = tw__operation_cost(out, args->cl->gate, args->operation, text, size, err);
     tw_arguments_abort(args);
     return rc;
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Labels of series, in whichever of their shapes. */
+#ifndef TW_AREAS_ANALYTICS_SERIES_H
+#define TW_AREAS_ANALYTICS_SERIES_H
+
+#include "areas/shape.h"
+
+/* "label":[...],"event":n,"segment":n, from one element of seriesLabels and of seriesMeta, either
+ * of which may be absent. */
+void tw__shape_label(tw_shape *shape, tw_view label, tw_view meta);
+/* The data of an answer, which has to be of that kind; absent where it failed. */
+tw_view tw__shape_data(tw_shape *shape, tw_view root, tw_json_kind kind);
+
+#endif
