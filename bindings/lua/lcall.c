@@ -57,4 +57,41 @@ static int client_call_start(lua_State *L)
     return lx_job_started(L, j, rc, err);
 }
 
-const luaL_Reg lx_call_methods[] = {{"call_start", client_call_start}, {NULL, NULL}};
+/* client:estimate(endpoint [, arguments]) -> the cost, or nil and the error. */
+static int client_estimate(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    const char *endpoint = luaL_checkstring(L, 2);
+    lx_encoding run = {.body = encode_arguments};
+    tw_error *err = NULL;
+    tw_arguments *args = NULL;
+    int64_t cost;
+    lx_box *box;
+    int rc;
+
+    if (!lua_isnoneornil(L, 3))
+        luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    lx_prepare_encoding(L, &run);
+    box = lx_newbox(L, release_arguments);
+    rc = tw_arguments_begin(&args, c->cl, endpoint, &err);
+    box->resource = args;
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    run.en.wr = tw_arguments_writer(args);
+    lx_run_encoding(L, &run);
+    if (run.code == TW_E_NOMEM)
+        return lx_fail(L, TW_E_NOMEM, NULL);
+    box->resource = NULL;
+    rc = tw_arguments_estimate(&cost, args, &err);
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    if (!lx_pushinteger(L, cost))
+        lua_pushnumber(L, (lua_Number)cost);
+    return 1;
+}
+
+const luaL_Reg lx_call_methods[] = {
+    {"call_start", client_call_start}, {"estimate", client_estimate}, {NULL, NULL}};

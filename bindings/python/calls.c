@@ -192,6 +192,31 @@ PyObject *twpy_client_call(PyObject *self, PyObject *args)
     return job_or_raise(self, rc, job, err, queue);
 }
 
+const char twpy_client_estimate_doc[] =
+    "estimate($self, endpoint, arguments, hook, /)\n--\n\n"
+    "What a call with arguments would cost of its budget; nothing is sent.";
+
+PyObject *twpy_client_estimate(PyObject *self, PyObject *args)
+{
+    const char *endpoint;
+    PyObject *dict;
+    PyObject *hook;
+    tw_arguments *given;
+    tw_error *err = NULL;
+    int64_t cost;
+    int rc;
+
+    if (!PyArg_ParseTuple(args, "sO!O:estimate", &endpoint, &PyDict_Type, &dict, &hook))
+        return NULL;
+    given = arguments_make(self, endpoint, dict, hook);
+    if (given == NULL)
+        return NULL;
+    rc = tw_arguments_estimate(&cost, given, &err);
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(self), rc, err);
+    return PyLong_FromLongLong(cost);
+}
+
 /* ---- cohorts ------------------------------------------------------------------------- */
 
 const char twpy_client_cohort_list_doc[] =

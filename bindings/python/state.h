@@ -176,6 +176,7 @@ PyObject *twpy_client_drain(PyObject *self, PyObject *queue);
 PyObject *twpy_client_close_start(PyObject *self, PyObject *queue);
 PyObject *twpy_client_raw(PyObject *self, PyObject *args);
 PyObject *twpy_client_call(PyObject *self, PyObject *args);
+PyObject *twpy_client_estimate(PyObject *self, PyObject *args);
 PyObject *twpy_client_export(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_list(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_download(PyObject *self, PyObject *args);
@@ -184,7 +185,7 @@ PyObject *twpy_client_cohort_update(PyObject *self, PyObject *args);
 
 extern const char twpy_client_flush_doc[], twpy_client_drain_doc[],
     twpy_client_close_start_doc[], twpy_client_raw_doc[], twpy_client_call_doc[],
-    twpy_client_export_doc[], twpy_client_cohort_list_doc[],
+    twpy_client_estimate_doc[], twpy_client_export_doc[], twpy_client_cohort_list_doc[],
     twpy_client_cohort_download_doc[], twpy_client_cohort_upload_doc[],
     twpy_client_cohort_update_doc[];
 
@@ -192,13 +193,13 @@ extern const char twpy_client_flush_doc[], twpy_client_drain_doc[],
     {                                                              \
 #name, twpy_client_##name, flags, twpy_client_##name##_doc \
     }
-#define TWPY_CLIENT_STARTERS                                                  \
-    TWPY_STARTER(flush, METH_O), TWPY_STARTER(drain, METH_O),                 \
-        TWPY_STARTER(close_start, METH_O), TWPY_STARTER(raw, METH_VARARGS),   \
-        TWPY_STARTER(call, METH_VARARGS), TWPY_STARTER(export, METH_VARARGS), \
-        TWPY_STARTER(cohort_list, METH_VARARGS),                              \
-        TWPY_STARTER(cohort_download, METH_VARARGS),                          \
-        TWPY_STARTER(cohort_upload, METH_VARARGS),                            \
+#define TWPY_CLIENT_STARTERS                                                         \
+    TWPY_STARTER(flush, METH_O), TWPY_STARTER(drain, METH_O),                        \
+        TWPY_STARTER(close_start, METH_O), TWPY_STARTER(raw, METH_VARARGS),          \
+        TWPY_STARTER(call, METH_VARARGS), TWPY_STARTER(estimate, METH_VARARGS),      \
+        TWPY_STARTER(export, METH_VARARGS), TWPY_STARTER(cohort_list, METH_VARARGS), \
+        TWPY_STARTER(cohort_download, METH_VARARGS),                                 \
+        TWPY_STARTER(cohort_upload, METH_VARARGS),                                   \
         TWPY_STARTER(cohort_update, METH_VARARGS)
 
 #endif

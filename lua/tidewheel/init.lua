@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The module: what C gives, and on top of it what is said best in Lua.
 local core = require "tidewheel.core"
+local questions = require "tidewheel.questions"
 local events = require "tidewheel.events"
 
 local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
@@ -206,7 +207,14 @@ local function new(options)
   return check_defaults(made, defaults)
 end
 
+require "tidewheel.analytics"
+
 return {
+  ANY_ACTIVE_EVENT = "_active",
+  ANY_EVENT = "_all",
+  NEW_USERS = "_new",
+  event = questions.event,
+  segment = questions.segment,
   new = new,
   null = core.null,
   array = core.array,

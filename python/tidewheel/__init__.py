@@ -16,6 +16,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _core
 from . import errors as errors
 from ._core import __version__
+from .analytics import Analytics, AsyncAnalytics
+from .answers import (
+    Answer,
+    ChartAnswer,
+    Funnel,
+    FunnelAnswer,
+    FunnelDays,
+    FunnelStep,
+    ListedEvent,
+    LtvAnswer,
+    LtvCohort,
+    LtvPoint,
+    LtvSeries,
+    RetentionAnswer,
+    RetentionCell,
+    RetentionCohort,
+    RetentionSeries,
+    Series,
+    SeriesAnswer,
+    TimeBin,
+)
 from .client import Client
 from .cohorts import (
     AsyncCohorts,
@@ -46,6 +67,7 @@ from .errors import (
 )
 from .export import AsyncExport, Export
 from .jobs import AsyncJob
+from .questions import ANY_ACTIVE_EVENT, ANY_EVENT, NEW_USERS, Event, Segment
 from .results import Progress, Rejection, Report, Response, Stats
 
 if TYPE_CHECKING:
@@ -53,7 +75,13 @@ if TYPE_CHECKING:
     from .emulator import Emulator as Emulator
 
 __all__ = [
+    "ANY_ACTIVE_EVENT",
+    "ANY_EVENT",
+    "NEW_USERS",
+    "Analytics",
+    "Answer",
     "ApiError",
+    "AsyncAnalytics",
     "AsyncClient",
     "AsyncCohorts",
     "AsyncDownload",
@@ -61,6 +89,7 @@ __all__ = [
     "AsyncJob",
     "AuthError",
     "CanceledError",
+    "ChartAnswer",
     "Client",
     "ClosedError",
     "Cohort",
@@ -72,9 +101,19 @@ __all__ = [
     "Download",
     "Emulator",
     "Endpoint",
+    "Event",
     "Export",
     "ForkedError",
+    "Funnel",
+    "FunnelAnswer",
+    "FunnelDays",
+    "FunnelStep",
     "JobError",
+    "ListedEvent",
+    "LtvAnswer",
+    "LtvCohort",
+    "LtvPoint",
+    "LtvSeries",
     "Option",
     "PayloadTooLargeError",
     "Progress",
@@ -84,9 +123,17 @@ __all__ = [
     "Rejection",
     "Report",
     "Response",
+    "RetentionAnswer",
+    "RetentionCell",
+    "RetentionCohort",
+    "RetentionSeries",
+    "Segment",
+    "Series",
+    "SeriesAnswer",
     "ServerError",
     "Stats",
     "TidewheelError",
+    "TimeBin",
     "TransportError",
     "ValidationError",
     "__version__",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _core, events
+from ._calls import plain
 from .errors import ConfigError, TidewheelError, ValidationError
 from .jobs import Reply
 from .results import Rejection, Report, Response, Stats
@@ -313,6 +314,19 @@ class BaseClient:
                 ResourceWarning,
                 stacklevel=3,
             )
+
+    def estimate(self, endpoint: str, /, **arguments: Any) -> int:
+        """What a call would cost of its budget, without making it; see Analytics.estimate.
+
+        Args:
+            endpoint: A name as for call().
+            **arguments: Its arguments.
+
+        Raises:
+            ValidationError: As call() would.
+            ValueError: Nobody can tell, as for a saved chart.
+        """
+        return self._core.estimate(endpoint, arguments, plain)
 
     def describe(self) -> dict[str, Any]:
         """What is configured, with the versions of the libraries; secrets are redacted."""

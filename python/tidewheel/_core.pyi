@@ -95,6 +95,9 @@ class Client:
         queue: Queue | None,
         /,
     ) -> Job: ...
+    def estimate(
+        self, endpoint: str, arguments: dict[str, Any], hook: Callable[[Any], Any], /
+    ) -> int: ...
     def export(
         self,
         start: str,

@@ -14,6 +14,7 @@ from typing import Any
 from . import _base, _core, export
 from ._bridge import Bridge
 from ._calls import identity, plain
+from .analytics import AsyncAnalytics
 from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
 from .errors import ClosedError
@@ -82,6 +83,11 @@ class AsyncClient(_base.BaseClient):
         if bridge is None:
             bridge = self._bridges[loop] = Bridge(loop)
         return bridge
+
+    @property
+    def analytics(self) -> AsyncAnalytics:
+        """Ask for users, segmentation, funnels, retention. Only where a loop is running."""
+        return AsyncAnalytics(self._core, self._bridge())
 
     @property
     def cohorts(self) -> AsyncCohorts:

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import _base, _core, export
 from ._calls import identity, plain
+from .analytics import Analytics
 from .cohorts import Cohorts
 from .events import BeforeSend
 from .jobs import Call, Job
@@ -55,8 +56,10 @@ class Client(_base.BaseClient):
         ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
     """
 
-    __slots__ = ("cohorts",)
+    __slots__ = ("analytics", "cohorts")
 
+    analytics: Analytics
+    """Ask for users, segmentation, funnels, retention, revenue, sessions."""
     cohorts: Cohorts
     """List, download, upload and update cohorts."""
 
@@ -83,6 +86,7 @@ class Client(_base.BaseClient):
             close_timeout=close_timeout,
             blocks=True,
         )
+        self.analytics = Analytics(self._core)
         self.cohorts = Cohorts(self._core)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> Report:

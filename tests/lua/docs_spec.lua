@@ -3,6 +3,7 @@
 local tw = require "tidewheel"
 local core = require "tidewheel.core"
 local tick = require "tidewheel.tick"
+local answers = require "tidewheel.answers"
 local emulator = require "tidewheel.emulator"
 
 local function read_annotations()
@@ -15,17 +16,20 @@ local function read_annotations()
       path = path or name
     end
   end
-  local file = assert(io.open((path:gsub("init%.lua$", "library/tidewheel.d.lua"))))
-  local text = file:read "*a"
-  file:close()
-  return text
+  local parts = {}
+  for i, name in ipairs{ "tidewheel", "analytics" } do
+    local file = assert(io.open((path:gsub("init%.lua$", "library/" .. name .. ".d.lua"))))
+    parts[i] = file:read "*a"
+    file:close()
+  end
+  return table.concat(parts, "\n")
 end
 
 -- {["Client:track"] = parameters}, and per function whether each parameter and a text stand above.
 local function documented()
   local functions, above = {}, {}
   for line in (read_annotations() .. "\n"):gmatch "([^\n]*)\n" do
-    local name, parameters = line:match "^function ([%w_.:]+)%(([%w_, ]*)%) end$"
+    local name, parameters = line:match "^function ([%w_.:]+)%(([%w_, .]*)%) end$"
     if name then
       functions[name] = { parameters = parameters, above = table.concat(above, "\n") }
     end
@@ -54,6 +58,10 @@ local function public()
   add("Cohorts:", core.cohorts)
   add("Job:", core.job, "Download:")
   add("Stream:", core.stream)
+  add("Analytics:", getmetatable(core.areas.analytics()).__index)
+  add("Event:", getmetatable(tw.event "a").__index)
+  add("Segment:", getmetatable(tw.segment()).__index)
+  add("SeriesAnswer:", getmetatable(answers.series{ series = {}, x = {} }), "Answer:")
   add("tick.", tick)
   add("Loop:", getmetatable(tick.new({})).__index)
   add("emulator.", emulator)
@@ -74,7 +82,8 @@ describe("the annotations", function()
   it("name no function that is not there", function()
     local names = public()
     for name in pairs(documented()) do
-      assert.truthy(names[name] or names[name:gsub("^Download", "Job")], name .. " does not exist")
+      local inherited = name:gsub("^Download", "Job"):gsub("^Answer", "SeriesAnswer")
+      assert.truthy(names[name] or names[inherited], name .. " does not exist")
     end
   end)
 

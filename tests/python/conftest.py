@@ -66,6 +66,7 @@ class Server:
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # a body is not to wait for the ACK of its head
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:

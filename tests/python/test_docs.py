@@ -80,8 +80,11 @@ def test_docs_name_arguments_and_errors_that_exist(path: Path) -> None:
             function = inits[0] if inits else node
         if "\nArgs:" in doc and not isinstance(function, ast.ClassDef):
             arguments = function.args
-            given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            given = [*arguments.posonlyargs, *arguments.args]
             names = [one.arg for one in given if one.arg not in ("self", "cls")]
+            if arguments.vararg is not None:
+                names.append("*" + arguments.vararg.arg)
+            names += [one.arg for one in arguments.kwonlyargs]
             if arguments.kwarg is not None:
                 names.append("**" + arguments.kwarg.arg)
             assert section(doc, "Args") == names, f"{path.name}: {node.name}"

@@ -13,7 +13,8 @@ import tidewheel
 from tidewheel.client import CLOSE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
-ANNOTATIONS = (ROOT / "lua" / "tidewheel" / "library" / "tidewheel.d.lua").read_text()
+LIBRARY = ROOT / "lua" / "tidewheel" / "library"
+ANNOTATIONS = "\n".join(path.read_text() for path in sorted(LIBRARY.glob("*.d.lua")))
 
 # What only one language has, and why. An entry that is no longer true fails as well.
 LUA_ONLY = {
@@ -62,7 +63,11 @@ def without(names: set[str], section: str) -> set[str]:
 
 
 def test_methods() -> None:
-    for lua, python in (("Client", tidewheel.Client), ("Cohorts", tidewheel.Cohorts)):
+    for lua, python in (
+        ("Client", tidewheel.Client),
+        ("Cohorts", tidewheel.Cohorts),
+        ("Analytics", tidewheel.Analytics),
+    ):
         names = {name for name in lua_methods(lua) if not name.endswith("_start")}
         assert without(names, lua) == public(python)
     # What is begun without waiting in Lua is awaited in Python.
@@ -70,6 +75,8 @@ def test_methods() -> None:
     assert started <= public(tidewheel.AsyncClient)
     started = {name.removesuffix("_start") for name in lua_methods("Cohorts") if "_start" in name}
     assert started <= public(tidewheel.AsyncCohorts)
+    started = {name.removesuffix("_start") for name in lua_methods("Analytics") if "_start" in name}
+    assert started | {"estimate"} == public(tidewheel.AsyncAnalytics)
 
 
 CALLS = {
@@ -82,6 +89,15 @@ CALLS = {
     "CohortDownload": tidewheel.Cohorts.download,
     "CohortUpload": tidewheel.Cohorts.upload,
     "CohortUpdate": tidewheel.Cohorts.update,
+    "Users": tidewheel.Analytics.users,
+    "Segmentation": tidewheel.Analytics.segmentation,
+    "FunnelQuery": tidewheel.Analytics.funnel,
+    "RetentionQuery": tidewheel.Analytics.retention,
+    "RevenueLtv": tidewheel.Analytics.revenue_ltv,
+    "Chart": tidewheel.Analytics.chart,
+    "SessionLength": tidewheel.Analytics.session_length,
+    "Sessions": tidewheel.Analytics.session_average,
+    "Composition": tidewheel.Analytics.composition,
 }
 POSITIONAL_IN_BOTH = {"self", "endpoint", "cohort_id"}
 
@@ -130,10 +146,24 @@ def test_timeouts() -> None:
         ("Rejection", tidewheel.Rejection),
         ("Progress", tidewheel.Progress),
         ("RawReply", tidewheel.Response),
+        ("FunnelStep", tidewheel.FunnelStep),
+        ("TimeBin", tidewheel.TimeBin),
+        ("RetentionCohort", tidewheel.RetentionCohort),
+        ("LtvPoint", tidewheel.LtvPoint),
+        ("LtvCohort", tidewheel.LtvCohort),
+        ("ListedEvent", tidewheel.ListedEvent),
     ],
 )
 def test_results(lua: str, python: Any) -> None:
     assert tuple(lua_class(lua)) == python._fields
+
+
+@pytest.mark.parametrize(
+    ("lua", "python"),
+    [("Series", tidewheel.Series), ("Funnel", tidewheel.Funnel)],
+)
+def test_results_with_a_name(lua: str, python: Any) -> None:
+    assert tuple(lua_class(lua)) == ("name", *python._fields)
 
 
 def test_the_report() -> None:

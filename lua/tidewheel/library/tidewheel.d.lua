@@ -37,6 +37,9 @@
 
 ---@class tidewheel
 ---@field null tidewheel.Null
+---@field ANY_ACTIVE_EVENT string the event that is any active one
+---@field ANY_EVENT string the event that is any one at all
+---@field NEW_USERS string the event of being new
 ---@field version string
 ---@field json tidewheel.json
 local tidewheel = {}
@@ -100,6 +103,7 @@ function json.decoder(options) end
 ---A client of one project. On Lua 5.4 it can be a `<close>` variable, which closes it as `close`
 ---does. A client that is collected sends nothing any more.
 ---@class tidewheel.Client
+---@field analytics tidewheel.Analytics
 ---@field cohorts tidewheel.Cohorts
 local Client = {}
 
@@ -337,6 +341,13 @@ function Client:call(endpoint, arguments) end
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
 function Client:call_start(endpoint, arguments, callback) end
+
+---What a call would cost of its budget, without making it.
+---@param endpoint string
+---@param arguments? table<string, any>
+---@return integer? cost
+---@return tidewheel.Error? err
+function Client:estimate(endpoint, arguments) end
 
 ---Readable while `update` has something to do; never read from it or close it.
 ---@return integer? fd

@@ -1,0 +1,162 @@
+-- SPDX-License-Identifier: MIT
+-- Builders of what a query asks: events, and segments of users. The core checks it all. Each is the
+-- document itself, with methods; a method gives another one, so that they can be shared.
+local core = require "tidewheel.core"
+
+local error, getmetatable, ipairs, pairs = error, getmetatable, ipairs, pairs
+local select, setmetatable, type = select, setmetatable, type
+local array = core.array
+
+local function copy(document)
+  local made = {}
+  for name, value in pairs(document) do
+    made[name] = value
+  end
+  return setmetatable(made, getmetatable(document))
+end
+
+-- A list that is one even where it is empty.
+local function extended(list, item)
+  local made = array{}
+  for i, one in ipairs(list or {}) do
+    made[i] = one
+  end
+  made[#made + 1] = item
+  return made
+end
+
+local function values(value)
+  if type(value) == "table" then
+    return value
+  end
+  return { value }
+end
+
+local Event = {}
+Event.__index = Event
+
+function Event:where(name, op, value, kind)
+  local event = copy(self)
+  event.filters = extended(self.filters, {
+    subprop_type = kind,
+    subprop_key = name,
+    subprop_op = op,
+    subprop_value = values(value),
+  })
+  return event
+end
+
+function Event:by(...)
+  local event = copy(self)
+  for i = 1, select("#", ...) do
+    local group = select(i, ...)
+    event.group_by = extended(event.group_by, type(group) == "table" and group or { value = group })
+  end
+  return event
+end
+
+local function event(name)
+  if type(name) ~= "string" then
+    error("the name of an event is a string", 2)
+  end
+  return setmetatable({ event_type = name }, Event)
+end
+
+local Segment = {}
+Segment.__index = Segment
+
+local function also(self, condition)
+  return setmetatable(extended(self, condition), Segment)
+end
+
+function Segment:where(name, op, value)
+  return also(self, { prop = name, op = op, values = values(value) })
+end
+
+-- Ids of cohorts, or what cohorts:list gives.
+local function ids(...)
+  local list = {}
+  for i = 1, select("#", ...) do
+    local cohort = select(i, ...)
+    list[i] = type(cohort) == "table" and cohort.id or cohort
+  end
+  return list
+end
+
+function Segment:in_cohort(...)
+  return self:where("userdata_cohort", "is", ids(...))
+end
+
+function Segment:not_in_cohort(...)
+  return self:where("userdata_cohort", "is not", ids(...))
+end
+
+local COUNTS = {
+  at_least = ">=", at_most = "<=", exactly = "=", more_than = ">", less_than = "<",
+}
+
+function Segment:performed(what, options)
+  local condition = { op = ">=", value = 1 }
+  local days, kind, counted
+  for name, value in pairs(options or {}) do
+    if COUNTS[name] then
+      if counted then
+        error(name .. " and " .. counted .. " were both given", 2)
+      end
+      counted, condition.op, condition.value = name, COUNTS[name], value
+    elseif name == "within_days" then
+      days = value
+    elseif name == "time_type" then
+      kind = value
+    else
+      error("performed has no option '" .. name .. "'", 2)
+    end
+  end
+  for name, value in pairs(type(what) == "table" and what or { event_type = what }) do
+    condition[name] = value
+  end
+  condition.type, condition.time_value = "event", days
+  condition.time_type = kind or (days and "forEachInterval" or "allTime")
+  return also(self, condition)
+end
+
+function Segment:not_performed(what, options)
+  local all = { exactly = 0 }
+  for name, value in pairs(options or {}) do
+    all[name] = value
+  end
+  return self:performed(what, all)
+end
+
+local function segment()
+  return setmetatable(array{}, Segment)
+end
+
+-- One segment (or cohort, or list of conditions) as a list of one, a cohort as a segment.
+local function segments(given)
+  if type(given) ~= "table" then
+    return given
+  end
+  if getmetatable(given) == Segment or given.id ~= nil then
+    given = { given }
+  end
+  local first = given[1]
+  if type(first) == "table" and (first.prop ~= nil or first.event_type ~= nil) then
+    given = { given }
+  end
+  local list = {}
+  for i, one in ipairs(given) do
+    list[i] = type(one) == "table" and one.id ~= nil and segment():in_cohort(one) or one
+  end
+  return list
+end
+
+-- One event or name of a property as a list of one.
+local function listed(given)
+  if type(given) == "string" or (type(given) == "table" and given.event_type ~= nil) then
+    return { given }
+  end
+  return given
+end
+
+return { event = event, segment = segment, segments = segments, listed = listed }
