@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* docs/configuration.md, docs/endpoints.md and docs/arguments.md are what the tables say. Run this
+/* docs/configuration.md, endpoints.md, arguments.md and events.md are what the tables say. Run this
  * program with TW_UPDATE_DOCS=1 to write them anew. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "client/config.h"
 #include "gate/endpoints.h"
+#include "ingest/event_fields.h"
 
 static void put(tw_buf *doc, const char *text)
 {
@@ -108,6 +109,93 @@ static void endpoints(tw_buf *doc)
     }
     put(doc,
         "\nThis page is made from the endpoint table in `core/src/gate/endpoints.c`.\n");
+}
+
+static void put_field(tw_buf *doc, const char *name, field_type type, const char *source,
+                      const char *meaning)
+{
+    static const char *const types[] = {
+        [TYPE_TEXT] = "text",
+        [TYPE_ID] =
+            "text of `min_id_length` (5) characters or more, none of the ids below",
+        [TYPE_EVENT_TYPE] = "text, not empty, none of the names below",
+        [TYPE_INSERT_ID] = "text, not empty",
+        [TYPE_CURRENCY] = "3 capital letters",
+        [TYPE_NUMBER] = "number",
+        [TYPE_INTEGER] = "whole number",
+        [TYPE_SESSION] = "whole milliseconds since 1970, or -1",
+        [TYPE_TIME] = "whole milliseconds since 1970, 12 to 14 digits",
+        [TYPE_BOOL] = "true or false",
+        [TYPE_OBJECT] = "object",
+        [TYPE_USER] = "object of properties, or of operations with `$identify`",
+        [TYPE_GROUP] = "object of properties or operations, with `$groupidentify`",
+        [TYPE_GROUPS] = "object of names or lists of names",
+        [TYPE_PLAN] = "object of `branch`, `source`, `version`, `versionId`: texts",
+        [TYPE_METADATA] = "object of `source_name`, `source_version`: texts",
+    };
+
+    tw__buf_printf(doc, "| `%s` | %s | %s | %s |\n", name, types[type], meaning, source);
+}
+
+static void events(tw_buf *doc)
+{
+    static const char API[] = "1, 2", V2[] = "1", PARTNERS[] = "3", SDKS[] = "4";
+
+    put(doc,
+        "# Events\n\n"
+        "What an event may hold, as `track` checks it before anything is queued. A field "
+        "that is not in the table is\nrefused: the server would ignore it without a word. "
+        "Texts have at most 1,024 characters, in whatever depth;\nobjects and lists are at "
+        "most 40 layers deep; an event fits into one request (`batch_bytes`). `null` counts "
+        "as\nabsent.\n\n"
+        "| field | value | meaning | source |\n|---|---|---|---|\n");
+#define FIELD(id, name, type, source, meaning) \
+    put_field(doc, name, TYPE_##type, source, meaning);
+    EVENT_FIELDS(FIELD)
+#undef FIELD
+    put(doc,
+        "\nSources: 1 HTTP V2 API docs, 2 Batch Event Upload API docs, 3 partner "
+        "pages, all read 2026-11-23; 4 only sent\nby the official SDKs.\n\n"
+        "## Property operations\n\n"
+        "`user_properties` of `$identify` and `group_properties` of `$groupidentify` "
+        "hold either plain properties, which\nare set, or operations; a mix is "
+        "refused. The server applies them in this order (Identify API docs, "
+        "read\n2026-11-23; the order and `$clearAll`: SDKs).\n\n"
+        "| operation | operand | effect |\n|---|---|---|\n");
+#define PROPERTIES "object: property to value"
+#define NUMBERS "object: property to number"
+#define ANY "anything"
+#define OPERATION(name, operand, effect) \
+    tw__buf_printf(doc, "| `%s` | %s | %s |\n", name, operand, effect);
+    OPERATIONS(OPERATION)
+#undef OPERATION
+#undef PROPERTIES
+#undef NUMBERS
+#undef ANY
+    tw__buf_printf(
+        doc,
+        "\n## Rules of the whole\n\n"
+        "- `event_type` and one of `user_id` and `device_id` are required; "
+        "`$groupidentify` needs no id.\n"
+        "- An event has at most %d group types and %d group values; "
+        "`$groupidentify` names at least one.\n"
+        "- Operations need `$identify` or `$groupidentify`; `group_properties` "
+        "need `$groupidentify`.\n"
+        "- `productId` and `revenueType` need `price` or `revenue`.\n\n"
+        "## Ids the server refuses\n\n"
+        "Whatever their case, and whatever `min_id_length` says:",
+        MAX_GROUP_TYPES, MAX_GROUP_VALUES);
+#define NAME(text) tw__buf_printf(doc, " `%s`,", text);
+    BANNED_IDS(NAME)
+    tw__buf_printf(doc,
+                   " `%s`.\n\n## Reserved names\n\nOf events the server makes "
+                   "itself:",
+                   BANNED_UUID_TEXT);
+    RESERVED_NAMES(NAME)
+#undef NAME
+    doc->size--;
+    put(doc, ".\n\nThis page is made from the tables in "
+             "`core/src/ingest/event_fields.h`.\n");
 }
 
 static void compare(const char *path, void (*make)(tw_buf *doc))
@@ -224,12 +312,19 @@ static void arguments_page_is_current(void **state)
     compare("docs/arguments.md", arguments);
 }
 
+static void events_page_is_current(void **state)
+{
+    (void)state;
+    compare("docs/events.md", events);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configuration_page_is_current),
         cmocka_unit_test(endpoints_page_is_current),
         cmocka_unit_test(arguments_page_is_current),
+        cmocka_unit_test(events_page_is_current),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,8 @@
 
 #include "base/distance.h"
 
-#define FIELD_ROW(id, name, type) {name, sizeof(name) - 1, TYPE_##type, FIELD_##id},
+#define FIELD_ROW(id, name, type, source, doc) \
+    {name, sizeof(name) - 1, TYPE_##type, FIELD_##id},
 const tw_event_field tw__event_fields[] = {EVENT_FIELDS(FIELD_ROW)};
 #undef FIELD_ROW
 

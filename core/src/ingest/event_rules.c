@@ -11,58 +11,41 @@
 
 _Static_assert((int)FIELD_COUNT < (int)TW__MARKS, "a field's mark is its id + 1");
 
-/* What an operation's value must be (Identify API docs, read 2026-11-23). */
 typedef enum operand { OPERAND_PROPERTIES, OPERAND_NUMBERS, OPERAND_ANY } operand;
+#define OPERATION_ROW(name, operand, doc) {name, OPERAND_##operand},
 static const struct {
     const char *name;
     operand operand;
-} operations[] = {
-    {"$set", OPERAND_PROPERTIES},       {"$setOnce", OPERAND_PROPERTIES},
-    {"$add", OPERAND_NUMBERS},          {"$append", OPERAND_PROPERTIES},
-    {"$prepend", OPERAND_PROPERTIES},   {"$unset", OPERAND_PROPERTIES},
-    {"$preInsert", OPERAND_PROPERTIES}, {"$postInsert", OPERAND_PROPERTIES},
-    {"$remove", OPERAND_PROPERTIES},    {"$clearAll", OPERAND_ANY},
-};
+} operations[] = {OPERATIONS(OPERATION_ROW)};
+#undef OPERATION_ROW
 
-/* Ids the server refuses, whatever their case (HTTP V2 API docs, read 2026-11-23). */
-#define BANNED_ID(text)        \
-    {                          \
-        sizeof(text) - 1, text \
-    }
-static const struct {
+typedef struct name_row {
     size_t size;
     const char *text;
-} banned_ids[] = {BANNED_ID("anonymous"), BANNED_ID("nil"),     BANNED_ID("none"),
-                  BANNED_ID("null"),      BANNED_ID("n/a"),     BANNED_ID("na"),
-                  BANNED_ID("undefined"), BANNED_ID("unknown"), BANNED_ID("{}"),
-                  BANNED_ID("lmy47d"),    BANNED_ID("0"),       BANNED_ID("-1")};
-#undef BANNED_ID
-static const char banned_uuid[] = "00000000-0000-0000-0000-000000000000";
+} name_row;
+#define NAME_ROW(text) {sizeof(text) - 1, text},
+static const name_row banned_ids[] = {BANNED_IDS(NAME_ROW)};
+static const name_row reserved_names[] = {RESERVED_NAMES(NAME_ROW)};
+#undef NAME_ROW
+static const char banned_uuid[] = BANNED_UUID_TEXT;
 
 enum { BANNED_SHORT = 9 /* the longest of banned_ids */, BANNED_UUID = 36 };
 
 _Static_assert(sizeof banned_uuid - 1 == BANNED_UUID,
                "id_sizes leaves the wrong one out");
 
-enum {
-    MAX_GROUP_TYPES = 5,  /* per event; the rest is not tracked */
-    MAX_GROUP_VALUES = 10 /* (HTTP V2 API docs, `groups`, read 2026-11-23) */
-};
-
-/* 10-digit seconds are taken as January 1970 by the server; micro- and nanoseconds lie
- * tens of thousands of years ahead. The bounds are the years 1973 and 5138. */
-#define TIME_MIN INT64_C(100000000000)
-#define TIME_MAX INT64_C(99999999999999)
-
 /* What is known to be right once the key is known, and how deep the value is looked into: see
  * tw_json_look. An id's sizes are its minimum's: see id_sizes. */
 #define KIND(name) (UINT32_C(1) << TW_JSON_##name)
 #define SIZE(bytes) (UINT64_C(1) << (bytes))
+#define SIZE_OF(text) | SIZE(sizeof(text) - 1)
+#define RESERVED_SIZES (0 RESERVED_NAMES(SIZE_OF))
 static const tw_json_look looks[] = {
     [TYPE_TEXT] = {.quiet = KIND(STRING), .depth = 1},
     [TYPE_ID] = {.depth = 1},
-    /* other than "$identify" and "$groupidentify" */
-    [TYPE_EVENT_TYPE] = {.depth = 1, .sizes = ~(SIZE(0) | SIZE(9) | SIZE(14))},
+    /* other than "$identify", "$groupidentify", and the reserved ones */
+    [TYPE_EVENT_TYPE] = {.depth = 1,
+                         .sizes = ~(SIZE(0) | SIZE(9) | SIZE(14) | RESERVED_SIZES)},
     [TYPE_INSERT_ID] = {.depth = 1, .sizes = ~SIZE(0)},
     [TYPE_CURRENCY] = {.depth = 1},
     [TYPE_NUMBER] = {.quiet = KIND(INT) | KIND(REAL), .depth = 1},
@@ -272,12 +255,26 @@ static const char *id_value(const tw_event_rules *rules, const tw_json_put *put)
                : rules->short_id;
 }
 
+static int reserved(const char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof reserved_names / sizeof *reserved_names; i++) {
+        if (reserved_names[i].size == size &&
+            memcmp(reserved_names[i].text, text, size) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static const char *event_type_value(tw_event_rules *rules, const tw_json_put *put)
 {
     if (put->kind != TW_JSON_STRING)
         return "must be a string";
     if (put->size == 0)
         return "must not be empty";
+    if (put->string[0] == '[' && reserved(put->string, put->size))
+        return "is a name the server keeps for events it makes itself";
     if (put->size == 9 && memcmp(put->string, "$identify", 9) == 0)
         rules->kind = TW_EVENT_IDENTIFY;
     else if (put->size == 14 && memcmp(put->string, "$groupidentify", 14) == 0)
