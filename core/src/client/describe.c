@@ -100,13 +100,15 @@ static void put_option(tw_json_writer *wr, const tw_config *cfg, tw_option_id id
 
 static void put_all(tw_json_writer *wr, const tw_config *cfg, const tw_network *net)
 {
+    char curl[TW_CURL_VERSION_SIZE];
     size_t i;
 
+    tw__curl_version(curl);
     tw_json_put_object(wr);
     put_key(wr, "version");
     put_text(wr, TW_VERSION);
     put_key(wr, "libcurl");
-    put_text(wr, tw__curl_version());
+    put_text(wr, curl);
     put_key(wr, "hosts");
     tw_json_put_object(wr);
     for (i = 0; i < TW_HOST_COUNT; i++) {

@@ -17,6 +17,7 @@
 #include "base/redact.h"
 #include "net/address.h"
 #include "net/head.h"
+#include "net/inherit.h"
 
 enum {
     OLDEST_VERSION = 0x075000, /* 7.80.0: a call before each sending */
@@ -124,14 +125,18 @@ static void global_cleanup(void)
     global_leave();
 }
 
-const char *tw__curl_version(void)
+void tw__curl_version(char *out)
 {
-    const char *text;
+    const curl_version_info_data *info;
 
     global_enter();
-    text = curl_version();
+    info = curl_version_info(CURLVERSION_NOW);
     global_leave();
-    return text;
+    (void)snprintf(out, TW_CURL_VERSION_SIZE, "libcurl/%s%s%s%s%s", info->version,
+                   info->ssl_version != NULL ? " " : "",
+                   info->ssl_version != NULL ? info->ssl_version : "",
+                   info->libz_version != NULL ? " zlib/" : "",
+                   info->libz_version != NULL ? info->libz_version : "");
 }
 
 const char *tw__curl_ca_file(void)
@@ -702,6 +707,7 @@ static int curl_open(void **out, void *ctx, const tw_transport_settings *setting
                      tw_error **err)
 {
     transport *tp;
+    tw_inherit inherited;
     int rc;
 
     (void)ctx;
@@ -714,7 +720,9 @@ static int curl_open(void **out, void *ctx, const tw_transport_settings *setting
         return tw__error_nomem(err);
     }
     tp->settings = settings;
+    tw__inherit_begin(&inherited);
     tp->multi = curl_multi_init();
+    tw__inherit_end(&inherited);
     /* Without descriptors libcurl makes a multi handle that cannot be woken. */
     if (tp->multi == NULL || curl_multi_wakeup(tp->multi) != CURLM_OK) {
         curl_multi_cleanup(tp->multi);
