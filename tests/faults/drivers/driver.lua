@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: MIT
+-- Tracks events as a case on standard input says, notes each before and after, tells the end.
+local tw = require "tidewheel"
+
+local case = {}
+for line in io.lines() do
+  local name, value = line:match "^([^\t]*)\t(.*)$"
+  case[name] = value
+end
+
+local options = { api_key = case.api_key, base_url = case.url }
+for name, value in pairs(case) do
+  local option = name:match "^option%.(.*)"
+  if option then
+    options[option] = tonumber(value) or value
+  end
+end
+
+local client = assert(tw.new(options))
+local notes = assert(io.open(case.notes, "a"))
+notes:setvbuf "no"
+local first, users, identify = tonumber(case.first), tonumber(case.users), case.identify == "1"
+for n = first, first + tonumber(case.events) - 1 do
+  local id = ("%s-%d"):format(case.run, n)
+  notes:write("call " .. id .. "\n")
+  local accepted = client:track {
+    event_type = identify and "$identify" or "fault",
+    [case.devices == "1" and "device_id" or "user_id"] = ("user-%05d"):format(n % users),
+    insert_id = id,
+    user_properties = tw.object(identify and { ["$add"] = { visits = 1 } } or {}),
+    event_properties = { text = ("%s:%.0f"):format(id, n * n) },
+  }
+  notes:write((accepted and "ok " or "no ") .. id .. "\n")
+end
+
+local report, err = client:flush(tonumber(case.flush))
+local flushed = report and "ok" or err.code
+report, err = client:close(tonumber(case.close))
+local closed = report and "ok" or err.code
+local rejected = {}
+for rejection in client:rejections() do
+  rejected[#rejected + 1] = rejection.event.insert_id
+end
+io.write(assert(tw.json.encode {
+  flush = flushed,
+  close = closed,
+  stats = assert(client:stats()),
+  rejected = tw.array(rejected),
+}), "\n")

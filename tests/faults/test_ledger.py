@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""The oracle itself: it passes a true record and catches every one of these lies."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ledger import Notes, Report, World, check, content_of, read_notes
+
+
+def account(event_id: str, committed: int = 1, **more: int) -> dict[str, Any]:
+    counts = {"received": 2, "committed": committed, "duplicate": committed, "applied": 0}
+    return {"insert_id": event_id, "variants": 0, **counts, **more}
+
+
+def truth() -> World:
+    """100 calls: 90 stored, 3 rejected, 2 refused, 3 on disk, 1 expired, 1 uncertain."""
+    ids = [f"run-{n}" for n in range(100)]
+    stored, rejected, refused, spooled = ids[:90], ids[90:93], ids[93:95], ids[95:98]
+    stats = {
+        "accepted": 98,
+        "stored": 89,  # the answer to one of the 90 was lost
+        "rejected": 3,
+        "uncertain": 2,
+        "expired": 1,
+        "dropped": 0,
+        "waiting": 3,
+    }
+    return World(
+        notes=Notes(ids[:], [i for i in ids if i not in refused], refused),
+        reports=[
+            Report(
+                stats,
+                rejected,
+                {"run-89": "uncertain", "run-98": "expired", "run-99": "uncertain"},
+            )
+        ],
+        accounts=[account(i) for i in stored]
+        + [account(i, 0) for i in rejected]
+        + [account(ids[99], 0)],
+        contents={i: content_of(i) for i in stored},
+        spooled=set(spooled),
+    )
+
+
+def lose_one(w: World) -> None:
+    w.accounts.pop(7)
+    assert w.contents is not None
+    w.contents.pop("run-7")
+
+
+def never_commit(w: World) -> None:
+    w.accounts[7].update(committed=0, duplicate=0)
+    assert w.contents is not None
+    w.contents.pop("run-7")
+
+
+def swap_two_contents(w: World) -> None:
+    assert w.contents is not None
+    w.contents["run-3"], w.contents["run-4"] = w.contents["run-4"], w.contents["run-3"]
+
+
+def change_a_byte(w: World) -> None:
+    assert w.contents is not None
+    w.contents["run-5"] = w.contents["run-5"][:-1] + "x"
+
+
+def cut_a_text(w: World) -> None:
+    assert w.contents is not None
+    w.contents["run-5"] = w.contents["run-5"][:-1]
+
+
+def hide_from_the_export(w: World) -> None:
+    assert w.contents is not None
+    w.contents.pop("run-8")
+
+
+def stats(**change: int) -> Callable[[World], None]:
+    def lie(w: World) -> None:
+        for name, by in change.items():
+            w.reports[0].stats[name] += by
+
+    return lie
+
+
+LIES: dict[str, Callable[[World], object]] = {
+    "a stored event vanished": lose_one,
+    "an event that was received was never stored": never_commit,
+    "an event was stored twice": lambda w: w.accounts[7].update(committed=2, received=3),
+    "an event was sent again with a byte changed": lambda w: w.accounts[7].update(variants=1),
+    "two contents were swapped": swap_two_contents,
+    "a byte of the stored text changed": change_a_byte,
+    "the stored text was cut": cut_a_text,
+    "a stored event is not in the export": hide_from_the_export,
+    "an operation was applied twice": lambda w: w.accounts[7].update(applied=2),
+    "an event came from nowhere": lambda w: w.accounts.append(account("run-1000", 0)),
+    "an account is there twice": lambda w: w.accounts.append(dict(w.accounts[3])),
+    "more stored than received": lambda w: w.accounts[3].update(received=1),
+    "a refused event was sent": lambda w: w.accounts.append(account("run-93", 0)),
+    "a rejection was told twice": lambda w: w.reports[0].rejected.append("run-90"),
+    "a rejection was not told": lambda w: w.reports[0].rejected.pop(),
+    "the wrong event was blamed": lambda w: w.reports[0].rejected.__setitem__(0, "run-12"),
+    "a rejected event stayed on disk": lambda w: (w.spooled or set()).add("run-91"),
+    "an event vanished from the disk": lambda w: (w.spooled or set()).discard("run-95"),
+    "the spool holds a stranger": lambda w: (w.spooled or set()).add("other-1"),
+    "one more told stored": stats(stored=2, uncertain=-2),
+    "an end that nobody named": stats(stored=-1, expired=1),
+    "a stored one told expired": lambda w: (
+        w.reports[0].given_up.__setitem__("run-7", "expired"),
+        stats(stored=-1, expired=1)(w),
+    ),
+    "one accepted too few": stats(accepted=-1, expired=-1),
+    "the sum does not add up": stats(waiting=1),
+    "one told waiting that is not": stats(waiting=1, uncertain=-1),
+    "a call noted twice": lambda w: w.notes.calls.append("run-1"),
+    "accepted twice": lambda w: w.notes.accepted.append("run-1"),
+    "accepted without a call": lambda w: w.notes.calls.remove("run-1"),
+    "accepted and refused": lambda w: w.notes.refused.append("run-1"),
+    "an acceptance forgotten": lambda w: w.notes.accepted.remove("run-1"),
+}
+
+
+def test_the_truth_passes() -> None:
+    assert check(truth()) == []
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_caught(lie: str) -> None:
+    world = truth()
+    before = copy.deepcopy(world)
+    LIES[lie](world)
+    assert world != before, "the lie changed nothing"
+    assert check(world) != []
+
+
+def test_a_killed_process_may_leave_no_report_but_no_event_behind() -> None:
+    world = truth()
+    world.killed = True
+    world.reports = []
+    assert [line for line in check(world) if line.startswith("P1")] != []
+    world.persistent = False
+    assert check(world) == [], "memory mode promises nothing after a kill"
+
+
+def test_counts_alone_are_checked_where_no_ids_are_told() -> None:
+    world = truth()
+    world.reports[0].given_up = None
+    assert check(world) == []
+    for lie in (lose_one, never_commit):
+        world = truth()
+        world.reports[0].given_up = None
+        world.reports[0].stats.update(uncertain=1, stored=90)
+        assert check(world) == []
+        lie(world)
+        assert [line for line in check(world) if line.startswith("P1")] != []
+
+
+def test_half_a_line_was_never_written(tmp_path: pathlib.Path) -> None:
+    notes = tmp_path / "notes"
+    notes.write_text("call a-1\nok a-1\ncall a-2\nno a-2\ncall a-3\nok a-")
+    assert read_notes(notes) == Notes(["a-1", "a-2", "a-3"], ["a-1"], ["a-2"])
