@@ -368,18 +368,38 @@ static int call_start(tw_job **out, tw_gate *gate, const tw_given *given, encodi
     return tw__call_job_start(out, gate, &spec, &reading, queue, err);
 }
 
+static int arguments_read(tw_given *given, encoding *en, const char *json, size_t size,
+                          tw_error **err)
+{
+    int rc = given_collect(given, json, size, err);
+
+    if (rc == TW_OK)
+        rc = given_encode(en, given, err);
+    if (rc == TW_OK && given->operation->check != NULL)
+        rc = given->operation->check(given, err);
+    return rc;
+}
+
+int tw__operation_check(const tw_operation *op, const char *json, size_t size,
+                        tw_error **err)
+{
+    tw_given given = {.operation = op};
+    encoding en;
+    int rc;
+
+    encoding_init(&en);
+    rc = arguments_read(&given, &en, json, size, err);
+    encoding_clear(&en);
+    return rc;
+}
+
 /* All checks, and the request. */
 static int operation_encode(encoding *en, tw_given *given, const tw_gate *gate,
                             const char *json, size_t size, tw_error **err)
 {
-    const tw_operation *op = given->operation;
-    int rc = tw__gate_allows(gate, op->endpoint, err);
+    int rc = tw__gate_allows(gate, given->operation->endpoint, err);
 
-    if (rc == TW_OK)
-        rc = given_collect(given, json, size, err);
-    if (rc == TW_OK)
-        rc = given_encode(en, given, err);
-    return rc == TW_OK && op->check != NULL ? op->check(given, err) : rc;
+    return rc == TW_OK ? arguments_read(given, en, json, size, err) : rc;
 }
 
 int tw__operation_start(tw_job **out, tw_gate *gate, const tw_operation *op,

@@ -104,6 +104,10 @@ int tw__given_is(const tw_given *given, const char *name, const char *text);
 
 /* ---- starting ---------------------------------------------------------------------- */
 
+/* What tw__operation_start would refuse of the arguments. @thread any */
+int tw__operation_check(const tw_operation *op, const char *json, size_t size,
+                        tw_error **err);
+
 /* `json` is one object. @thread any */
 int tw__operation_start(tw_job **out, tw_gate *gate, const tw_operation *op,
                         const char *json, size_t size, tw_queue *queue, tw_error **err);

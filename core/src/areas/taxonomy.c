@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "areas/arguments.h"
-#include "areas/form.h"
+#include "areas/taxonomy.h"
 #include "base/error.h"
 #include "json/parts.h"
 
@@ -408,6 +408,34 @@ static const tw_member group_property_members[] = {
     {NULL, NULL, TW_MEMBER_ANY, NULL},
 };
 
+const tw_member *tw__plan_members(tw_plan_kind kind)
+{
+    static const tw_member *const tables[TW_PLAN_KINDS] = {
+        category_members, event_members, event_property_members, user_property_members,
+        group_property_members};
+
+    return tables[kind];
+}
+
+int tw__plan_is_field(const tw_member *member)
+{
+    static const char *const others[] = {"id",
+                                         "name",
+                                         "event_type",
+                                         "event_property",
+                                         "user_property",
+                                         "group_property",
+                                         "group_type",
+                                         "deleted"};
+    size_t i;
+
+    for (i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strcmp(others[i], member->name) == 0)
+            return 0;
+    }
+    return 1;
+}
+
 /* "data" of the envelope as a list of objects. */
 static int list_form(tw_buf *out, const tw_member *members, const char *body, size_t size,
                      tw_error **err)
@@ -455,20 +483,37 @@ FORMS(event_property)
 FORMS(user_property)
 FORMS(group_property)
 
-/* Writes answer {"success":true} and no more; with exist_ok the gate says whether it existed. */
-static int write_form(tw_buf *out, const char *body, size_t size, tw_error **err)
+/* Writes answer {"success":true} and no more. */
+static int success_check(const char *body, size_t size)
 {
-    const char *success, *existed;
-    size_t success_size, existed_size;
+    const char *success;
+    size_t success_size;
     int rc = tw__form_member(&success, &success_size, "success", body, size);
+
+    return rc == TW_OK && (success == NULL || success[0] != 't') ? TW_E_PROTOCOL : rc;
+}
+
+/* With exist_ok the gate says whether it existed. */
+static int create_form(tw_buf *out, const char *body, size_t size, tw_error **err)
+{
+    const char *existed;
+    size_t existed_size;
+    int rc = success_check(body, size);
 
     if (rc == TW_OK)
         rc = tw__form_member(&existed, &existed_size, "existed", body, size);
-    if (rc == TW_OK && (success == NULL || success[0] != 't'))
-        rc = TW_E_PROTOCOL;
     if (rc == TW_OK)
         rc = tw__buf_printf(out, "{\"existed\":%s}",
                             existed != NULL && existed[0] == 't' ? "true" : "false");
+    return tw__form_end(rc, "the answer to a write", err);
+}
+
+static int change_form(tw_buf *out, const char *body, size_t size, tw_error **err)
+{
+    int rc = success_check(body, size);
+
+    if (rc == TW_OK)
+        rc = tw__buf_puts(out, "{}");
     return tw__form_end(rc, "the answer to a write", err);
 }
 
@@ -488,7 +533,8 @@ static const char user_property_doc[] =
 static const char group_property_doc[] =
     "`group_property`, `group_type` (null for a shared one), `description`, `type`, "
     "`regex`, `enum_values` (a list), `is_array_type`, `is_hidden`, `classifications`";
-static const char write_doc[] = "`existed`: it existed already, with `exist_ok`";
+static const char create_doc[] = "`existed`: it existed already, with `exist_ok`";
+static const char change_doc[] = "an empty object";
 
 #define READ_LIST(id, table, of)                                                 \
     {                                                                            \
@@ -498,38 +544,42 @@ static const char write_doc[] = "`existed`: it existed already, with `exist_ok`"
     {                                                                           \
         TW_EP_TAXONOMY_##id, TW_ARGUMENTS(table), NULL, of##_one_form, of##_doc \
     }
-#define WRITE(id, table, check)                                                \
-    {                                                                          \
-        TW_EP_TAXONOMY_##id, TW_ARGUMENTS(table), check, write_form, write_doc \
+#define CREATE(id, table, check)                                                 \
+    {                                                                            \
+        TW_EP_TAXONOMY_##id, TW_ARGUMENTS(table), check, create_form, create_doc \
+    }
+#define CHANGE(id, table, check)                                                 \
+    {                                                                            \
+        TW_EP_TAXONOMY_##id, TW_ARGUMENTS(table), check, change_form, change_doc \
     }
 
 const tw_operation tw__taxonomy_operations[] = {
     READ_LIST(EVENTS, event_list, event),
     READ_ONE(EVENT, event_one, event),
-    WRITE(EVENT_CREATE, event_create, NULL),
-    WRITE(EVENT_UPDATE, event_update, update_check),
-    WRITE(EVENT_DELETE, event_one, NULL),
-    WRITE(EVENT_RESTORE, event_one, NULL),
+    CREATE(EVENT_CREATE, event_create, NULL),
+    CHANGE(EVENT_UPDATE, event_update, update_check),
+    CHANGE(EVENT_DELETE, event_one, NULL),
+    CHANGE(EVENT_RESTORE, event_one, NULL),
     {TW_EP_TAXONOMY_CATEGORIES, nothing, 0, NULL, category_list_form, category_doc},
     READ_ONE(CATEGORY, category_one, category),
-    WRITE(CATEGORY_CREATE, category_create, NULL),
-    WRITE(CATEGORY_UPDATE, category_update, NULL),
-    WRITE(CATEGORY_DELETE, category_delete, NULL),
+    CREATE(CATEGORY_CREATE, category_create, NULL),
+    CHANGE(CATEGORY_UPDATE, category_update, NULL),
+    CHANGE(CATEGORY_DELETE, category_delete, NULL),
     READ_LIST(EVENT_PROPERTIES, event_property_list, event_property),
     READ_ONE(EVENT_PROPERTY, event_property_one, event_property),
-    WRITE(EVENT_PROPERTY_CREATE, event_property_create, property_check),
-    WRITE(EVENT_PROPERTY_UPDATE, event_property_update, event_property_check),
-    WRITE(EVENT_PROPERTY_DELETE, event_property_end, NULL),
-    WRITE(EVENT_PROPERTY_RESTORE, event_property_end, NULL),
+    CREATE(EVENT_PROPERTY_CREATE, event_property_create, property_check),
+    CHANGE(EVENT_PROPERTY_UPDATE, event_property_update, event_property_check),
+    CHANGE(EVENT_PROPERTY_DELETE, event_property_end, NULL),
+    CHANGE(EVENT_PROPERTY_RESTORE, event_property_end, NULL),
     READ_LIST(USER_PROPERTIES, user_property_list, user_property),
     READ_ONE(USER_PROPERTY, user_property_one, user_property),
-    WRITE(USER_PROPERTY_CREATE, user_property_create, property_check),
-    WRITE(USER_PROPERTY_UPDATE, user_property_update, user_property_check),
-    WRITE(USER_PROPERTY_DELETE, user_property_end, NULL),
-    WRITE(USER_PROPERTY_RESTORE, user_property_end, NULL),
+    CREATE(USER_PROPERTY_CREATE, user_property_create, property_check),
+    CHANGE(USER_PROPERTY_UPDATE, user_property_update, user_property_check),
+    CHANGE(USER_PROPERTY_DELETE, user_property_end, NULL),
+    CHANGE(USER_PROPERTY_RESTORE, user_property_end, NULL),
     READ_LIST(GROUP_PROPERTIES, group_property_list, group_property),
     READ_ONE(GROUP_PROPERTY, group_property_one, group_property),
-    WRITE(GROUP_PROPERTY_CREATE, group_property_create, property_check),
-    WRITE(GROUP_PROPERTY_UPDATE, group_property_update, group_property_check),
+    CREATE(GROUP_PROPERTY_CREATE, group_property_create, property_check),
+    CHANGE(GROUP_PROPERTY_UPDATE, group_property_update, group_property_check),
     {TW_EP_COUNT, NULL, 0, NULL, NULL, NULL},
 };
