@@ -146,8 +146,8 @@ static void release_text(void *text)
     tw_text_free(text);
 }
 
-/* The answer in its one form; null members are absent. */
-static int push_answer(lua_State *L, const tw_reply *rsp)
+/* The answer in its one form; null members are absent, but for a document. */
+static int push_answer(lua_State *L, const tw_reply *rsp, int decoder)
 {
     lx_box *box = lx_newbox(L, release_text);
     tw_error *err = NULL;
@@ -158,7 +158,7 @@ static int push_answer(lua_State *L, const tw_reply *rsp)
     box->resource = text;
     if (rc != TW_OK)
         return lx_fail(L, rc, err);
-    lx_push_env(L, LX_ENV_ANSWERS);
+    lx_push_env(L, decoder);
     rc = lx_decode(L, lua_gettop(L), text, size, &err);
     return rc == TW_OK ? 1 : lx_fail(L, rc, err);
 }
@@ -190,7 +190,9 @@ static int push_outcome(lua_State *L, lx_job *j)
         lua_setfield(L, -2, "body");
         return 1;
     case LX_RESULT_CALL:
-        return push_answer(L, rsp);
+        return push_answer(L, rsp, LX_ENV_ANSWERS);
+    case LX_RESULT_DOCUMENT:
+        return push_answer(L, rsp, LX_ENV_DECODER);
     case LX_RESULT_STREAM:
         lua_pushboolean(L, 1);
         return 1;

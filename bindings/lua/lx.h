@@ -178,9 +178,10 @@ typedef enum lx_result {
     LX_RESULT_UPLOAD,
     LX_RESULT_ADD,
     LX_RESULT_REMOVE,
-    LX_RESULT_RAW,   /* status and body */
-    LX_RESULT_CALL,  /* the answer's one form */
-    LX_RESULT_STREAM /* read by ids() or rows() */
+    LX_RESULT_RAW,      /* status and body */
+    LX_RESULT_CALL,     /* the answer's one form */
+    LX_RESULT_DOCUMENT, /* the body's JSON, with its nulls */
+    LX_RESULT_STREAM    /* read by ids() or rows() */
 } lx_result;
 
 typedef struct lx_job lx_job;
@@ -214,6 +215,7 @@ int lx_fail_closed(lua_State *L);
 int lx_open_client(lua_State *L);
 int lx_open_cohorts(lua_State *L);
 extern const luaL_Reg lx_call_methods[];
+extern const luaL_Reg lx_taxonomy_functions[];
 extern const luaL_Reg lx_event_methods[];
 extern const luaL_Reg lx_export_methods[];
 

@@ -170,6 +170,10 @@ int luaopen_tidewheel_core(lua_State *L)
     lx_open_cohorts(L);
     lx_open_job(L);
     lx_open_stream(L);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lx_setfuncs(L, lx_taxonomy_functions, 1);
+    lua_pop(L, 1);
     lua_pushcclosure(L, core_clock, 1); /* takes the env off */
     lua_setfield(L, -2, "clock");
     lua_pushstring(L, tw_version());

@@ -217,6 +217,32 @@ PyObject *twpy_client_estimate(PyObject *self, PyObject *args)
     return PyLong_FromLongLong(cost);
 }
 
+/* ---- the tracking plan ---------------------------------------------------------------- */
+
+const char twpy_client_taxonomy_pull_doc[] =
+    "taxonomy_pull($self, part, queue, /)\n--\n\n"
+    "Start reading the tracking plan: 0 the plan, 1 the state a diff needs, 2 all event\n"
+    "properties.";
+
+PyObject *twpy_client_taxonomy_pull(PyObject *self, PyObject *args)
+{
+    PyObject *queue;
+    tw_queue *core_queue;
+    tw_error *err = NULL;
+    tw_job *job = NULL;
+    int part;
+    int rc;
+
+    if (!PyArg_ParseTuple(args, "iO:taxonomy_pull", &part, &queue) ||
+        twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
+        return NULL;
+    if (part < TW_TAXONOMY_PLAN || part > TW_TAXONOMY_EVENT_PROPERTIES)
+        return PyErr_Format(PyExc_ValueError, "a plan has no part %d", part);
+    rc = tw_taxonomy_pull_start(&job, twpy_client_core(self), (tw_taxonomy_part)part,
+                                core_queue, &err);
+    return job_or_raise(self, rc, job, err, queue);
+}
+
 /* ---- cohorts ------------------------------------------------------------------------- */
 
 const char twpy_client_cohort_list_doc[] =

@@ -144,8 +144,39 @@ static PyObject *core_error_classes(PyObject *module, PyObject *unused)
     return dict;
 }
 
+PyDoc_STRVAR(
+    taxonomy_diff_doc,
+    "taxonomy_diff($module, state, plan, deletes, /)\n--\n\n"
+    "The changes that lead from the state of a tracking plan to a plan, both JSON.");
+
+static PyObject *core_taxonomy_diff(PyObject *module, PyObject *args)
+{
+    Py_buffer state;
+    Py_buffer plan;
+    PyObject *value = NULL;
+    tw_error *err = NULL;
+    char *text;
+    size_t size;
+    int deletes;
+    int rc;
+
+    if (!PyArg_ParseTuple(args, "y*y*p:taxonomy_diff", &state, &plan, &deletes))
+        return NULL;
+    rc = tw_taxonomy_diff(&text, &size, state.buf, (size_t)state.len, plan.buf,
+                          (size_t)plan.len, deletes, &err);
+    if (rc != TW_OK)
+        twpy_raise(PyModule_GetState(module), rc, err);
+    else
+        value = twpy_decode_one(PyModule_GetState(module), text, size);
+    tw_text_free(text);
+    PyBuffer_Release(&state);
+    PyBuffer_Release(&plan);
+    return value;
+}
+
 static PyMethodDef functions[] = {
     {"loads", core_loads, METH_O, loads_doc},
+    {"taxonomy_diff", core_taxonomy_diff, METH_VARARGS, taxonomy_diff_doc},
     {"load_lines", core_load_lines, METH_VARARGS, load_lines_doc},
     {"options", core_options, METH_NOARGS, options_doc},
     {"endpoints", core_endpoints, METH_NOARGS, endpoints_doc},

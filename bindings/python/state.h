@@ -177,6 +177,7 @@ PyObject *twpy_client_close_start(PyObject *self, PyObject *queue);
 PyObject *twpy_client_raw(PyObject *self, PyObject *args);
 PyObject *twpy_client_call(PyObject *self, PyObject *args);
 PyObject *twpy_client_estimate(PyObject *self, PyObject *args);
+PyObject *twpy_client_taxonomy_pull(PyObject *self, PyObject *args);
 PyObject *twpy_client_export(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_list(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_download(PyObject *self, PyObject *args);
@@ -187,7 +188,7 @@ extern const char twpy_client_flush_doc[], twpy_client_drain_doc[],
     twpy_client_close_start_doc[], twpy_client_raw_doc[], twpy_client_call_doc[],
     twpy_client_estimate_doc[], twpy_client_export_doc[], twpy_client_cohort_list_doc[],
     twpy_client_cohort_download_doc[], twpy_client_cohort_upload_doc[],
-    twpy_client_cohort_update_doc[];
+    twpy_client_cohort_update_doc[], twpy_client_taxonomy_pull_doc[];
 
 #define TWPY_STARTER(name, flags)                                  \
     {                                                              \
@@ -200,6 +201,7 @@ extern const char twpy_client_flush_doc[], twpy_client_drain_doc[],
         TWPY_STARTER(export, METH_VARARGS), TWPY_STARTER(cohort_list, METH_VARARGS), \
         TWPY_STARTER(cohort_download, METH_VARARGS),                                 \
         TWPY_STARTER(cohort_upload, METH_VARARGS),                                   \
-        TWPY_STARTER(cohort_update, METH_VARARGS)
+        TWPY_STARTER(cohort_update, METH_VARARGS),                                   \
+        TWPY_STARTER(taxonomy_pull, METH_VARARGS)
 
 #endif

@@ -8,19 +8,9 @@ local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
 local byte, format, gsub = string.byte, string.format, string.gsub
 local concat, sort = table.concat, table.sort
 
--- Waits for a job that was just started; the start's own nil, err comes through.
-local function finish(job, err, timeout)
-  if not job then
-    return nil, err
-  end
-  local result
-  result, err = job:wait(timeout)
-  if result == nil and err.code == "again" then
-    job:cancel()
-    err.code = "timeout" -- nobody is left who could ask again
-  end
-  return result, err
-end
+local area = require "tidewheel.area"
+
+local finish = area.finish
 
 local client, cohorts = core.client, core.cohorts
 
@@ -208,6 +198,9 @@ local function new(options)
 end
 
 require "tidewheel.analytics"
+for _, name in ipairs{ "taxonomy" } do
+  core.areas[name] = require("tidewheel." .. name)
+end
 
 return {
   ANY_ACTIVE_EVENT = "_active",

@@ -69,6 +69,17 @@ from .export import AsyncExport, Export
 from .jobs import AsyncJob
 from .questions import ANY_ACTIVE_EVENT, ANY_EVENT, NEW_USERS, Event, Segment
 from .results import Progress, Rejection, Report, Response, Stats
+from .taxonomy import Taxonomy
+from .tracking_plan import (
+    Created,
+    EventCategory,
+    EventProperty,
+    EventType,
+    GroupProperty,
+    PlanChange,
+    PlanDiff,
+    UserProperty,
+)
 
 if TYPE_CHECKING:
     from .async_client import AsyncClient as AsyncClient
@@ -97,17 +108,22 @@ __all__ = [
     "CohortUpload",
     "Cohorts",
     "ConfigError",
+    "Created",
     "DeadlineError",
     "Download",
     "Emulator",
     "Endpoint",
     "Event",
+    "EventCategory",
+    "EventProperty",
+    "EventType",
     "Export",
     "ForkedError",
     "Funnel",
     "FunnelAnswer",
     "FunnelDays",
     "FunnelStep",
+    "GroupProperty",
     "JobError",
     "ListedEvent",
     "LtvAnswer",
@@ -116,6 +132,8 @@ __all__ = [
     "LtvSeries",
     "Option",
     "PayloadTooLargeError",
+    "PlanChange",
+    "PlanDiff",
     "Progress",
     "ProtocolError",
     "QueueFullError",
@@ -132,9 +150,11 @@ __all__ = [
     "SeriesAnswer",
     "ServerError",
     "Stats",
+    "Taxonomy",
     "TidewheelError",
     "TimeBin",
     "TransportError",
+    "UserProperty",
     "ValidationError",
     "__version__",
     "endpoints",

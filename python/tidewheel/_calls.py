@@ -13,7 +13,7 @@ from .jobs import AsyncCall, AsyncJob, Call
 if TYPE_CHECKING:
     from ._bridge import Bridge
 
-__all__ = ["Area", "AsyncArea", "identity", "plain", "row"]
+__all__ = ["Area", "AsyncArea", "identity", "nothing", "one", "plain", "row", "rows"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,21 @@ def row(cls: Callable[..., T], members: dict[str, Any]) -> T:
             if name in known
         }
     )
+
+
+def rows(cls: Callable[..., T]) -> Callable[[Any], list[T]]:
+    """Reads an answer that is a list of objects."""
+    return lambda answer: [row(cls, members) for members in answer]
+
+
+def one(cls: Callable[..., T]) -> Callable[[Any], T]:
+    """Reads an answer that is one object."""
+    return lambda answer: row(cls, answer)
+
+
+def nothing(answer: Any) -> None:
+    """Reads an answer that says no more than that all is well."""
+    del answer
 
 
 class Area:

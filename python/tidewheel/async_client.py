@@ -15,6 +15,7 @@ from . import _base, _core, export
 from ._bridge import Bridge
 from ._calls import identity, plain
 from .analytics import AsyncAnalytics
+from .async_taxonomy import AsyncTaxonomy
 from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
 from .errors import ClosedError
@@ -93,6 +94,11 @@ class AsyncClient(_base.BaseClient):
     def cohorts(self) -> AsyncCohorts:
         """List, download, upload and update cohorts. Only where a loop is running."""
         return AsyncCohorts(self._core, self._bridge())
+
+    @property
+    def taxonomy(self) -> AsyncTaxonomy:
+        """The tracking plan. Only where a loop is running."""
+        return AsyncTaxonomy(self._core, self._bridge())
 
     async def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it; see Client.flush."""

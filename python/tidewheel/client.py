@@ -15,6 +15,7 @@ from .cohorts import Cohorts
 from .events import BeforeSend
 from .jobs import Call, Job
 from .results import Report, Response
+from .taxonomy import Taxonomy
 
 __all__ = ["Client"]
 
@@ -56,12 +57,14 @@ class Client(_base.BaseClient):
         ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
     """
 
-    __slots__ = ("analytics", "cohorts")
+    __slots__ = ("analytics", "cohorts", "taxonomy")
 
     analytics: Analytics
     """Ask for users, segmentation, funnels, retention, revenue, sessions."""
     cohorts: Cohorts
     """List, download, upload and update cohorts."""
+    taxonomy: Taxonomy
+    """The tracking plan."""
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class Client(_base.BaseClient):
         )
         self.analytics = Analytics(self._core)
         self.cohorts = Cohorts(self._core)
+        self.taxonomy = Taxonomy(self._core)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it.

@@ -17,7 +17,7 @@ local function read_annotations()
     end
   end
   local parts = {}
-  for i, name in ipairs{ "tidewheel", "analytics" } do
+  for i, name in ipairs{ "tidewheel", "analytics", "taxonomy" } do
     local file = assert(io.open((path:gsub("init%.lua$", "library/" .. name .. ".d.lua"))))
     parts[i] = file:read "*a"
     file:close()
@@ -65,6 +65,16 @@ local function public()
   add("tick.", tick)
   add("Loop:", getmetatable(tick.new({})).__index)
   add("emulator.", emulator)
+  local taxonomy = assert(tw.new{ api_key = "key" }).taxonomy
+  local function area(name, object)
+    add(name .. ":", getmetatable(object).__index)
+  end
+  area("Taxonomy", taxonomy)
+  area("Categories", taxonomy.categories)
+  area("Events", taxonomy.events)
+  area("EventProperties", taxonomy.event_properties)
+  area("UserProperties", taxonomy.user_properties)
+  area("GroupProperties", taxonomy.group_properties)
   local instance = assert(emulator.new())
   add("Emulator:", getmetatable(instance).__index)
   instance:close()

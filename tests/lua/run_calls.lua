@@ -76,11 +76,48 @@ run["raw"] = function(arguments, endpoint)
   return client:raw(endpoint, arguments)
 end
 
+run["taxonomy.plan"] = function(arguments)
+  local options = { delete = arguments.delete }
+  arguments.delete = nil
+  local diff, err = client.taxonomy:plan(arguments, options)
+  values.diff = diff
+  return diff, err
+end
+
+run["taxonomy.apply"] = function()
+  return client.taxonomy:apply(values.diff)
+end
+
+run["taxonomy.categories.update"] = function(arguments, category)
+  return client.taxonomy.categories:update(category, arguments.new_name)
+end
+
+run["call"] = function(arguments, endpoint)
+  return client:call(endpoint, arguments)
+end
+
+-- A method of an area by its path.
+local function of_area(method, arguments, positional)
+  local object, path = client, {}
+  for name in method:gmatch "[%w_]+" do
+    path[#path + 1] = name
+  end
+  for i = 1, #path - 1 do
+    object = object[path[i]]
+  end
+  if positional ~= nil then
+    return object[path[#path]](object, positional, arguments)
+  end
+  return object[path[#path]](object, arguments)
+end
+
 for _, call in ipairs(calls) do
   local arguments = fill(call.arguments)
   local positional = values[call.positional] or call.positional
   if run[call.method] then
     assert(run[call.method](arguments, positional))
+  elseif call.method:find(".", 1, true) then
+    assert(of_area(call.method, arguments, positional))
   else
     assert(client[call.method](client, arguments))
     assert(client:flush(10))

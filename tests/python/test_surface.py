@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tidewheel
+from tidewheel import async_taxonomy, taxonomy, tracking_plan
 from tidewheel.client import CLOSE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,10 @@ def public(cls: type) -> set[str]:
     return {name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")}
 
 
+def parameters_of(method: Any) -> list[tuple[str, Any]]:
+    return [(p.name, p.default) for p in inspect.signature(method).parameters.values()]
+
+
 def without(names: set[str], section: str) -> set[str]:
     """The names that both languages must have."""
     only = set(LUA_ONLY.get(section, {}))
@@ -62,21 +67,31 @@ def without(names: set[str], section: str) -> set[str]:
     return names - only
 
 
+AREAS: dict[str, tuple[type, type]] = {
+    "Analytics": (tidewheel.Analytics, tidewheel.AsyncAnalytics),
+    "Cohorts": (tidewheel.Cohorts, tidewheel.AsyncCohorts),
+    "Taxonomy": (taxonomy.Taxonomy, async_taxonomy.AsyncTaxonomy),
+    "Events": (taxonomy.Events, async_taxonomy.AsyncEvents),
+    "EventProperties": (taxonomy.EventProperties, async_taxonomy.AsyncEventProperties),
+    "UserProperties": (taxonomy.UserProperties, async_taxonomy.AsyncUserProperties),
+    "GroupProperties": (taxonomy.GroupProperties, async_taxonomy.AsyncGroupProperties),
+    "Categories": (taxonomy.Categories, async_taxonomy.AsyncCategories),
+}
+
+
 def test_methods() -> None:
-    for lua, python in (
-        ("Client", tidewheel.Client),
-        ("Cohorts", tidewheel.Cohorts),
-        ("Analytics", tidewheel.Analytics),
-    ):
+    for lua, python in [("Client", tidewheel.Client)] + [(n, a[0]) for n, a in AREAS.items()]:
         names = {name for name in lua_methods(lua) if not name.endswith("_start")}
         assert without(names, lua) == public(python)
     # What is begun without waiting in Lua is awaited in Python.
     started = {name.removesuffix("_start") for name in lua_methods("Client") if "_start" in name}
     assert started <= public(tidewheel.AsyncClient)
-    started = {name.removesuffix("_start") for name in lua_methods("Cohorts") if "_start" in name}
-    assert started <= public(tidewheel.AsyncCohorts)
-    started = {name.removesuffix("_start") for name in lua_methods("Analytics") if "_start" in name}
-    assert started | {"estimate"} == public(tidewheel.AsyncAnalytics)
+    for lua, (python, awaited) in AREAS.items():
+        started = {name.removesuffix("_start") for name in lua_methods(lua) if "_start" in name}
+        assert started <= public(awaited)
+        assert public(awaited) == public(python)
+        for name in public(python):
+            assert parameters_of(getattr(awaited, name)) == parameters_of(getattr(python, name))
 
 
 CALLS = {
@@ -98,8 +113,32 @@ CALLS = {
     "SessionLength": tidewheel.Analytics.session_length,
     "Sessions": tidewheel.Analytics.session_average,
     "Composition": tidewheel.Analytics.composition,
+    "EventCreate": taxonomy.Events.create,
+    "EventUpdate": taxonomy.Events.update,
+    "EventPropertyCreate": taxonomy.EventProperties.create,
+    "EventPropertyUpdate": taxonomy.EventProperties.update,
+    "UserPropertyCreate": taxonomy.UserProperties.create,
+    "UserPropertyUpdate": taxonomy.UserProperties.update,
+    "GroupPropertyCreate": taxonomy.GroupProperties.create,
+    "GroupPropertyUpdate": taxonomy.GroupProperties.update,
+    "CategoryCreate": taxonomy.Categories.create,
+    "PlanOptions": taxonomy.Taxonomy.plan,
 }
-POSITIONAL_IN_BOTH = {"self", "endpoint", "cohort_id"}
+# **fields of a TypedDict: its members are options in Lua.
+FIELDS = {
+    "EventCreate": tracking_plan.EventFields,
+    "EventUpdate": tracking_plan.EventFields,
+    "EventPropertyCreate": tracking_plan.EventPropertyFields,
+    "EventPropertyUpdate": tracking_plan.EventPropertyFields,
+    "UserPropertyCreate": tracking_plan.PropertyFields,
+    "UserPropertyUpdate": tracking_plan.PropertyFields,
+    "GroupPropertyCreate": tracking_plan.PropertyFields,
+    "GroupPropertyUpdate": tracking_plan.PropertyFields,
+}
+POSITIONAL_IN_BOTH = {
+    *("self", "endpoint", "cohort_id", "category_name", "changes"),
+    *("event_property", "user_property", "group_property"),
+}
 
 
 @pytest.mark.parametrize("section", CALLS)
@@ -108,9 +147,12 @@ def test_options(section: str) -> None:
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(CALLS[section]).parameters.items()
-        if name not in POSITIONAL_IN_BOTH and parameter.kind is not parameter.VAR_KEYWORD
+        if name not in POSITIONAL_IN_BOTH
+        and parameter.kind is not parameter.VAR_KEYWORD
+        and not (section in ("EventCreate", "EventUpdate") and name == "event_type")
     }
-    assert without(set(fields), section) == set(parameters)
+    more = set(FIELDS[section].__annotations__) if section in FIELDS else set()
+    assert without(set(fields), section) == set(parameters) | more
     for name, parameter in parameters.items():
         optional, comment = fields[name]
         assert optional == (parameter.default is not parameter.empty), name
@@ -152,6 +194,14 @@ def test_timeouts() -> None:
         ("LtvPoint", tidewheel.LtvPoint),
         ("LtvCohort", tidewheel.LtvCohort),
         ("ListedEvent", tidewheel.ListedEvent),
+        ("EventType", tidewheel.EventType),
+        ("EventCategory", tidewheel.EventCategory),
+        ("EventProperty", tidewheel.EventProperty),
+        ("UserProperty", tidewheel.UserProperty),
+        ("GroupProperty", tidewheel.GroupProperty),
+        ("Created", tidewheel.Created),
+        ("PlanChange", tidewheel.PlanChange),
+        ("PlanDiff", tidewheel.PlanDiff),
     ],
 )
 def test_results(lua: str, python: Any) -> None:

@@ -105,6 +105,7 @@ function json.decoder(options) end
 ---@class tidewheel.Client
 ---@field analytics tidewheel.Analytics
 ---@field cohorts tidewheel.Cohorts
+---@field taxonomy tidewheel.Taxonomy the tracking plan
 local Client = {}
 
 ---Accepts an event: from here on it is sent, retried and counted. It needs `event_type` and
