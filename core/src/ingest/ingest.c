@@ -180,20 +180,24 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
 
 void tw__ingest_free(tw_ingest *ing)
 {
+    tw_event *idle;
     int last;
 
     if (ing == NULL)
         return;
+    idle = tw__ingest_empty_hand(ing);
+    tw__event_free(idle);
     if (ing->pid != tw__pid()) {
         /* The lock may be held for ever by a thread that only the parent has: events that
          * were open at the fork are lost memory, which is all they are in the child. */
-        if (ing->open_events == 0)
+        if (ing->open_events == (idle != NULL))
             tw__ingest_destroy(ing);
         return;
     }
     pthread_mutex_lock(&ing->lock);
     ing->freed = 1;
     ing->stopped = 1;
+    ing->open_events -= idle != NULL;
     last = ing->open_events == 0;
     pthread_mutex_unlock(&ing->lock);
     if (last)

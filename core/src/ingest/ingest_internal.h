@@ -60,6 +60,8 @@ struct tw_ingest {
     char *head; /* the envelope before the events; holds the API key */
     size_t head_size;
     tw_task task; /* pumps */
+    /* One idle event that is taken and given back without the lock; none follows once freed. */
+    _Atomic(tw_event *) at_hand;
 
     pthread_mutex_t lock;
     /* ---- under the lock ------------------------------------------------------------ */
@@ -97,7 +99,7 @@ struct tw_ingest {
     tw_flush *flushes;
     tw_event *pool;
     unsigned pool_count;
-    size_t open_events; /* in callers' hands */
+    size_t open_events; /* in callers' hands, and the one at hand */
     int freed;          /* the last event to come back frees everything */
     int room_fd[2]; /* readable when there may be room; -1 unless on_full is "block" */
     int room_told;
@@ -142,6 +144,10 @@ void tw__batch_list_remove(tw_batch_list *list, tw_batch *batch);
 /* An empty batch. TW_OK or TW_E_NOMEM. @locks needs lock */
 int tw__ingest_batch(tw_batch **out, tw_ingest *ing);
 void tw__ingest_recycle(tw_ingest *ing, tw_batch *batch);
+
+/* For the end: takes the event that is at hand, NULL for none, and sees to it that no other follows.
+ * @thread any @locks none */
+tw_event *tw__ingest_empty_hand(tw_ingest *ing);
 /* Record `index` has come to its end. The batch still holds it. @locks needs lock */
 void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index,
                       tw_final state);

@@ -2,6 +2,7 @@
 /* The event queue: acceptance, its limits, and the end of each event. */
 #define _GNU_SOURCE
 #include <poll.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -134,12 +135,35 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_fi
 
 /* ---- events ------------------------------------------------------------------------ */
 
-int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err)
+/* What stands in the place of an event when none is put at hand any more. */
+static tw_event *no_event(tw_ingest *ing)
+{
+    return (tw_event *)(void *)ing;
+}
+
+tw_event *tw__ingest_empty_hand(tw_ingest *ing)
+{
+    tw_event *ev = atomic_exchange(&ing->at_hand, no_event(ing));
+
+    return ev != no_event(ing) ? ev : NULL;
+}
+
+/* Puts a reset event at hand, if there is none. */
+static int event_at_hand(tw_ingest *ing, tw_event *ev)
+{
+    tw_event *none = NULL;
+
+    return atomic_load_explicit(&ing->at_hand, memory_order_relaxed) == NULL &&
+           atomic_compare_exchange_strong_explicit(
+               &ing->at_hand, &none, ev, memory_order_release, memory_order_relaxed);
+}
+
+static __attribute__((noinline)) int begin_locked(tw_event **out, tw_ingest *ing,
+                                                  tw_error **err)
 {
     tw_event *ev;
     int rc;
 
-    *out = NULL;
     pthread_mutex_lock(&ing->lock);
     ev = ing->pool;
     if (ev != NULL) {
@@ -162,26 +186,45 @@ int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err)
     return TW_OK;
 }
 
+int tw__ingest_begin(tw_event **out, tw_ingest *ing, tw_error **err)
+{
+    *out = NULL;
+    if (atomic_load_explicit(&ing->at_hand, memory_order_relaxed) != NULL)
+        *out = atomic_exchange_explicit(&ing->at_hand, NULL, memory_order_acquire);
+    return *out != NULL ? TW_OK : begin_locked(out, ing, err);
+}
+
 tw_json_writer *tw_event_writer(tw_event *ev)
 {
     return ev->wr;
+}
+
+static int event_is_kept(const tw_event *ev)
+{
+    size_t size;
+
+    tw_json_writer_text(ev->wr, &size);
+    return size <= POOL_EVENT_BYTES;
 }
 
 /* Takes the event back, its memory for the next one. Returns it when it is to be freed,
  * after the lock is given up. @locks needs lock */
 static tw_event *event_return(tw_ingest *ing, tw_event *ev)
 {
-    size_t size;
-
-    tw_json_writer_text(ev->wr, &size);
+    if (!ing->freed && event_is_kept(ev)) {
+        tw__event_reset(ev);
+        if (event_at_hand(ing, ev))
+            return NULL;
+        if (ing->pool_count < POOL_EVENTS) {
+            ev->next = ing->pool;
+            ing->pool = ev;
+            ing->pool_count++;
+            ing->open_events--;
+            return NULL;
+        }
+    }
     ing->open_events--;
-    if (ing->freed || ing->pool_count == POOL_EVENTS || size > POOL_EVENT_BYTES)
-        return ev;
-    tw__event_reset(ev);
-    ev->next = ing->pool;
-    ing->pool = ev;
-    ing->pool_count++;
-    return NULL;
+    return ev;
 }
 
 static void event_release(tw_event *ev, uint64_t refused)
@@ -212,10 +255,16 @@ void tw_event_abort(tw_event *ev)
 {
     if (ev == NULL)
         return;
-    if (event_forked(ev, NULL))
+    if (event_forked(ev, NULL)) {
         tw__event_free(ev); /* the lock may be held by a thread of the parent's */
-    else
-        event_release(ev, 0);
+        return;
+    }
+    if (event_is_kept(ev)) {
+        tw__event_reset(ev);
+        if (event_at_hand(ev->ing, ev))
+            return;
+    }
+    event_release(ev, 0);
 }
 
 /* ---- limits ------------------------------------------------------------------------ */
