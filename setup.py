@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Builds the Python extensions: the core's sources, the binding's, and flags; pkg-config, no CMake.
 
-Environment: TIDEWHEEL_ABI3=0 builds for this Python version only (a free-threaded one always is);
+Environment: TIDEWHEEL_ABI3=1 builds for the stable ABI of Python 3.11, slower by a sixth (not where
+there is no interpreter lock); otherwise the build is for this Python version only;
 TIDEWHEEL_SANITIZE=address,undefined builds with these sanitizers; TIDEWHEEL_JOBS compilers run side
 by side; TIDEWHEEL_LTO=0 compiles each file for itself; CC, CFLAGS and PKG_CONFIG as usual.
 """
@@ -21,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-ABI3 = os.environ.get("TIDEWHEEL_ABI3", "1") != "0" and not FREE_THREADED
+ABI3 = os.environ.get("TIDEWHEEL_ABI3", "0") != "0" and not FREE_THREADED
 SANITIZE = os.environ.get("TIDEWHEEL_SANITIZE", "")
 
 # Only #include "..." looks into the folders of internal headers: none may hide a system's.
