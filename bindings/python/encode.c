@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From Python values straight into the core's writer. */
+#include <tidewheel/sys/json_cursor.h>
+
+#include "access.h"
 #include "state.h"
 
 /*
@@ -12,20 +15,15 @@
  * runs into it too.
  */
 
-enum { LONG_TEXT = 256 };
-
 enum {
     HOOK_NODES = 1000000, /* no event of at most 1 MB can have more values */
     HOOK_DEPTH = 48
 }; /* a little more than the writer takes: it names the path */
 
-/* One walk. `size` and `overflow` are where Python's functions leave what they return by reference:
- * a local variable for it would put a stack guard into every small function here. */
 typedef struct walk {
-    tw_json_writer *wr;
+    tw_json_writer *wr; /* behind the cursor, but when that is closed */
+    tw_json_cursor cur;
     twpy_key *keys; /* TWPY_KEYS slots, or NULL */
-    Py_ssize_t size;
-    int overflow;
     int foreign;
 } walk;
 
@@ -43,19 +41,6 @@ static int refuse_type(tw_json_writer *wr, const char *before, PyObject *value,
     return tw_json_writer_refuse(wr, rule);
 }
 
-/* The text of a str in UTF-8, borrowed from it, and its size in w->size; NULL where it cannot be
- * encoded. */
-static inline const char *text_of(walk *w, PyObject *text)
-{
-#ifndef Py_LIMITED_API
-    if (PyUnicode_IS_COMPACT_ASCII(text)) {
-        w->size = PyUnicode_GET_LENGTH(text);
-        return PyUnicode_DATA(text);
-    }
-#endif
-    return PyUnicode_AsUTF8AndSize(text, &w->size);
-}
-
 static int refuse_text(tw_json_writer *wr)
 {
     if (PyErr_ExceptionMatches(PyExc_MemoryError))
@@ -69,187 +54,229 @@ static int refuse_text(tw_json_writer *wr)
 /*
  * An application's keys are literals, the same objects each time, so a key is looked up by its
  * address: what is found needs neither checks nor escapes. A slot owns its key, or the address
- * might come to mean another one. A key enters when it was the last to miss here once before, so
- * that keys made for one event only (parsed JSON) cost no more than the look.
+ * might come to mean another one. A key has two slots to be in, side by side, so that no two keys
+ * keep each other out. It enters when it was one of the last two to miss there: keys made for one
+ * event only (parsed JSON) cost no more than the look.
  */
 
-static inline twpy_key *key_slot(walk *w, PyObject *key)
+/* The first of the two. */
+TWPY_INLINE twpy_key *key_slots(walk *w, PyObject *key)
 {
     uint64_t mixed = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
 
-    return &w->keys[mixed >> 54];
+    return &w->keys[mixed >> 55 << 1];
 }
 
-_Static_assert(TWPY_KEYS == 1 << (64 - 54), "key_slot takes the wrong number of bits");
+_Static_assert(TWPY_KEYS == 2 << (64 - 55), "key_slots takes the wrong number of bits");
 
-static void key_enter(walk *w, PyObject *key, const char *text)
+/* The slot with the key in it, or NULL. */
+TWPY_INLINE twpy_key *key_find(walk *w, PyObject *key)
 {
-    twpy_key *slot = key_slot(w, key);
+    twpy_key *slots;
+
+    if (w->keys == NULL)
+        return NULL;
+    slots = key_slots(w, key);
+    if (slots[0].text == key)
+        return &slots[0];
+    return slots[1].text == key ? &slots[1] : NULL;
+}
+
+static void key_enter(walk *w, PyObject *key, const char *text, Py_ssize_t size)
+{
+    twpy_key *slots = key_slots(w, key);
+    twpy_key *slot = slots[0].text == NULL ? &slots[0] : &slots[1];
     PyObject *old = slot->text;
 
-    if (slot->missed != key) {
-        slot->missed = key;
+    if (slots[0].missed != key && slots[1].missed != key) {
+        slots[1].missed = slots[0].missed;
+        slots[0].missed = key;
         return;
     }
-    if (tw_json_key_make(&slot->ready, text, (size_t)w->size) == TW_OK) {
+    if (tw_json_key_make(&slot->ready, text, (size_t)size) == TW_OK) {
         slot->text = Py_NewRef(key);
         Py_XDECREF(old); /* a str: runs no code */
     }
 }
 
-static __attribute__((noinline)) int put_new_key(walk *w, PyObject *key)
+static int put_new_key(walk *w, PyObject *key)
 {
     const char *text;
+    Py_ssize_t size;
+    unsigned flags;
 
     if (!PyUnicode_Check(key))
         return refuse_type(w->wr, "a key was of type ", key, "; keys must be str");
-    text = text_of(w, key);
+    text = twpy_text_read(key, &size, &flags);
     if (text == NULL)
         return refuse_text(w->wr);
     if (w->keys != NULL && Py_TYPE(key) == &PyUnicode_Type)
-        key_enter(w, key, text);
-    return tw_json_put_key(w->wr, text, (size_t)w->size, -1, TW_JSON_VALID_UTF8);
-}
-
-static inline int put_key(walk *w, PyObject *key)
-{
-    twpy_key *slot;
-
-    if (w->keys != NULL) {
-        slot = key_slot(w, key);
-        if (slot->text == key)
-            return tw_json_put_ready_key(w->wr, &slot->ready);
-    }
-    return put_new_key(w, key);
+        key_enter(w, key, text, size);
+    return tw_json_put_key(w->wr, text, (size_t)size, -1, flags);
 }
 
 /* ---- values -------------------------------------------------------------------------- */
 
-static int put_text(walk *w, PyObject *value)
-{
-    const char *text = text_of(w, value);
-    Py_ssize_t chars = -1;
+static int put_rest(walk *w, tw_json_key *key, PyObject *value);
 
-    if (text == NULL)
-        return refuse_text(w->wr);
-    if (w->size > LONG_TEXT) /* no other can have too many */
-        chars = PyUnicode_GetLength(value);
-    /* The only call, so that compiling as one puts the function here. */
-    return tw_json_put_string(w->wr, text, (size_t)w->size, chars, TW_JSON_VALID_UTF8);
-}
-
-static int put_int(walk *w, PyObject *value)
-{
-    long long number = PyLong_AsLongLongAndOverflow(value, &w->overflow);
-
-    if (number == -1) {
-        if (w->overflow != 0)
-            return tw_json_writer_refuse(w->wr, "the integer was beyond 64 bits");
-        if (PyErr_Occurred())
-            return TW_E_INVALID;
-    }
-    return tw_json_put_int(w->wr, number);
-}
-
-static int put_rest(walk *w, PyObject *value);
-
-static inline int put_value(walk *w, PyObject *value)
+/* `key`: ready, or NULL for an element and where the key was put already. */
+TWPY_INLINE int put_value(walk *w, tw_json_key *key, PyObject *value)
 {
     PyTypeObject *type = Py_TYPE(value);
 
-    if (type == &PyUnicode_Type)
-        return put_text(w, value);
-    if (type == &PyLong_Type)
-        return put_int(w, value);
-    return put_rest(w, value);
+    if (type == &PyUnicode_Type) {
+        Py_ssize_t size;
+        unsigned flags;
+        const char *text = twpy_text_read(value, &size, &flags);
+
+        if (text != NULL)
+            return tw_json_cursor_string(&w->cur, key, text, (size_t)size, flags);
+    } else if (type == &PyLong_Type) {
+        int overflow = 0;
+        long long number = twpy_int_read(value, &overflow);
+
+        if (number != -1 || (overflow == 0 && PyErr_Occurred() == NULL))
+            return tw_json_cursor_int(&w->cur, key, number);
+    }
+    return put_rest(w, key, value);
+}
+
+static __attribute__((noinline)) int put_new_member(walk *w, PyObject *key,
+                                                    PyObject *value)
+{
+    int rc;
+
+    tw_json_cursor_close(&w->cur);
+    rc = put_new_key(w, key);
+    if (rc != TW_OK)
+        return rc;
+    tw_json_cursor_open(&w->cur, w->wr);
+    return put_value(w, NULL, value);
 }
 
 /* The values of a dict that was made a while ago lie all over the memory: each is fetched while
  * the one before it is written. */
-static int put_dict(walk *w, PyObject *dict)
+static int put_dict(walk *w, tw_json_key *before, PyObject *dict)
 {
+    Py_ssize_t left = TWPY_DICT_SIZE(dict);
     Py_ssize_t at = 0;
-    PyObject *key;
-    PyObject *value;
     PyObject *next_key = NULL;
     PyObject *next_value = NULL;
-    int rc = tw_json_put_object(w->wr);
-    int more = PyDict_Next(dict, &at, &key, &value);
+    int rc = tw_json_cursor_object(&w->cur, before);
 
-    while (rc == TW_OK && more) {
-        more = PyDict_Next(dict, &at, &next_key, &next_value);
-        if (more)
+    if (left > 0)
+        PyDict_Next(dict, &at, &next_key, &next_value);
+    for (; rc == TW_OK && left > 0; left--) {
+        PyObject *key = next_key;
+        PyObject *value = next_value;
+        twpy_key *slot = key_find(w, key);
+
+        if (left > 1) {
+            PyDict_Next(dict, &at, &next_key, &next_value);
             __builtin_prefetch(next_value);
-        rc = put_key(w, key);
-        if (rc == TW_OK)
-            rc = put_value(w, value);
-        key = next_key;
-        value = next_value;
+            __builtin_prefetch((const char *)next_value + 64);
+        }
+        rc = slot != NULL ? put_value(w, &slot->ready, value)
+                          : put_new_member(w, key, value);
     }
-    return rc == TW_OK ? tw_json_put_object_end(w->wr) : rc;
+    return rc == TW_OK ? tw_json_cursor_object_end(&w->cur) : rc;
 }
 
-static int put_list(walk *w, PyObject *list)
+static int put_list(walk *w, tw_json_key *before, PyObject *list)
 {
-    Py_ssize_t size = PyList_Size(list);
+    Py_ssize_t size = TWPY_LIST_SIZE(list);
     Py_ssize_t i;
-    int rc = tw_json_put_array(w->wr);
+    int rc = tw_json_cursor_array(&w->cur, before);
 
     for (i = 0; rc == TW_OK && i < size; i++)
-        rc = put_value(w, PyList_GetItem(list, i));
-    return rc == TW_OK ? tw_json_put_array_end(w->wr) : rc;
+        rc = put_value(w, NULL, TWPY_LIST_ITEM(list, i));
+    return rc == TW_OK ? tw_json_cursor_array_end(&w->cur) : rc;
 }
 
-static int put_tuple(walk *w, PyObject *tuple)
+static int put_tuple(walk *w, tw_json_key *before, PyObject *tuple)
 {
-    Py_ssize_t size = PyTuple_Size(tuple);
+    Py_ssize_t size = TWPY_TUPLE_SIZE(tuple);
     Py_ssize_t i;
-    int rc = tw_json_put_array(w->wr);
+    int rc = tw_json_cursor_array(&w->cur, before);
 
     for (i = 0; rc == TW_OK && i < size; i++)
-        rc = put_value(w, PyTuple_GetItem(tuple, i));
-    return rc == TW_OK ? tw_json_put_array_end(w->wr) : rc;
+        rc = put_value(w, NULL, TWPY_TUPLE_ITEM(tuple, i));
+    return rc == TW_OK ? tw_json_cursor_array_end(&w->cur) : rc;
 }
 
-/* Subclasses count as the built-in type they are made of (IntEnum, numpy.float64, OrderedDict,
- * named tuples): their storage is read, none of their methods called. */
-static int put_other(walk *w, PyObject *value)
+static int put_text(walk *w, PyObject *value)
 {
-    if (PyUnicode_Check(value))
-        return put_text(w, value);
-    if (PyLong_Check(value))
-        return put_int(w, value);
-    if (PyFloat_Check(value))
-        return tw_json_put_real(w->wr, PyFloat_AsDouble(value));
-    if (PyDict_Check(value))
-        return put_dict(w, value);
-    if (PyList_Check(value))
-        return put_list(w, value);
-    if (PyTuple_Check(value))
-        return put_tuple(w, value);
-    w->foreign = 1;
-    return refuse_type(w->wr, "the value was of type ", value,
-                       ", which JSON does not have");
+    Py_ssize_t size;
+    unsigned flags;
+    const char *text = twpy_text_read(value, &size, &flags);
+
+    if (text == NULL)
+        return refuse_text(w->wr);
+    return tw_json_put_string(w->wr, text, (size_t)size, -1, flags);
 }
 
-/* All but text and whole numbers, which are the most. */
-static int put_rest(walk *w, PyObject *value)
+static int put_int(walk *w, PyObject *value)
+{
+    int overflow = 0;
+    long long number = twpy_int_read(value, &overflow);
+
+    if (number == -1 && overflow != 0)
+        return tw_json_writer_refuse(w->wr, "the integer was beyond 64 bits");
+    if (number == -1 && PyErr_Occurred() != NULL)
+        return TW_E_INVALID;
+    return tw_json_put_int(w->wr, number);
+}
+
+/* By itself, without the cursor: text and numbers of a subclass, what is refused, and what could
+ * not be read, which is read once more here so that the refusal names its path. */
+static __attribute__((noinline)) int put_single(walk *w, tw_json_key *key,
+                                                PyObject *value)
+{
+    int rc = TW_OK;
+
+    PyErr_Clear();
+    tw_json_cursor_close(&w->cur);
+    if (key != NULL)
+        rc = tw_json_put_ready_key(w->wr, key);
+    if (rc != TW_OK)
+        return rc;
+    if (PyUnicode_Check(value)) {
+        rc = put_text(w, value);
+    } else if (PyLong_Check(value)) {
+        rc = put_int(w, value);
+    } else if (PyFloat_Check(value)) {
+        rc = tw_json_put_real(w->wr, TWPY_REAL(value));
+    } else {
+        w->foreign = 1;
+        rc = refuse_type(w->wr, "the value was of type ", value,
+                         ", which JSON does not have");
+    }
+    if (rc == TW_OK)
+        tw_json_cursor_open(&w->cur, w->wr);
+    return rc;
+}
+
+/* All but plain text and whole numbers, which are the most. Subclasses count as the built-in type
+ * they are made of (IntEnum, numpy.float64, OrderedDict, named tuples): their storage is read, none
+ * of their methods called. */
+static int put_rest(walk *w, tw_json_key *key, PyObject *value)
 {
     PyTypeObject *type = Py_TYPE(value);
 
     if (type == &PyFloat_Type)
-        return tw_json_put_real(w->wr, PyFloat_AsDouble(value));
+        return tw_json_cursor_real(&w->cur, key, TWPY_REAL(value));
     if (type == &PyBool_Type)
-        return tw_json_put_bool(w->wr, value == Py_True);
+        return tw_json_cursor_word(&w->cur, key,
+                                   value == Py_True ? TW_JSON_TRUE : TW_JSON_FALSE);
+    if (PyDict_Check(value))
+        return put_dict(w, key, value);
     if (value == Py_None)
-        return tw_json_put_null(w->wr);
-    if (type == &PyDict_Type)
-        return put_dict(w, value);
-    if (type == &PyList_Type)
-        return put_list(w, value);
-    if (type == &PyTuple_Type)
-        return put_tuple(w, value);
-    return put_other(w, value);
+        return tw_json_cursor_word(&w->cur, key, TW_JSON_NULL);
+    if (PyList_Check(value))
+        return put_list(w, key, value);
+    if (PyTuple_Check(value))
+        return put_tuple(w, key, value);
+    return put_single(w, key, value);
 }
 
 #ifndef Py_GIL_DISABLED
@@ -275,7 +302,10 @@ int twpy_encode(twpy_state *state, tw_json_writer *wr, PyObject *value, int *for
         keys_make(state);
     w.keys = state->keys;
 #endif
-    rc = put_value(&w, value);
+    tw_json_cursor_open(&w.cur, wr);
+    rc = put_rest(&w, NULL, value);
+    if (rc == TW_OK)
+        tw_json_cursor_close(&w.cur);
     *foreign = w.foreign;
     return rc;
 }

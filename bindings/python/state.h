@@ -29,8 +29,9 @@ typedef struct twpy_text {
 
 /* A key written before: found by its object, whose text never changes. */
 typedef struct twpy_key {
-    PyObject *text;     /* exactly a str; NULL in an empty slot */
-    const void *missed; /* the key that was not found here last; only ever compared */
+    PyObject *text; /* exactly a str; NULL in an empty slot */
+    const void
+        *missed; /* one of the last two keys that were in neither slot; only compared */
     tw_json_key ready;
 } twpy_key;
 

@@ -11,6 +11,7 @@
 
 #include <tidewheel/error.h>
 #include <tidewheel/json.h>
+#include <tidewheel/sys/json_cursor.h>
 
 #include "base/alloc.h"
 #include "json/writer.h"
@@ -236,14 +237,17 @@ static void quiet_kinds_are_not_shown(void **unused)
     tw_json_writer_free(wr);
 }
 
-enum { MARK_TEXT = 1, MARK_NUMBER = 2, MARK_OBJECT = 3 };
+enum { MARK_TEXT = 1, MARK_NUMBER = 2, MARK_OBJECT = 3, MARK_OTHER = 4 };
 
 static const tw_json_look some_looks[TW__MARKS] = {
     [MARK_TEXT] = {.quiet = 1u << TW_JSON_TRUE,
                    .depth = 1,
-                   .sizes = 1u << 3 | UINT64_C(1) << 63},
+                   .sizes = 1u << 5 | UINT64_C(1) << 63,
+                   .ascii_sizes = 1u << 3 | UINT64_C(1) << 63,
+                   .asked = '?'},
     [MARK_NUMBER] = {.depth = 1, .from = -1, .count = 3},
     [MARK_OBJECT] = {.quiet = 1u << TW_JSON_OBJECT, .depth = 2},
+    [MARK_OTHER] = {.quiet = 1u << TW_JSON_OBJECT, .depth = 2},
 };
 
 static const char *see_new_key(void *ctx, unsigned depth, const char *text, size_t size,
@@ -255,6 +259,7 @@ static const char *see_new_key(void *ctx, unsigned depth, const char *text, size
         *mark = text[0] == 't'   ? MARK_TEXT
                 : text[0] == 'n' ? MARK_NUMBER
                 : text[0] == 'o' ? MARK_OBJECT
+                : text[0] == 'p' ? MARK_OTHER
                                  : 0;
     see_key(ctx, depth, text, size, mark);
     return (to->watch.marks >> *mark & 1) != 0 && *mark != 0 ? "was given twice" : NULL;
@@ -277,6 +282,33 @@ static tw_json_writer *writer_looking(seen *to)
     return wr;
 }
 
+/* Whether a string put behind the key "t" is shown: by itself, and through a cursor. */
+static int is_shown(const char *text, size_t size, unsigned flags)
+{
+    seen to;
+    tw_json_writer *wr = writer_looking(&to);
+    tw_json_cursor cur;
+    tw_json_key key;
+    int shown;
+
+    put_key(wr, "t");
+    assert_int_equal(tw_json_put_string(wr, text, size, -1, flags), TW_OK);
+    shown = strstr(to.log, "v1:\"") != NULL;
+    tw_json_writer_free(wr);
+    assert_int_equal(tw_json_key_make(&key, "t", 1), TW_OK);
+    wr = writer_looking(&to);
+    tw_json_put_ready_key(wr, &key); /* which gives it its mark */
+    tw_json_writer_free(wr);
+    wr = writer_looking(&to);
+    tw_json_cursor_open(&cur, wr);
+    if (flags != 0) {
+        assert_int_equal(tw_json_cursor_string(&cur, &key, text, size, flags), TW_OK);
+        assert_int_equal(strstr(to.log, "v1:\"") != NULL, shown);
+    }
+    tw_json_writer_free(wr);
+    return shown;
+}
+
 /* Of each look, what is right is not shown and what stands next to it is. */
 static void what_a_look_knows_is_not_shown(void **unused)
 {
@@ -288,14 +320,18 @@ static void what_a_look_knows_is_not_shown(void **unused)
 
     (void)unused;
     for (i = 0; i < 64; i++) {
-        wr = writer_looking(&to);
-        put_key(wr, "t");
-        assert_int_equal(tw_json_put_string(wr, text, i, -1, 0), TW_OK);
-        assert_int_equal(strstr(to.log, "v1:\"") == NULL, i == 3 || i >= 63);
-        tw_json_writer_free(wr);
+        assert_int_equal(is_shown(text, i, 0), i != 3 && i != 63);
+        assert_int_equal(is_shown(text, i, TW_JSON_ALL_ASCII), i != 3 && i != 63);
+        if (i != 3) /* where nobody says that it is ASCII it need not be found out */
+            assert_int_equal(is_shown(text, i, TW_JSON_VALID_UTF8), i != 5 && i != 63);
         text[i] = 'x';
         text[i + 1] = '\0';
     }
+    assert_false(is_shown("\xC3\xB6\xC3\xB6x", 5, 0));
+    assert_false(is_shown("\xC3\xB6\xC3\xB6x", 5, TW_JSON_VALID_UTF8));
+    assert_true(is_shown("\xC3\xB6x", 3, TW_JSON_VALID_UTF8));
+    assert_true(is_shown("?xx", 3, 0));
+    assert_false(is_shown("x?x", 3, 0));
     for (i = 0; i < 4; i++) {
         wr = writer_looking(&to);
         put_key(wr, "n");
@@ -303,6 +339,41 @@ static void what_a_look_knows_is_not_shown(void **unused)
         assert_int_equal(strstr(to.log, "v1:") == NULL, i == 1 || i == 2);
         tw_json_writer_free(wr);
     }
+}
+
+/* Keys may be quiet too, but for those that begin with '$'. */
+static void quiet_keys_are_not_shown(void **unused)
+{
+    seen to;
+    tw_json_writer *wr = writer_looking(&to);
+    tw_json_key keys[2];
+
+    (void)unused;
+    assert_int_equal(tw_json_key_make(&keys[0], "plain", 5), TW_OK);
+    assert_int_equal(tw_json_key_make(&keys[1], "$set", 4), TW_OK);
+    put_key(wr, "o");
+    to.watch.quiet[2] = 1u << TW_JSON_KEY | 1u << TW_JSON_INT;
+    tw_json_put_object(wr);
+    put_key(wr, "a");
+    tw_json_put_int(wr, 1);
+    tw_json_put_ready_key(wr, &keys[0]);
+    tw_json_put_int(wr, 1);
+    tw_json_put_ready_key(wr, &keys[0]);
+    tw_json_put_bool(wr, 1);
+    put_key(wr, "$b");
+    tw_json_put_int(wr, 1);
+    tw_json_put_ready_key(wr, &keys[1]);
+    tw_json_put_int(wr, 1);
+    tw_json_put_object_end(wr);
+    /* What is quiet in one object need not be so in the next. */
+    put_key(wr, "p");
+    tw_json_put_object(wr);
+    tw_json_put_ready_key(wr, &keys[0]);
+    tw_json_put_int(wr, 1);
+    assert_string_equal(to.log, "k1:o v2:true k2:$b k2:$set v1:{\"a\":1,\"plain\":1,"
+                                "\"plain\":true,\"$b\":1,\"$set\":1} "
+                                "k1:p k2:plain v2:1 ");
+    tw_json_writer_free(wr);
 }
 
 /* A look speaks of the key's own value: of nothing inside it, of no other key's. */
@@ -365,8 +436,10 @@ static const char *count_marks(void *ctx, unsigned depth, const char *text, size
 static void a_mark_stays_with_a_ready_key(void **unused)
 {
     tw_json_writer *wr = writer_default();
-    tw_json_watch watch = {
-        .depth = 1, .key = count_marks, .value = see_value, .quiet = {~0u, ~0u}};
+    tw_json_watch watch = {.depth = 1,
+                           .key = count_marks,
+                           .value = see_value,
+                           .quiet = {~0u, ~(1u << TW_JSON_KEY)}};
     unsigned char seen_mark = 0;
     tw_json_key key;
     int i;
@@ -455,6 +528,7 @@ int main(void)
         cmocka_unit_test(the_watcher_refuses_at_the_path),
         cmocka_unit_test(quiet_kinds_are_not_shown),
         cmocka_unit_test(what_a_look_knows_is_not_shown),
+        cmocka_unit_test(quiet_keys_are_not_shown),
         cmocka_unit_test(a_look_ends_with_its_value),
         cmocka_unit_test(a_marked_key_is_asked_for_when_it_comes_again),
         cmocka_unit_test(a_mark_stays_with_a_ready_key),

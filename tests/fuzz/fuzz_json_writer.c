@@ -7,6 +7,7 @@
 
 #include <tidewheel/error.h>
 #include <tidewheel/json.h>
+#include <tidewheel/sys/json_cursor.h>
 
 #include "base/utf8.h"
 #include "json/writer.h"
@@ -35,7 +36,9 @@ static uint64_t take(input *in, size_t size)
     return value;
 }
 
-static int put_text(tw_json_writer *wr, input *in, int key)
+enum { VALUE, KEY };
+
+static int put_text(tw_json_writer *wr, input *in, int what)
 {
     size_t size = (size_t)take(in, 1);
     char *copy; /* of its very size, so that a read past it is seen */
@@ -54,7 +57,7 @@ static int put_text(tw_json_writer *wr, input *in, int key)
         chars = (int64_t)tw__utf8_count(copy, size);
         flags = TW_JSON_VALID_UTF8;
     }
-    if (!key)
+    if (what == VALUE)
         rc = tw_json_put_string(wr, copy, size, chars, flags);
     else if (size % 4 < 2 && tw_json_key_make(&ready, copy, size) == TW_OK)
         rc = tw_json_put_ready_key(wr, &ready);
@@ -64,12 +67,80 @@ static int put_text(tw_json_writer *wr, input *in, int key)
     return rc;
 }
 
+static int put_cursor_text(tw_json_cursor *cur, input *in, tw_json_key *key)
+{
+    size_t size = (size_t)take(in, 1);
+    char *copy;
+    int rc = TW_OK;
+
+    size = size < in->left ? size : in->left;
+    copy = malloc(size != 0 ? size : 1);
+    CHECK(copy != NULL);
+    memcpy(copy, in->at, size);
+    in->at += size;
+    in->left -= size;
+    if (tw__utf8_check(copy, size) == size)
+        rc = tw_json_cursor_string(cur, key, copy, size, TW_JSON_VALID_UTF8);
+    free(copy);
+    return rc;
+}
+
+/* The content of a container through a cursor, which does not check structure. */
+static int put_content(tw_json_cursor *cur, input *in, int object)
+{
+    int rc = TW_OK;
+
+    while (rc == TW_OK && in->left > 0) {
+        unsigned what = (unsigned)take(in, 1) % 8;
+        size_t size = object ? (size_t)take(in, 1) % 12 : 0;
+        tw_json_key ready;
+        tw_json_key *key = object ? &ready : NULL;
+
+        size = size < in->left ? size : in->left;
+        if (what == 0 ||
+            (object && tw_json_key_make(&ready, (const char *)in->at, size) != TW_OK))
+            break;
+        in->at += size;
+        in->left -= size;
+        if (what == 1)
+            rc = tw_json_cursor_int(cur, key, (int64_t)take(in, 8));
+        else if (what == 2)
+            rc = tw_json_cursor_real(cur, key, (double)(int64_t)take(in, 8) / 64);
+        else if (what == 3)
+            rc = tw_json_cursor_word(cur, key, (tw_json_kind)(take(in, 1) % 3));
+        else if (what <= 5)
+            rc = put_cursor_text(cur, in, key);
+        else
+            rc = what == 6 ? tw_json_cursor_object(cur, key)
+                           : tw_json_cursor_array(cur, key);
+        if (rc == TW_OK && what >= 6)
+            rc = put_content(cur, in, what == 6);
+    }
+    if (rc != TW_OK)
+        return rc;
+    return object ? tw_json_cursor_object_end(cur) : tw_json_cursor_array_end(cur);
+}
+
+static int put_by_cursor(tw_json_writer *wr, input *in, int object)
+{
+    tw_json_cursor cur;
+    int rc = object ? tw_json_put_object(wr) : tw_json_put_array(wr);
+
+    if (rc != TW_OK)
+        return rc;
+    tw_json_cursor_open(&cur, wr);
+    rc = put_content(&cur, in, object);
+    if (rc == TW_OK)
+        tw_json_cursor_close(&cur);
+    return rc;
+}
+
 static int put_next(tw_json_writer *wr, input *in)
 {
     uint64_t bits;
     double real;
 
-    switch (take(in, 1) % 11) {
+    switch (take(in, 1) % 13) {
     case 0:
         return tw_json_put_object(wr);
     case 1:
@@ -89,9 +160,13 @@ static int put_next(tw_json_writer *wr, input *in)
     case 7:
         return tw_json_put_null(wr);
     case 8:
-        return put_text(wr, in, 0);
+        return put_text(wr, in, VALUE);
     case 9:
-        return put_text(wr, in, 1);
+        return put_text(wr, in, KEY);
+    case 10:
+        return put_by_cursor(wr, in, 1);
+    case 11:
+        return put_by_cursor(wr, in, 0);
     default:
         return tw__json_writer_reopen(wr) == TW_OK ? TW_OK : tw_json_put_bool(wr, 0);
     }

@@ -92,7 +92,9 @@ typedef struct tw_json_writer_options {
         sizeof(tw_json_writer_options), 1000000, 1024, 41 \
     }
 
-#define TW_JSON_VALID_UTF8 1u /* string flag: the caller vouches that the text is UTF-8 */
+/* String flags: the caller vouches that the text is UTF-8; that it has no byte above 0x7F. */
+#define TW_JSON_VALID_UTF8 1u
+#define TW_JSON_ALL_ASCII 3u
 
 TW_API int tw_json_writer_new(tw_json_writer **out, const tw_json_writer_options *options,
                               tw_error **err);
@@ -134,7 +136,6 @@ TW_API int tw_json_put_int(tw_json_writer *wr, int64_t value);
 TW_API int tw_json_put_real(tw_json_writer *wr, double value);
 TW_API int tw_json_put_bool(tw_json_writer *wr, int value);
 TW_API int tw_json_put_null(tw_json_writer *wr);
-
 /** The text so far, complete after the outermost container was closed. Borrowed. */
 TW_API const char *tw_json_writer_text(const tw_json_writer *wr, size_t *size);
 /** Nonzero when exactly one whole value was written. */

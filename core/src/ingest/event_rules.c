@@ -31,8 +31,7 @@ static const char banned_uuid[] = BANNED_UUID_TEXT;
 
 enum { BANNED_SHORT = 9 /* the longest of banned_ids */, BANNED_UUID = 36 };
 
-_Static_assert(sizeof banned_uuid - 1 == BANNED_UUID,
-               "id_sizes leaves the wrong one out");
+_Static_assert(sizeof banned_uuid - 1 == BANNED_UUID, "it has another size");
 
 /* What is known to be right once the key is known, and how deep the value is looked into: see
  * tw_json_look. An id's sizes are its minimum's: see id_sizes. */
@@ -40,22 +39,24 @@ _Static_assert(sizeof banned_uuid - 1 == BANNED_UUID,
 #define SIZE(bytes) (UINT64_C(1) << (bytes))
 #define SIZE_OF(text) | SIZE(sizeof(text) - 1)
 #define RESERVED_SIZES (0 RESERVED_NAMES(SIZE_OF))
+#define SIZES_BUT(few) .sizes = ~(few), .ascii_sizes = ~(few)
+#define ANY_INT .from = INT64_MIN, .count = UINT64_MAX
+#define PLAIN .below = ~UINT32_C(0) /* properties, as long as no operation is met */
 static const tw_json_look looks[] = {
-    [TYPE_TEXT] = {.quiet = KIND(STRING), .depth = 1},
-    [TYPE_ID] = {.depth = 1},
-    /* other than "$identify", "$groupidentify", and the reserved ones */
-    [TYPE_EVENT_TYPE] = {.depth = 1,
-                         .sizes = ~(SIZE(0) | SIZE(9) | SIZE(14) | RESERVED_SIZES)},
-    [TYPE_INSERT_ID] = {.depth = 1, .sizes = ~SIZE(0)},
+    [TYPE_TEXT] = {.quiet = KIND(STRING), .depth = 1, SIZES_BUT(SIZE(0))},
+    [TYPE_ID] = {.depth = 1, .asked = '0'}, /* a banned UUID begins with it */
+    /* other than "$identify" and "$groupidentify", and the reserved ones */
+    [TYPE_EVENT_TYPE] = {.depth = 1, SIZES_BUT(SIZE(0) | RESERVED_SIZES), .asked = '$'},
+    [TYPE_INSERT_ID] = {.depth = 1, SIZES_BUT(SIZE(0))},
     [TYPE_CURRENCY] = {.depth = 1},
-    [TYPE_NUMBER] = {.quiet = KIND(INT) | KIND(REAL), .depth = 1},
-    [TYPE_INTEGER] = {.quiet = KIND(INT), .depth = 1},
+    [TYPE_NUMBER] = {.quiet = KIND(INT) | KIND(REAL), .depth = 1, ANY_INT},
+    [TYPE_INTEGER] = {.quiet = KIND(INT), .depth = 1, ANY_INT},
     [TYPE_SESSION] = {.depth = 1, .from = -1, .count = (uint64_t)INT64_MAX + 2},
     [TYPE_TIME] = {.depth = 1, .from = TIME_MIN, .count = TIME_MAX - TIME_MIN + 1},
     [TYPE_BOOL] = {.quiet = KIND(TRUE) | KIND(FALSE), .depth = 1},
     [TYPE_OBJECT] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 1},
-    [TYPE_USER] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
-    [TYPE_GROUP] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
+    [TYPE_USER] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2, PLAIN},
+    [TYPE_GROUP] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2, PLAIN},
     [TYPE_GROUPS] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 3},
     [TYPE_PLAN] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
     [TYPE_METADATA] = {.quiet = KIND(OBJECT) | KIND(OBJECT_END), .depth = 2},
@@ -112,6 +113,8 @@ static __attribute__((noinline)) const char *operation_key(tw_event_rules *rules
     tw_event_properties *props = properties_of(rules);
     size_t i;
 
+    if (!rules->watch.first && !props->operations)
+        props->plain = 1; /* nobody asked for those before */
     rules->operation = -1;
     rules->watch.quiet[2] = 0;
     for (i = 0; i < sizeof operations / sizeof *operations; i++) {
@@ -457,16 +460,13 @@ static const char *rules_value(void *ctx, const tw_json_put *put)
 
 /* ---- the whole event --------------------------------------------------------------- */
 
-/* Sizes in bytes of ids that can be neither banned nor too short: a character has up to four. */
-static uint64_t id_sizes(unsigned min_length)
+/* Sizes in bytes of ids that can be neither banned, but for the UUID, nor too short. */
+static uint64_t id_sizes(unsigned min_bytes)
 {
-    unsigned least = BANNED_SHORT + 1;
+    unsigned least = min_bytes > BANNED_SHORT ? min_bytes : BANNED_SHORT + 1;
 
-    if (min_length > 63 / 4) /* the last bit speaks of 63 bytes and more */
-        return 0;
-    if (least < min_length * 4)
-        least = min_length * 4;
-    return ~(SIZE(least) - 1) & ~SIZE(BANNED_UUID);
+    /* the last bit speaks of 63 bytes and more */
+    return least <= 63 ? ~(SIZE(least) - 1) : 0;
 }
 
 static void looks_make(tw_event_rules *rules)
@@ -477,8 +477,12 @@ static void looks_make(tw_event_rules *rules)
         tw_json_look *look = &rules->looks[id + 1];
 
         *look = looks[tw__event_fields[id].type];
-        if (tw__event_fields[id].type == TYPE_ID)
-            look->sizes = id_sizes(rules->min_id_length);
+        if (tw__event_fields[id].type == TYPE_ID) {
+            look->ascii_sizes = id_sizes(rules->min_id_length);
+            /* a character has up to four bytes */
+            look->sizes =
+                id_sizes(rules->min_id_length <= 16 ? rules->min_id_length * 4 : 64);
+        }
     }
     rules->watch.looks = rules->looks;
 }

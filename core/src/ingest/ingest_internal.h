@@ -145,8 +145,8 @@ void tw__batch_list_remove(tw_batch_list *list, tw_batch *batch);
 int tw__ingest_batch(tw_batch **out, tw_ingest *ing);
 void tw__ingest_recycle(tw_ingest *ing, tw_batch *batch);
 
-/* For the end: takes the event that is at hand, NULL for none, and sees to it that no other follows.
- * @thread any @locks none */
+/* For the end: takes the event that is at hand, NULL for none, and sees to it that no other comes
+ * after it. @thread any @locks none */
 tw_event *tw__ingest_empty_hand(tw_ingest *ing);
 /* Record `index` has come to its end. The batch still holds it. @locks needs lock */
 void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index,

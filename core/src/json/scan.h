@@ -7,18 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__) && !defined(TW_PLAIN)
-#define TW__SSE2 1
-#include <emmintrin.h>
-#endif
-
-#define TW__HIGH_BITS UINT64_C(0x8080808080808080)
-
-/* Bytes JSON wants escaped: control characters, '"' and '\'. */
-static inline int tw__scan_special(unsigned char c)
-{
-    return c < 0x20 || c == '"' || c == '\\';
-}
+#include <tidewheel/sys/json_copy.h>
 
 #ifdef TW__SSE2
 
@@ -43,24 +32,7 @@ static inline unsigned tw__scan_16_strict(__m128i v)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), small));
 }
 
-static inline __m128i tw__scan_load(const char *text)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)text);
-}
-
 #endif
-
-/* The top bit of each special byte; bytes above 0x7F are left out. Exact only up to the first
- * hit, which is all that is asked: a borrow runs upwards. */
-static inline uint64_t tw__scan_8(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t quote = word ^ (ones * '"');
-    uint64_t slash = word ^ (ones * '\\');
-
-    return ((word - ones * 0x20) | (quote - ones) | (slash - ones)) & ~word &
-           TW__HIGH_BITS;
-}
 
 /* The first special byte of [p, end), `end` if there is none. `*high` becomes nonzero when a
  * byte above 0x7F was passed. */

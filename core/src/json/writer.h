@@ -4,6 +4,7 @@
 #define TW_JSON_WRITER_H
 
 #include <tidewheel/json.h>
+#include <tidewheel/sys/json_cursor.h>
 
 /* One value as the watcher sees it, already in the text. */
 typedef struct tw_json_put {
@@ -33,7 +34,8 @@ typedef struct tw_json_put {
  * They may change `depth`, which counts at once: raised at an OBJECT, its contents are shown.
  *
  * `quiet` saves calls: a bit (1 << kind) for each kind of value at that depth which is known to be
- * right. It too may be changed by the callbacks, and counts at once.
+ * right. It too may be changed by the callbacks, and counts at once. The bit of KEY is for the keys
+ * at that depth, but those that begin with '$' are always shown.
  *
  * `mark` is a byte for the key callback to remember what it found out about the text: the same
  * byte comes with the same text at whatever depth, 0 at first, or one that is forgotten. Ready keys
@@ -41,18 +43,10 @@ typedef struct tw_json_put {
  *
  * `looks`, where there are some, save more calls: by mark, below 64, what is known of the value
  * of a top-level key. Such a key is asked for only while its mark is 0 or `marks` has the mark's
- * bit: it was put before. The writer keeps the marks, and sets `mark`, `quiet[1]` and `depth` when
- * a marked top-level key was put.
+ * bit: it was put before. The writer keeps the marks, and when a marked top-level key was put whose
+ * value or contents may have to be shown it sets `mark`, `quiet` of depths 1 and 2, and `depth`.
  */
 enum { TW__QUIET_DEPTHS = 4, TW__MARKS = 64 };
-
-typedef struct tw_json_look {
-    uint32_t quiet;
-    unsigned depth; /* how deep the value is looked into */
-    uint64_t sizes; /* strings of so many bytes are right, bit 63: of 63 or more */
-    int64_t from;   /* and whole numbers that begin here, */
-    uint64_t count; /* so many of them */
-} tw_json_look;
 
 typedef struct tw_json_watch {
     unsigned depth;
@@ -63,6 +57,7 @@ typedef struct tw_json_watch {
     const tw_json_look *looks; /* by mark; NULL for none */
     uint64_t marks;            /* of the top-level keys put; to be 1 at the start */
     unsigned mark;             /* of the last one */
+    unsigned first; /* set before `key` is asked: the key is its object's first */
 } tw_json_watch;
 
 /* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */

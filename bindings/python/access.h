@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* How values are read: straight from the objects where the build is for one version of Python, by
+ * functions under the stable ABI. Nothing here runs code of the user's. */
+#ifndef TW_PYTHON_ACCESS_H
+#define TW_PYTHON_ACCESS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <tidewheel/json.h>
+
+#define TWPY_INLINE static inline __attribute__((always_inline))
+
+/* The text of a str in UTF-8, borrowed from it; NULL with an exception set where it cannot be
+ * encoded. `*flags` are the writer's. */
+TWPY_INLINE const char *twpy_text_read(PyObject *text, Py_ssize_t *size, unsigned *flags)
+{
+#ifndef Py_LIMITED_API
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        *flags = TW_JSON_ALL_ASCII;
+        *size = PyUnicode_GET_LENGTH(text);
+        return PyUnicode_DATA(text);
+    }
+#endif
+    *flags = TW_JSON_VALID_UTF8;
+    return PyUnicode_AsUTF8AndSize(text, size);
+}
+
+/* As PyLong_AsLongLongAndOverflow. */
+TWPY_INLINE long long twpy_int_read(PyObject *value, int *overflow)
+{
+#ifndef Py_LIMITED_API
+#if PY_VERSION_HEX >= 0x030C0000
+    *overflow = 0;
+    if (PyUnstable_Long_IsCompact((PyLongObject *)value))
+        return PyUnstable_Long_CompactValue((PyLongObject *)value);
+#elif PYLONG_BITS_IN_DIGIT == 30
+    const PyLongObject *number = (PyLongObject *)value;
+    Py_ssize_t digits = Py_SIZE(number); /* negative where the number is */
+
+    if (digits == 1)
+        return number->ob_digit[0];
+    if (digits == 2)
+        return (long long)number->ob_digit[1] << PyLong_SHIFT | number->ob_digit[0];
+#endif
+#endif
+    return PyLong_AsLongLongAndOverflow(value, overflow);
+}
+
+#ifndef Py_LIMITED_API
+#define TWPY_REAL(value) PyFloat_AS_DOUBLE(value)
+#define TWPY_DICT_SIZE(dict) PyDict_GET_SIZE(dict)
+#define TWPY_LIST_SIZE(list) PyList_GET_SIZE(list)
+#define TWPY_LIST_ITEM(list, at) PyList_GET_ITEM(list, at)
+#define TWPY_TUPLE_SIZE(tuple) PyTuple_GET_SIZE(tuple)
+#define TWPY_TUPLE_ITEM(tuple, at) PyTuple_GET_ITEM(tuple, at)
+#else
+#define TWPY_REAL(value) PyFloat_AsDouble(value)
+#define TWPY_DICT_SIZE(dict) PyDict_Size(dict)
+#define TWPY_LIST_SIZE(list) PyList_Size(list)
+#define TWPY_LIST_ITEM(list, at) PyList_GetItem(list, at)
+#define TWPY_TUPLE_SIZE(tuple) PyTuple_Size(tuple)
+#define TWPY_TUPLE_ITEM(tuple, at) PyTuple_GetItem(tuple, at)
+#endif
+
+#endif
