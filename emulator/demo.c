@@ -160,7 +160,7 @@ static int put_profiles(twe *e, const emu_buf *cohorts)
     emu_buf_z(&json, "]}");
     rc = put_profile(e, &json);
     for (int i = 0; i < DEMO_CUSTOMERS && !rc; i += 7) {
-        char user[16];
+        char user[32];
 
         snprintf(user, sizeof(user), "customer-%03d", i);
         if (!emu_user_find(&e->store, emu_str_of(user)))
