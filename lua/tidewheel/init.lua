@@ -147,6 +147,24 @@ function client:call(endpoint, arguments)
   return finish(self:call_start(endpoint, arguments))
 end
 
+for name, endpoint in pairs {
+  raw_identify = "ingestion.identify", raw_group_identify = "ingestion.groupidentify",
+} do
+  client[name .. "_start"] = function(self, identification, callback)
+    local described, err = self:describe()
+    if not described then
+      return nil, err
+    end
+    return self:call_start(endpoint, {
+      identification = identification,
+      min_id_length = described.options.min_id_length,
+    }, callback)
+  end
+  client[name] = function(self, identification)
+    return finish(self[name .. "_start"](self, identification))
+  end
+end
+
 function client:raw(endpoint, options)
   return finish(self:raw_start(endpoint, options))
 end

@@ -38,7 +38,7 @@ def _certifi() -> str | None:
 class BaseClient:
     """Events and state of a client. Not made directly: use Client or AsyncClient."""
 
-    __slots__ = ("__weakref__", "_close_timeout", "_core", "_spooled", "_told")
+    __slots__ = ("__weakref__", "_close_timeout", "_core", "_min_id_length", "_spooled", "_told")
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class BaseClient:
         self._core = _core.Client(given, default, blocks, prepare)
         if defaults:
             self._check(defaults)
+        self._min_id_length = given.get("min_id_length")
         self._spooled = bool(given.get("spool"))
         self._close_timeout = close_timeout
         self._told = 0
@@ -264,6 +265,12 @@ class BaseClient:
             **fields,
         }
         self._core.track(events.revenue(event_type, fields))
+
+    def _identification(self, identifications: events.Identifications) -> dict[str, Any]:
+        """The arguments of a call of the Identify APIs."""
+        if not isinstance(identifications, Mapping | str):
+            identifications = list(identifications)
+        return {"identification": identifications, "min_id_length": self._min_id_length}
 
     def stats(self) -> Stats:
         """Where the events are: accepted = stored + rejected + ... + waiting, always."""

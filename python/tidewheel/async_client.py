@@ -19,7 +19,7 @@ from .async_taxonomy import AsyncTaxonomy
 from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
 from .errors import ClosedError
-from .events import BeforeSend
+from .events import BeforeSend, Identifications
 from .jobs import AsyncCall, AsyncJob
 from .results import Report, Response
 
@@ -139,6 +139,14 @@ class AsyncClient(_base.BaseClient):
         bridge = self._bridge()
         core = self._core.call(endpoint, arguments, plain, bridge.queue)
         return AsyncCall(core, bridge, identity)
+
+    def raw_identify(self, identifications: Identifications) -> AsyncJob[str]:
+        """Change user properties by the Identify API itself; see Client.raw_identify."""
+        return self.call("ingestion.identify", **self._identification(identifications))
+
+    def raw_group_identify(self, identifications: Identifications) -> AsyncJob[str]:
+        """Change group properties by the Group Identify API; see Client.raw_group_identify."""
+        return self.call("ingestion.groupidentify", **self._identification(identifications))
 
     def raw(
         self,

@@ -12,7 +12,7 @@ from . import _base, _core, export
 from ._calls import identity, plain
 from .analytics import Analytics
 from .cohorts import Cohorts
-from .events import BeforeSend
+from .events import BeforeSend, Identifications
 from .jobs import Call, Job
 from .results import Report, Response
 from .taxonomy import Taxonomy
@@ -173,6 +173,40 @@ class Client(_base.BaseClient):
             TidewheelError: The call failed.
         """
         return Call(self._core.call(endpoint, arguments, plain, None), identity).result()
+
+    def raw_identify(self, identifications: Identifications) -> str:
+        """Change user properties by the Identify API itself instead of an event.
+
+        For what identify() cannot do: `paying` and `start_version`, and no event counted. **Not
+        de-duplicated**: there is no insert_id. It is repeated only when the server certainly did
+        nothing; after an error with `stored` "maybe" an `$add` may or may not have been done.
+
+        Args:
+            identifications: One, or many in one request: `user_id` or `device_id`,
+                `user_properties` (plain, or operations), `groups`, fields of the device and the
+                place, `paying`, `start_version` (docs/arguments.md).
+
+        Returns:
+            What the server wrote, "success".
+
+        Raises:
+            ValidationError: A rule was broken; `field` names the path. Nothing was sent.
+            PayloadTooLargeError: It makes a request of more than 1 MB.
+            TidewheelError: The call failed.
+        """
+        answer: str = self.call("ingestion.identify", **self._identification(identifications))
+        return answer
+
+    def raw_group_identify(self, identifications: Identifications) -> str:
+        """Change group properties by the Group Identify API itself; see raw_identify().
+
+        Args:
+            identifications: One, or up to 1,024: `group_type`, `group_value`, `group_properties`
+                (1,024 properties in all; Amplitude Group Identify API docs, read 2026-11-27).
+        """
+        arguments = self._identification(identifications)
+        answer: str = self.call("ingestion.groupidentify", **arguments)
+        return answer
 
     def raw(
         self,

@@ -12,6 +12,7 @@ from .errors import ConfigError
 __all__ = ["group_identify", "identify", "operations", "preparer", "revenue"]
 
 Properties = Mapping[str, Any]
+Identifications = Mapping[str, Any] | Iterable[Mapping[str, Any]]
 BeforeSend = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 
 # Each event has its own, or none.

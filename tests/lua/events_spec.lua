@@ -256,6 +256,27 @@ describe("events", function()
     end
   end)
 
+  it("have a way around: identifications, checked the same", function()
+    local client = make()
+    for _, case in ipairs(read_vectors "identifications.json") do
+      local call = case.groups and client.raw_group_identify or client.raw_identify
+      local text, err = call(client, case.identification)
+      if not case.error then
+        assert.equal("success", text, case.name)
+      else
+        assert.is_nil(text, case.name)
+        assert.equal("validation", err.code, case.name)
+        assert.truthy(err.message:find(case.error.rule, 1, true), case.name .. err.message)
+        if not case.needs then
+          assert.equal(case.error.field, err.field, case.name)
+        end
+      end
+    end
+    local short = make { min_id_length = 3 }
+    assert.equal("success", short:raw_identify { user_id = "abc" })
+    assert.equal("success", assert(short:raw_identify_start { user_id = "abc" }):wait(10))
+  end)
+
   it("get the errors of the hook", function()
     local client = make {
       before_send = function(given)

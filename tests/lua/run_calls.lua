@@ -38,6 +38,12 @@ run["track_many"] = function(arguments)
   return client:track_many(arguments.events) and client:flush(10)
 end
 
+for _, name in ipairs { "raw_identify", "raw_group_identify" } do
+  run[name] = function(arguments)
+    return client[name](client, arguments.identifications)
+  end
+end
+
 run["cohorts.list"] = function(arguments)
   return client.cohorts:list(arguments)
 end

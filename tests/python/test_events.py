@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 import tidewheel
 from tidewheel.events import preparer
 
-from .conftest import API_KEY, MakeClient, Server
+from .conftest import API_KEY, Answer, MakeClient, Server
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "vectors" / "defaults.json"
 
@@ -311,3 +312,70 @@ def test_the_async_client_has_them_too(server: Server) -> None:
             assert client.stats().filtered == 1
 
     asyncio.run(run())
+
+
+# ---- the Identify APIs themselves -----------------------------------------------------------
+
+IDENTIFICATIONS = DEFAULTS.with_name("identifications.json")
+
+
+@pytest.mark.parametrize(
+    "case", json.loads(IDENTIFICATIONS.read_text())["cases"], ids=lambda case: case["name"]
+)
+def test_identifications_are_checked(
+    server: Server, client: tidewheel.Client, case: dict[str, Any]
+) -> None:
+    server.answer = lambda _: Answer(200, b"success", {"Content-Type": "text/html"})
+    call = client.raw_group_identify if case["groups"] else client.raw_identify
+    if "error" not in case:
+        assert call(case["identification"]) == "success"
+        (request,) = server.requests
+        assert request.path == ("/groupidentify" if case["groups"] else "/identify")
+        form = parse_qs(request.body.decode(), strict_parsing=True)
+        assert form["api_key"] == [API_KEY]
+        assert json.loads(form["identification"][0]) == case["identification"]
+        return
+    with pytest.raises(tidewheel.ValidationError) as caught:
+        call(case["identification"])
+    assert caught.value.field == case["error"]["field"]
+    assert case["error"]["rule"] in str(caught.value)
+    assert server.requests == []
+
+
+def test_an_identification_is_repeated_only_after_no(
+    server: Server, make_client: MakeClient
+) -> None:
+    answers = iter([Answer(503, b""), Answer(200, b"success"), Answer(500, b"")])
+    server.answer = lambda _: next(answers)
+    client = make_client(server.url, min_id_length=3)
+    one = {"user_id": "abc", "user_properties": {"$add": {"n": 1}}}
+    assert client.raw_identify(iter([one])) == "success"
+    with pytest.raises(tidewheel.ServerError) as caught:
+        client.raw_identify(one)
+    assert caught.value.stored == "maybe"
+    assert len(server.requests) == 3
+    form = parse_qs(server.requests[0].body.decode())
+    assert form["options"] == ['{"min_id_length":3}']
+    assert API_KEY not in str(caught.value)
+
+
+def test_a_request_of_identifications_has_1_mb(server: Server, client: tidewheel.Client) -> None:
+    one = {"user_id": "user-1", "user_properties": {"a": "x" * 1000}}
+    with pytest.raises(tidewheel.PayloadTooLargeError) as caught:
+        client.raw_identify([one] * 1000)
+    assert caught.value.field == "identification"
+    assert server.requests == []
+
+
+def test_identifications_are_applied(live: tidewheel.Client, emulator: tidewheel.Emulator) -> None:
+    async def run() -> None:
+        async with tidewheel.AsyncClient(emulator.api_key, base_url=emulator.url) as client:
+            assert await client.raw_identify({"user_id": "user-1", "paying": "true"}) == "success"
+            group = {"group_type": "org", "group_value": "a", "group_properties": {"seats": 4}}
+            assert await client.raw_group_identify([group]) == "success"
+
+    asyncio.run(run())
+    assert live.raw_identify([{"user_id": "user-1", "user_properties": {"tier": "gold"}}])
+    other = tidewheel.Client("wrong-key", base_url=emulator.url)
+    with pytest.raises(tidewheel.TidewheelError, match="invalid_api_key"):
+        other.raw_identify({"user_id": "user-1"})

@@ -45,7 +45,8 @@ enum {
 };
 
 /* Checks a value, which is well-formed JSON, and writes what is sent of it to `out`, which is
- * empty. `field` is the path of the value: errors name it, or a place that begins with it. */
+ * empty. TW_DONE: it is not sent. `field` is the path of the value: errors name it, or a place
+ * that begins with it. */
 typedef int (*tw_value_rule)(tw_buf *out, const char *field, const char *json,
                              size_t size, tw_error **err);
 
@@ -86,6 +87,7 @@ typedef struct tw_operation {
 #define TW_ARGUMENTS(table) (table), sizeof(table) / sizeof *(table)
 
 /* The tables of the areas, each ended by a row without arguments. */
+extern const tw_operation tw__ingestion_operations[];
 extern const tw_operation tw__analytics_operations[];
 extern const tw_operation tw__taxonomy_operations[];
 extern const tw_operation tw__users_operations[];

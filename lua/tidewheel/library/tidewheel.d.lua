@@ -304,6 +304,48 @@ function Client:close(timeout) end
 ---@return tidewheel.Stream closed by a `for` of Lua 5.4 when it is left
 function Client:export(options) end
 
+---An identification for the Identify API itself: also the fields of the device and the place that
+---events have.
+---@class tidewheel.Identification
+---@field user_id? string or device_id
+---@field device_id? string
+---@field user_properties? table plain, or operations as the API spells them
+---@field groups? table<string, string|string[]>
+---@field paying? string
+---@field start_version? string
+
+---Changes user properties by the Identify API itself instead of an event: for what `identify`
+---cannot do, `paying` and `start_version`, and no event counted. Not de-duplicated: there is no
+---insert_id. It is repeated only when the server certainly did nothing; after an error whose
+---`stored` is "maybe" an `$add` may or may not have been done.
+---@param identifications tidewheel.Identification|tidewheel.Identification[] many in one request, up to 1 MB
+---@return string? text what the server wrote, "success"
+---@return tidewheel.Error? err
+function Client:raw_identify(identifications) end
+
+---@param identifications tidewheel.Identification|tidewheel.Identification[]
+---@param callback? fun(text: string?, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Client:raw_identify_start(identifications, callback) end
+
+---@class tidewheel.GroupIdentification
+---@field group_type string
+---@field group_value string
+---@field group_properties table plain, or operations as the API spells them
+
+---The same for properties of groups: up to 1,024 identifications, and 1,024 properties in all.
+---@param identifications tidewheel.GroupIdentification|tidewheel.GroupIdentification[]
+---@return string? text
+---@return tidewheel.Error? err
+function Client:raw_group_identify(identifications) end
+
+---@param identifications tidewheel.GroupIdentification|tidewheel.GroupIdentification[]
+---@param callback? fun(text: string?, err: tidewheel.Error?)
+---@return tidewheel.Job? job
+---@return tidewheel.Error? err
+function Client:raw_group_identify_start(identifications, callback) end
+
 ---@class tidewheel.Raw
 ---@field path? string[] for the {…} of the endpoint's path, in order
 ---@field query? string|table<string, string|number|boolean|string[]>
