@@ -69,11 +69,11 @@ void emu_row_put(emu_buf *b, emu_str row, const char *key)
         emu_buf_z(b, "null");
 }
 
-void emu_put_date(emu_buf *b, int64_t ms)
+void emu_put_date(emu_buf *b, const twe *e, int64_t ms)
 {
     char text[EMU_TIME_N + 1];
 
-    emu_time_text(text, ms);
+    emu_time_text(text, ms + emu_zone_offset(e->zone, emu_floor_div(ms, 1000)) * 1000);
     emu_buf_quote(b, (emu_str){text, 10});
 }
 
@@ -185,14 +185,16 @@ bool emu_person_read(twe *e, emu_arena *a, emu_user *u, emu_person *out)
     return ok && rc == SQLITE_DONE && !a->failed;
 }
 
-emu_str emu_person_last(twe *e, emu_arena *a, const emu_user *u)
+emu_str emu_person_last(twe *e, emu_arena *a, const emu_user *u, int64_t *ms)
 {
     sqlite3_stmt *st =
         emu_person_rows(e, u->id, "ORDER BY e.event_ms DESC,e.seq DESC LIMIT 1");
     emu_str row = {"", 0};
 
-    if (st && sqlite3_step(st) == SQLITE_ROW)
+    if (st && sqlite3_step(st) == SQLITE_ROW) {
+        *ms = emu_row_at(&e->store, st).event_ms;
         row = render(e, a, st);
+    }
     sqlite3_finalize(st);
     return row;
 }

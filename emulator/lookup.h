@@ -30,13 +30,14 @@ typedef struct emu_person {
 sqlite3_stmt *emu_person_rows(twe *e, int64_t amplitude_id, const char *order);
 /* Reads all rows once. False: memory or the store failed. */
 bool emu_person_read(twe *e, emu_arena *a, emu_user *u, emu_person *out);
-/* The last row alone, in the arena; empty when the user has none. */
-emu_str emu_person_last(twe *e, emu_arena *a, const emu_user *u);
+/* The last row alone, in the arena, and its time; empty when the user has none. */
+emu_str emu_person_last(twe *e, emu_arena *a, const emu_user *u, int64_t *ms);
 
 /* A text of a row; s == NULL when null or absent. */
 emu_str emu_row_text(emu_arena *a, emu_str row, const char *key);
 /* Appends the value of a key of a row as it stands, null when absent. */
 void emu_row_put(emu_buf *b, emu_str row, const char *key);
-void emu_put_date(emu_buf *b, int64_t ms); /* "2026-03-01", quotes included */
+/* "2026-03-01", quotes included: the day in the zone of the project. */
+void emu_put_date(emu_buf *b, const twe *e, int64_t ms);
 
 #endif

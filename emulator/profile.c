@@ -240,9 +240,9 @@ static void put_own_properties(profile *p, members *m)
     if (new_name(m, EMU_LIT("library")))
         emu_row_put(m->b, p->person.last, "library");
     if (new_name(m, EMU_LIT("first_used")))
-        emu_put_date(m->b, p->person.first_ms);
+        emu_put_date(m->b, p->r->e, p->person.first_ms);
     if (new_name(m, EMU_LIT("last_used")))
-        emu_put_date(m->b, p->person.last_ms);
+        emu_put_date(m->b, p->r->e, p->person.last_ms);
 }
 
 static void put_properties(profile *p)

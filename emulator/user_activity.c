@@ -141,7 +141,7 @@ static void put_built_ins(emu_buf *b, emu_str last)
 {
     static const char *const names[][2] = {{"platform", "platform"},
                                            {"version", "version_name"},
-                                           {"device", "device_family"},
+                                           {"device", "device_model"},
                                            {"device_type", "device_type"},
                                            {"carrier", "device_carrier"},
                                            {"country", "country"},
@@ -191,9 +191,9 @@ static void put_user_data(emu_req *r, const emu_person *p)
     put_sessions(b, r->e, p);
     if (p->events) {
         emu_buf_z(b, ",\"first_used\":");
-        emu_put_date(b, p->first_ms);
+        emu_put_date(b, r->e, p->first_ms);
         emu_buf_z(b, ",\"last_used\":");
-        emu_put_date(b, p->last_ms);
+        emu_put_date(b, r->e, p->last_ms);
     }
     emu_buf_fmt(b, ",\"purchases\":\"%lld\",\"revenue\":", (long long)p->purchases);
     put_revenue(b, p->revenue);

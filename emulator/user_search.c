@@ -17,7 +17,8 @@ static void put_text(emu_buf *b, emu_str s)
 
 static void put_match(emu_req *r, emu_user *u, size_t *n)
 {
-    emu_str last = emu_person_last(r->e, &r->arena, u), day;
+    int64_t last_ms = 0;
+    emu_str last = emu_person_last(r->e, &r->arena, u, &last_ms);
     emu_buf *b = &r->out;
 
     emu_buf_z(b, (*n)++ ? ",{\"user_id\":" : "{\"user_id\":");
@@ -28,9 +29,11 @@ static void put_match(emu_req *r, emu_user *u, size_t *n)
     emu_row_put(b, last, "platform");
     emu_buf_z(b, ",\"country\":");
     emu_row_put(b, last, "country");
-    day = emu_row_text(&r->arena, last, "event_time");
     emu_buf_z(b, ",\"last_seen\":");
-    put_text(b, day.n > 10 ? (emu_str){day.s, 10} : (emu_str){NULL, 0});
+    if (last.n)
+        emu_put_date(b, r->e, last_ms);
+    else
+        emu_buf_z(b, "null");
     emu_buf_ch(b, '}');
 }
 

@@ -56,6 +56,8 @@ def dashboard(reply: Reply) -> str:
     assert next(iter(error)) == "http_code"
     assert error["http_code"] == reply.status
     if error["type"] == "invalid":
+        if error["message"] == "Invalid chart definition":
+            return str(error["metadata"]["details"])
         return str(error["message"])
     assert list(error) == ["http_code", "type", "message", "metadata"]
     assert error["type"] == "unspecified"
@@ -151,8 +153,8 @@ ROWS = [
     Row("24", "POST", f"{TAXONOMY}/user-property", taxonomy, body="user_property=p", kind=FORM),
     Row("25", "GET", "/v1/userprofile", profile, {"user_id": "user-0001"}),
 ]
-# Served once the emulator computes analytics; until then only their credentials are checked.
-COMING = {"5", "6", "7", "8", "9", "10", "11", "12"}
+# Served once the emulator computes them; until then only their credentials are checked.
+COMING = {"8", "9", "10", "11", "12"}
 SERVED = [row for row in ROWS if row.number not in COMING]
 BY_NUMBER = {row.number: row for row in ROWS}
 
@@ -236,6 +238,17 @@ CASES: list[tuple[str, int, str, dict[str, Any]]] = [
     ("3", 400, "missing_event", {"body": "api_key=emu-api-key"}),
     ("3", 400, "missing_event", {"body": "api_key=emu-api-key&identification=%5B%5D"}),
     ("4", 400, "missing_event", {"body": "api_key=emu-api-key&identification=x"}),
+    ("5", 400, "Missing required parameter start", {"query": {}}),
+    ("5", 400, "Invalid parameter start", {"query": {**DAYS, "start": "2026-03-01"}}),
+    (
+        "5",
+        400,
+        "Invalid date range: end was before start",
+        {"query": {"start": "20260302", "end": "20260301"}},
+    ),
+    ("7", 400, "Missing required parameter e", {"query": DAYS}),
+    ("7", 400, "Invalid parameter e: not JSON", {"query": {**DAYS, "e": "{"}}),
+    ("7", 400, "Invalid event type Nothing", {"query": {**DAYS, "e": '{"event_type":"Nothing"}'}}),
     ("13", 400, "Missing argument user", {"query": {}}),
     ("14", 400, "Missing argument user", {"query": {}}),
     ("14", 400, "Argument user must be an int", {"query": {"user": "u-7781"}}),
@@ -360,6 +373,16 @@ def test_budgets_that_are_spent_are_429(api: Api, emu: Emulator, budget: str) ->
         assert "Retry-After" not in reply.headers
     emu.advance(3600)
     assert call(api, rows[0]).status != 429
+
+
+@pytest.mark.parametrize("number", sorted({"5", "7", "8", "9", "11"} - COMING))
+def test_queries_beyond_the_cost_of_an_hour_are_429(api: Api, emu: Emulator, number: str) -> None:
+    emu.switch(cost_per_hour=1)
+    reply = call(api, BY_NUMBER[number])
+    assert reply.status == 429, reply.body
+    said, cost = dashboard(reply).rsplit(" ", 1)
+    assert said == "Too Many Requests: Exceeded rate limit with query of cost"
+    assert int(cost) > 1
 
 
 def test_the_minute_of_profiles_is_429(api: Api, emu: Emulator) -> None:

@@ -145,6 +145,7 @@ def test_the_user_data_of_the_live_service(api: Api) -> None:
             platform="iOS",
             os_name="iOS",
             os_version="19.1",
+            device_model="iPhone 17",
             country="Chile",
             language="es",
             carrier="Entel",
@@ -173,7 +174,7 @@ def test_the_user_data_of_the_live_service(api: Api) -> None:
         "platform": "iOS",
         "os": "iOS 19.1",
         "version": "1.1",
-        "device": None,
+        "device": "iPhone 17",
         "device_type": None,
         "carrier": "Entel",
         "country": "Chile",
@@ -246,6 +247,20 @@ def test_sessions_are_counted_as_documented(api: Api, emu: Emulator) -> None:
     emu.switch(session_length="session_id")
     data = activity(api, user)["userData"]
     assert (data["num_sessions"], data["usage_time"]) == (2, 45_000)
+
+
+def test_days_are_those_of_the_project() -> None:
+    with Emulator(time_zone="Pacific/Auckland") as emu:
+        api = Api(emu)
+        api.upload(event(1, time=1772366399000), event(1, time=1772449200000))
+        (match,) = search(api, "user-0001")["matches"]
+        assert match["last_seen"] == "2026-03-03"  # 2026-03-02 11:00 UTC, thirteen hours ahead
+        user = activity(api, match["amplitude_id"])["userData"]
+        assert (user["first_used"], user["last_used"]) == ("2026-03-02", "2026-03-03")
+        path = "/v1/userprofile?user_id=user-0001&get_amp_props=true"
+        reply = api.call("GET", path, Authorization=f"Api-Key {emu.secret_key}")
+        assert reply.json["userData"]["amp_props"]["last_used"] == "2026-03-03"
+        api.connection.close()
 
 
 def test_what_is_still_to_come_does_not_count(api: Api, emu: Emulator) -> None:
