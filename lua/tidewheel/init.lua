@@ -216,7 +216,7 @@ local function new(options)
 end
 
 require "tidewheel.analytics"
-for _, name in ipairs{ "taxonomy" } do
+for _, name in ipairs{ "profile", "taxonomy", "users" } do
   core.areas[name] = require("tidewheel." .. name)
 end
 

@@ -67,6 +67,7 @@ from .errors import (
 )
 from .export import AsyncExport, Export
 from .jobs import AsyncJob
+from .profile import Profile, Propensity, Recommendation, UserProfile
 from .questions import ANY_ACTIVE_EVENT, ANY_EVENT, NEW_USERS, Event, Segment
 from .results import Progress, Rejection, Report, Response, Stats
 from .taxonomy import Taxonomy
@@ -80,6 +81,7 @@ from .tracking_plan import (
     PlanDiff,
     UserProperty,
 )
+from .users import Activity, ActivityPage, ActivityUser, Location, UserMatch, Users, UserSearch
 
 if TYPE_CHECKING:
     from .async_client import AsyncClient as AsyncClient
@@ -89,6 +91,9 @@ __all__ = [
     "ANY_ACTIVE_EVENT",
     "ANY_EVENT",
     "NEW_USERS",
+    "Activity",
+    "ActivityPage",
+    "ActivityUser",
     "Analytics",
     "Answer",
     "ApiError",
@@ -126,6 +131,7 @@ __all__ = [
     "GroupProperty",
     "JobError",
     "ListedEvent",
+    "Location",
     "LtvAnswer",
     "LtvCohort",
     "LtvPoint",
@@ -134,10 +140,13 @@ __all__ = [
     "PayloadTooLargeError",
     "PlanChange",
     "PlanDiff",
+    "Profile",
     "Progress",
+    "Propensity",
     "ProtocolError",
     "QueueFullError",
     "RateLimitError",
+    "Recommendation",
     "Rejection",
     "Report",
     "Response",
@@ -154,7 +163,11 @@ __all__ = [
     "TidewheelError",
     "TimeBin",
     "TransportError",
+    "UserMatch",
+    "UserProfile",
     "UserProperty",
+    "UserSearch",
+    "Users",
     "ValidationError",
     "__version__",
     "endpoints",

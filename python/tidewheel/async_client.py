@@ -21,7 +21,9 @@ from .cohorts import AsyncCohorts
 from .errors import ClosedError
 from .events import BeforeSend, Identifications
 from .jobs import AsyncCall, AsyncJob
+from .profile import AsyncProfile
 from .results import Report, Response
+from .users import AsyncUsers
 
 __all__ = ["AsyncClient"]
 
@@ -99,6 +101,16 @@ class AsyncClient(_base.BaseClient):
     def taxonomy(self) -> AsyncTaxonomy:
         """The tracking plan. Only where a loop is running."""
         return AsyncTaxonomy(self._core, self._bridge())
+
+    @property
+    def profile(self) -> AsyncProfile:
+        """Profiles of users. Only where a loop is running."""
+        return AsyncProfile(self._core, self._bridge())
+
+    @property
+    def users(self) -> AsyncUsers:
+        """Look users up. Only where a loop is running."""
+        return AsyncUsers(self._core, self._bridge())
 
     async def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it; see Client.flush."""

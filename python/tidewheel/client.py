@@ -14,8 +14,10 @@ from .analytics import Analytics
 from .cohorts import Cohorts
 from .events import BeforeSend, Identifications
 from .jobs import Call, Job
+from .profile import Profile
 from .results import Report, Response
 from .taxonomy import Taxonomy
+from .users import Users
 
 __all__ = ["Client"]
 
@@ -57,7 +59,7 @@ class Client(_base.BaseClient):
         ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
     """
 
-    __slots__ = ("analytics", "cohorts", "taxonomy")
+    __slots__ = ("analytics", "cohorts", "profile", "taxonomy", "users")
 
     analytics: Analytics
     """Ask for users, segmentation, funnels, retention, revenue, sessions."""
@@ -65,6 +67,10 @@ class Client(_base.BaseClient):
     """List, download, upload and update cohorts."""
     taxonomy: Taxonomy
     """The tracking plan."""
+    profile: Profile
+    """Profiles of users, for servers that personalise."""
+    users: Users
+    """Look users up."""
 
     def __init__(
         self,
@@ -92,6 +98,8 @@ class Client(_base.BaseClient):
         self.analytics = Analytics(self._core)
         self.cohorts = Cohorts(self._core)
         self.taxonomy = Taxonomy(self._core)
+        self.profile = Profile(self._core)
+        self.users = Users(self._core)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it.

@@ -17,7 +17,7 @@ local function read_annotations()
     end
   end
   local parts = {}
-  for i, name in ipairs{ "tidewheel", "analytics", "taxonomy" } do
+  for i, name in ipairs{ "tidewheel", "analytics", "taxonomy", "users" } do
     local file = assert(io.open((path:gsub("init%.lua$", "library/" .. name .. ".d.lua"))))
     parts[i] = file:read "*a"
     file:close()
@@ -65,10 +65,15 @@ local function public()
   add("tick.", tick)
   add("Loop:", getmetatable(tick.new({})).__index)
   add("emulator.", emulator)
-  local taxonomy = assert(tw.new{ api_key = "key" }).taxonomy
+  local client = assert(tw.new{ api_key = "key", secret_key = "secret" })
+  local taxonomy = client.taxonomy
   local function area(name, object)
     add(name .. ":", getmetatable(object).__index)
   end
+  area("UserLookup", client.users)
+  area("Activity", assert(client.users:activity(1)))
+  area("Profile", client.profile)
+  client:close(0)
   area("Taxonomy", taxonomy)
   area("Categories", taxonomy.categories)
   area("Events", taxonomy.events)

@@ -82,6 +82,14 @@ run["raw"] = function(arguments, endpoint)
   return client:raw(endpoint, arguments)
 end
 
+run["users.activity"] = function(arguments, user)
+  local count = 0
+  for _ in assert(client.users:activity(user, arguments)) do
+    count = count + 1
+  end
+  return count
+end
+
 run["taxonomy.plan"] = function(arguments)
   local options = { delete = arguments.delete }
   arguments.delete = nil

@@ -54,6 +54,7 @@ def call_all(emulator: tidewheel.Emulator) -> None:
             client.cohorts.download(cohort_id, **how)
         ),
         "export": lambda start, stop, **how: list(client.export(start, stop, **how)),
+        "users.activity": lambda user, **how: list(client.users.activity(user, **how)),
         "taxonomy.plan": plan,
         "taxonomy.apply": lambda: client.taxonomy.apply(values["<diff>"]),
     }

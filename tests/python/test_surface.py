@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tidewheel
-from tidewheel import async_taxonomy, taxonomy, tracking_plan
+from tidewheel import async_taxonomy, profile, taxonomy, tracking_plan, users
 from tidewheel.client import CLOSE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +70,9 @@ def without(names: set[str], section: str) -> set[str]:
 AREAS: dict[str, tuple[type, type]] = {
     "Analytics": (tidewheel.Analytics, tidewheel.AsyncAnalytics),
     "Cohorts": (tidewheel.Cohorts, tidewheel.AsyncCohorts),
+    "Profile": (profile.Profile, profile.AsyncProfile),
+    "UserLookup": (users.Users, users.AsyncUsers),
+    "Activity": (users.Activity, users.AsyncActivity),
     "Taxonomy": (taxonomy.Taxonomy, async_taxonomy.AsyncTaxonomy),
     "Events": (taxonomy.Events, async_taxonomy.AsyncEvents),
     "EventProperties": (taxonomy.EventProperties, async_taxonomy.AsyncEventProperties),
@@ -113,6 +116,8 @@ CALLS = {
     "SessionLength": tidewheel.Analytics.session_length,
     "Sessions": tidewheel.Analytics.session_average,
     "Composition": tidewheel.Analytics.composition,
+    "ActivityOptions": users.Users.activity,
+    "ProfileOptions": profile.Profile.get,
     "EventCreate": taxonomy.Events.create,
     "EventUpdate": taxonomy.Events.update,
     "EventPropertyCreate": taxonomy.EventProperties.create,
@@ -136,7 +141,7 @@ FIELDS = {
     "GroupPropertyUpdate": tracking_plan.PropertyFields,
 }
 POSITIONAL_IN_BOTH = {
-    *("self", "endpoint", "cohort_id", "category_name", "changes"),
+    *("self", "endpoint", "cohort_id", "category_name", "changes", "amplitude_id"),
     *("event_property", "user_property", "group_property"),
 }
 
@@ -194,6 +199,14 @@ def test_timeouts() -> None:
         ("LtvPoint", tidewheel.LtvPoint),
         ("LtvCohort", tidewheel.LtvCohort),
         ("ListedEvent", tidewheel.ListedEvent),
+        ("UserMatch", tidewheel.UserMatch),
+        ("UserSearch", tidewheel.UserSearch),
+        ("Location", tidewheel.Location),
+        ("ActivityUser", tidewheel.ActivityUser),
+        ("ActivityPage", tidewheel.ActivityPage),
+        ("UserProfile", tidewheel.UserProfile),
+        ("Recommendation", tidewheel.Recommendation),
+        ("Propensity", tidewheel.Propensity),
         ("EventType", tidewheel.EventType),
         ("EventCategory", tidewheel.EventCategory),
         ("EventProperty", tidewheel.EventProperty),

@@ -3,6 +3,10 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -10,6 +14,8 @@ import pytest
 from conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
 
 import tidewheel
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "tracking_plan.py"
 
 EVENT = {
     "event_type": "Cart Viewed",
@@ -335,3 +341,33 @@ def test_groups_may_be_missing(live: tidewheel.Client, emulator: tidewheel.Emula
     with pytest.raises(tidewheel.ApiError) as caught:
         live.taxonomy.pull()
     assert caught.value.http_status == 404
+
+
+def test_the_example_keeps_a_plan_in_a_file(
+    live: tidewheel.Client, emulator: tidewheel.Emulator, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, EXAMPLE, command, plan],
+            env=os.environ
+            | {
+                "AMPLITUDE_API_KEY": emulator.api_key,
+                "AMPLITUDE_SECRET_KEY": emulator.secret_key,
+                "TIDEWHEEL_URL": emulator.url,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    live.taxonomy.events.create("a")
+    assert run("pull").returncode == 0
+    assert run("diff").stdout == "nothing to change\n"
+    plan.write_text(plan.read_text().replace('"description": ""', '"description": "new"', 1))
+    shown = run("diff")
+    assert shown.returncode == 1
+    assert shown.stdout == '~ event "a": description nothing -> "new"\n'
+    assert run("apply").returncode == 0
+    assert live.taxonomy.events.get("a").description == "new"

@@ -106,6 +106,8 @@ function json.decoder(options) end
 ---@field analytics tidewheel.Analytics
 ---@field cohorts tidewheel.Cohorts
 ---@field taxonomy tidewheel.Taxonomy the tracking plan
+---@field users tidewheel.UserLookup
+---@field profile tidewheel.Profile
 local Client = {}
 
 ---Accepts an event: from here on it is sent, retried and counted. It needs `event_type` and
