@@ -144,6 +144,7 @@ static void post_reset(emu_req *r)
     bool ok = emu_store_reset(&r->e->store) == 0;
 
     emu_cohorts_reset(r->e);
+    emu_charts_forget(&r->e->charts);
     emu_journal_clear(&r->e->journal);
     emu_limits_reset(&r->e->limits);
     emu_throttle_reset(&r->e->throttle);
@@ -151,6 +152,27 @@ static void post_reset(emu_req *r)
     if (!ok)
         emu_buf_z(&err, "the store could not be emptied");
     done(r, ok, &err);
+}
+
+static void get_charts(emu_req *r)
+{
+    emu_charts_write(&r->e->charts, &r->out);
+    emu_reply(r, 200, EMU_JSON);
+}
+
+static void post_charts(emu_req *r)
+{
+    emu_buf err = {0};
+    ej_val doc;
+
+    if (read_json(r, &doc))
+        done(r, emu_charts_set(&r->e->charts, &doc, &err), &err);
+}
+
+static void delete_charts(emu_req *r)
+{
+    emu_charts_forget(&r->e->charts);
+    emu_reply_z(r, 200, EMU_JSON, "{\"ok\":true}");
 }
 
 static void get_clock(emu_req *r)
@@ -293,6 +315,9 @@ void emu_do_control(emu_req *r)
         {"GET", "/listener", get_listener},
         {"POST", "/listener", post_listener},
         {"POST", "/reset", post_reset},
+        {"GET", "/charts", get_charts},
+        {"POST", "/charts", post_charts},
+        {"DELETE", "/charts", delete_charts},
         {"GET", "/clock", get_clock},
         {"POST", "/clock", post_clock},
         {"GET", "/switches", get_switches},

@@ -174,6 +174,7 @@ static void set_up(twe *e)
     emu_throttle_init(&e->throttle);
     emu_ledger_init(&e->ledger);
     emu_cohorts_init(e);
+    emu_charts_init(&e->charts);
 }
 
 int twe_start(twe **out, const twe_options *opts, char *err, size_t err_n)
@@ -236,6 +237,7 @@ void twe_stop(twe *e)
     if (e->store_open)
         emu_store_close(&e->store);
     emu_cohorts_free(e);
+    emu_charts_free(&e->charts);
     emu_faults_free(&e->faults);
     emu_journal_free(&e->journal);
     emu_limits_free(&e->limits);

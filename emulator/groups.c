@@ -78,6 +78,8 @@ void emu_groups_free(emu_groups *g)
 
 emu_str emu_label_of(const emu_ask *q, uint32_t value)
 {
+    if (value == EMU_NOT_REACHED)
+        return EMU_LIT("did not reach step");
     return value ? emu_term_text(&q->columns->values, value) : EMU_LIT("(none)");
 }
 

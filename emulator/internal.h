@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "charts.h"
 #include "cohorts.h"
 #include "emulator.h"
 #include "faults.h"
@@ -43,6 +44,7 @@ struct twe {
     emu_ledger ledger;
     emu_door door;
     emu_jobs jobs;
+    emu_charts charts;
     emu_store store;
     emu_zone *zone; /* of the project: rules the dates of analytics */
 

@@ -5,15 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-void emu_view_unref(emu_view *v)
+static void free_view(emu_view *v)
 {
-    if (!v || --v->refs)
-        return;
     emu_columns_unref(v->columns);
     free(v->cells);
     free(v->start);
     free(v->user);
     free(v);
+}
+
+void emu_view_unref(emu_view *v)
+{
+    if (v && --v->refs == 0)
+        free_view(v);
 }
 
 static int by_time(const void *a, const void *b)
@@ -114,7 +118,7 @@ static emu_view *make(emu_store *s)
     v->merges = s->merges;
     if (fill(v, s))
         return v;
-    emu_view_unref(v);
+    free_view(v);
     return NULL;
 }
 

@@ -119,7 +119,13 @@ function Emulator:mark(event_type, marks)
   control(self, "POST", "/plan", encode(body))
 end
 
---- Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
+--- Saves a query under a chart id, for /api/3/chart/{id}/csv.
+-- @tparam table chart id, name, query (the path of an analytics endpoint with its query string)
+function Emulator:chart(chart)
+  control(self, "POST", "/charts", encode(chart))
+end
+
+--- Forgets events, users, cohorts, charts, jobs, limits, journal, ledger and meters.
 function Emulator:reset()
   control(self, "POST", "/reset")
 end

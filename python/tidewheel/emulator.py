@@ -9,6 +9,7 @@ Example:
 from __future__ import annotations
 
 import json
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -222,6 +223,24 @@ class Emulator:
     def faults(self, *plan: dict[str, Any]) -> None:
         """Replaces the fault plan; without arguments removes it."""
         self._control("POST", "/faults", list(plan))
+
+    def chart(self, chart_id: str, path: str, *, name: str = "", **query: object) -> None:
+        """Saves a query under a chart id, for ``/api/3/chart/{chart_id}/csv``.
+
+        Args:
+            chart_id: letters, digits, ``-`` and ``_``.
+            path: an analytics endpoint such as ``/api/2/events/segmentation``.
+            name: title of the chart.
+            **query: its parameters; dicts, and lists other than of texts or dicts to
+                repeat, are sent as JSON.
+        """
+        pairs: list[tuple[str, str]] = []
+        for key, value in query.items():
+            repeated = isinstance(value, list) and all(isinstance(v, str | dict) for v in value)
+            for item in value if repeated and isinstance(value, list) else [value]:
+                pairs.append((key, item if isinstance(item, str) else json.dumps(item)))
+        text = f"{path}?{urllib.parse.urlencode(pairs)}"
+        self._control("POST", "/charts", {"id": chart_id, "name": name, "query": text})
 
     def advance(self, seconds: float) -> None:
         """Moves the emulator's clock; stalls and jobs that end meanwhile end now."""

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Funnels: the path of one user through the steps, and what all paths add up to. */
+#ifndef EMU_FUNNEL_H
+#define EMU_FUNNEL_H
+
+#include "parts.h"
+
+#define EMU_STEPS_MAX 50 /* ours; charts have fewer */
+
+typedef enum emu_funnel_mode {
+    FUNNEL_ORDERED,
+    FUNNEL_UNORDERED,
+    FUNNEL_SEQUENTIAL
+} emu_funnel_mode;
+
+/* A row that fits a step. */
+typedef struct emu_hit {
+    int64_t second;  /* rounded, half up */
+    uint32_t row;    /* among the user's rows */
+    uint32_t bucket; /* of the entry; UINT32_MAX when it is none (step 1 only) */
+} emu_hit;
+
+typedef struct emu_path {
+    size_t depth;
+    uint32_t row[EMU_STEPS_MAX];
+    int64_t second[EMU_STEPS_MAX]; /* ascending */
+    uint32_t bucket;               /* of the entry */
+} emu_path;
+
+typedef struct emu_funnel {
+    emu_ask *q;
+    emu_funnel_mode mode;
+    int64_t window; /* seconds */
+    bool new_only;
+    emu_event_def steps[EMU_STEPS_MAX];
+    size_t n;
+    emu_segment *segment; /* the one being looked at */
+
+    /* Of the user being looked at. */
+    emu_actor p;
+    emu_hit *seconds; /* all rows by second and order of ingestion */
+    size_t second_n, second_cap;
+    emu_hit *hits[EMU_STEPS_MAX];
+    size_t hit_n[EMU_STEPS_MAX], hit_cap[EMU_STEPS_MAX];
+    emu_path best;
+    emu_path *by_bucket; /* axis.n of them, depth 0: none … */
+    uint32_t *touched;   /* … and those that are more */
+    size_t touched_n;
+    int64_t (*span)[2];   /* by bucket: seconds of its first and last entry (unordered) */
+    int64_t *type_second; /* by type: the last second met, and of which user */
+    uint32_t *type_user;
+    uint32_t user_no;
+} emu_funnel;
+
+bool emu_funnel_init(emu_funnel *f);
+void emu_funnel_free(emu_funnel *f);
+/* Walks one user: fills best and by_bucket. False: out of memory. */
+bool emu_funnel_walk(emu_funnel *f);
+
+#endif
