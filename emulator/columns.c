@@ -388,14 +388,59 @@ static bool add_revenue(emu_columns *c, emu_arena *a, const emu_doc *d)
     return ok;
 }
 
-static bool add_built_in(emu_columns *c, const char *name, emu_str text)
+enum {
+    B_VERSION,
+    B_COUNTRY,
+    B_CITY,
+    B_REGION,
+    B_DMA,
+    B_PLATFORM,
+    B_START_VERSION,
+    B_LIBRARY,
+    B_CARRIER,
+    B_DEVICE,
+    B_DEVICE_FAMILY,
+    B_DEVICE_MODEL,
+    B_DEVICE_BRAND,
+    B_DEVICE_MANUFACTURER,
+    B_LANGUAGE,
+    B_PAYING,
+    B_OS,
+    B_USER_ID,
+    B_DEVICE_ID,
+    B_COUNT
+};
+
+_Static_assert(B_COUNT <= EMU_BUILT_INS, "the keys of all built-ins are kept");
+
+/* Each is met at most once in a list, so that no earlier member has to go. */
+static bool add_built_in(emu_columns *c, int which, emu_str text)
 {
-    uint32_t key;
+    static const char *const names[B_COUNT] = {"version",
+                                               "country",
+                                               "city",
+                                               "region",
+                                               "DMA",
+                                               "platform",
+                                               "start_version",
+                                               "library",
+                                               "carrier",
+                                               "device",
+                                               "device_family",
+                                               "device_model",
+                                               "device_brand",
+                                               "device_manufacturer",
+                                               "language",
+                                               "paying",
+                                               "os",
+                                               "user_id",
+                                               "device_id"};
 
     if (!text.n)
         return true;
-    key = key_of(c, emu_str_of(name), LIST_BUILT_IN);
-    return key && push_text(c, key, text);
+    if (!c->built_in[which])
+        c->built_in[which] = key_of(c, emu_str_of(names[which]), LIST_BUILT_IN);
+    return c->built_in[which] && push_text(c, c->built_in[which], text);
 }
 
 /* Text columns are strings and numbers, as in an export. */
@@ -419,7 +464,7 @@ static bool add_ids(emu_columns *c, emu_arena *a, const emu_doc *d, unsigned fla
     } else {
         device = emu_trim(column_text(&d->v[F_device_id], a));
     }
-    return add_built_in(c, "user_id", user) && add_built_in(c, "device_id", device);
+    return add_built_in(c, B_USER_ID, user) && add_built_in(c, B_DEVICE_ID, device);
 }
 
 static bool add_os(emu_columns *c, emu_arena *a, const emu_doc *d)
@@ -433,7 +478,7 @@ static bool add_os(emu_columns *c, emu_arena *a, const emu_doc *d)
     if (name.n && version.n)
         emu_buf_ch(&b, ' ');
     emu_buf_str(&b, version);
-    ok = !b.failed && add_built_in(c, "os", (emu_str){b.p, b.n});
+    ok = !b.failed && add_built_in(c, B_OS, (emu_str){b.p, b.n});
     emu_buf_free(&b);
     return ok;
 }
@@ -441,32 +486,32 @@ static bool add_os(emu_columns *c, emu_arena *a, const emu_doc *d)
 static bool add_built_ins(emu_columns *c, emu_arena *a, const emu_doc *d, unsigned flags)
 {
     static const struct {
-        const char *name;
+        int which;
         emu_field field;
-    } plain[] = {{"version", F_app_version},
-                 {"country", F_country},
-                 {"city", F_city},
-                 {"region", F_region},
-                 {"DMA", F_dma},
-                 {"platform", F_platform},
-                 {"start_version", F_start_version},
-                 {"library", F_library},
-                 {"carrier", F_carrier},
-                 {"device", F_device_model},
-                 {"device_family", F_device_model},
-                 {"device_model", F_device_model},
-                 {"device_brand", F_device_brand},
-                 {"device_manufacturer", F_device_manufacturer}};
+    } plain[] = {{B_VERSION, F_app_version},
+                 {B_COUNTRY, F_country},
+                 {B_CITY, F_city},
+                 {B_REGION, F_region},
+                 {B_DMA, F_dma},
+                 {B_PLATFORM, F_platform},
+                 {B_START_VERSION, F_start_version},
+                 {B_LIBRARY, F_library},
+                 {B_CARRIER, F_carrier},
+                 {B_DEVICE, F_device_model},
+                 {B_DEVICE_FAMILY, F_device_model},
+                 {B_DEVICE_MODEL, F_device_model},
+                 {B_DEVICE_BRAND, F_device_brand},
+                 {B_DEVICE_MANUFACTURER, F_device_manufacturer}};
     const char *language = emu_doc_language(&d->v[F_language], a);
 
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-        if (!add_built_in(c, plain[i].name, column_text(&d->v[plain[i].field], a)))
+        if (!add_built_in(c, plain[i].which, column_text(&d->v[plain[i].field], a)))
             return false;
-    return add_built_in(c, "language",
+    return add_built_in(c, B_LANGUAGE,
                         language ? emu_str_of(language)
                                  : column_text(&d->v[F_language], a)) &&
            (!emu_doc_pays(&d->v[F_paying], a) ||
-            add_built_in(c, "paying", EMU_LIT("true"))) &&
+            add_built_in(c, B_PAYING, EMU_LIT("true"))) &&
            add_os(c, a, d) && add_ids(c, a, d, flags);
 }
 

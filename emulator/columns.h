@@ -31,6 +31,8 @@ typedef enum emu_list_kind {
 #define EMU_PAIR_CHUNK 262144u
 #define EMU_PAIR_CHUNKS 16384u
 
+#define EMU_BUILT_INS 20
+
 typedef struct emu_columns {
     _Atomic int refs;
     emu_dict keys, values;
@@ -50,6 +52,7 @@ typedef struct emu_columns {
     uint32_t *key_list; /* by key: number of the list that had it last */
     size_t key_cap;
     uint32_t list_no;
+    uint32_t built_in[EMU_BUILT_INS]; /* their keys, 0 not met yet */
     emu_pair *scratch;
     size_t scratch_n, scratch_cap;
 } emu_columns;

@@ -61,6 +61,7 @@ typedef struct job {
     emu_actor p;
     start *starts;
     size_t start_n, start_cap;
+    start **list; /* scratch, as long as starts */
     struct back {
         int64_t t, at; /* a return, and its time as windows see it */
     } * backs;
@@ -280,11 +281,13 @@ static bool push_start(job *j, const start *s)
 {
     if (j->start_n == j->start_cap) {
         size_t cap = j->start_cap ? j->start_cap * 2 : 256;
-        start *grown = realloc(j->starts, cap * sizeof(*grown));
+        start *grown = realloc(j->starts, cap * sizeof(*grown)), **list;
 
-        if (!grown)
+        j->starts = grown ? grown : j->starts;
+        list = realloc(j->list, cap * sizeof(*list));
+        j->list = list ? list : j->list;
+        if (!grown || !list)
             return false;
-        j->starts = grown;
         j->start_cap = cap;
     }
     j->starts[j->start_n++] = *s;
@@ -505,10 +508,52 @@ static bool has_group(const job *j, const start *s, const emu_group_key *key)
     return true;
 }
 
+/* True when the starts between these two can tell nothing new: windows k of starts less than
+ * one unit apart overlap, so that the first and the last cover all between. Starts of a day of
+ * 25 hours or of a month of 31 days may lie a whole unit apart, and brackets may be short. */
+static bool covers(const job *j, const start *first, const start *last)
+{
+    int64_t unit = j->q->axis.interval == EVERY_DAY ? DAY_MS : j->unit;
+
+    return j->mode != BRACKET && (j->calendar || last->origin - first->origin < unit);
+}
+
+/* The starts of one cohort that have the group, in order. */
+static void follow_cohort(job *j, start *const *list, size_t n)
+{
+    const start *first = list[0], *last = list[n - 1];
+    size_t step = covers(j, first, last) && n > 1 ? n - 1 : 1;
+
+    j->in[first->cohort] = true;
+    j->kept[first->cohort] = (bits){{0}};
+    for (size_t i = 0; i < n; i += step)
+        if (i == 0 || list[i]->origin != list[i - step]->origin)
+            follow(j, list[i]); /* one of the same origin later sees fewer returns */
+}
+
+static void follow_all(job *j, const emu_group_key *key)
+{
+    size_t n = 0;
+
+    memset(j->in, 0, j->q->axis.n * sizeof(*j->in));
+    for (size_t i = 0; i < j->start_n; i++) {
+        start *s = &j->starts[i];
+
+        if (j->key_n && !has_group(j, s, key))
+            continue;
+        if (n && j->list[n - 1]->cohort != s->cohort) {
+            follow_cohort(j, j->list, n);
+            n = 0;
+        }
+        j->list[n++] = s;
+    }
+    if (n)
+        follow_cohort(j, j->list, n);
+}
+
 static bool count_group(job *j, const emu_group_key *key)
 {
-    uint32_t group, last = UINT32_MAX;
-    int64_t origin = 0;
+    uint32_t group;
 
     if (!emu_groups_add(&j->groups, key, &group))
         return false;
@@ -517,21 +562,7 @@ static bool count_group(job *j, const emu_group_key *key)
     group = j->kept_of[group];
     if (group == EMU_NO_GROUP)
         return true;
-    memset(j->in, 0, j->q->axis.n * sizeof(*j->in));
-    for (size_t i = 0; i < j->start_n; i++) {
-        const start *s = &j->starts[i];
-
-        if (j->key_n && !has_group(j, s, key))
-            continue;
-        if (!j->in[s->cohort])
-            j->kept[s->cohort] = (bits){{0}};
-        j->in[s->cohort] = true;
-        /* A later start with the same origin sees fewer of the same returns. */
-        if (s->cohort != last || s->origin != origin)
-            follow(j, s);
-        last = s->cohort;
-        origin = s->origin;
-    }
+    follow_all(j, key);
     count_user(j, &j->tallies[group]);
     return true;
 }
@@ -781,6 +812,7 @@ static void compute(job *j)
     emu_buf_free(&labels);
     emu_buf_free(&meta);
     free(j->starts);
+    free(j->list);
     free(j->backs);
     free(j->kept);
     free(j->in);

@@ -31,6 +31,9 @@ typedef struct job {
     int64_t window, average;
     emu_formula formula;
 
+    bool ten_bins; /* of a histogram, from `least` on */
+    double least, width;
+
     emu_buf labels, series, meta, whole;
     double *values;
 } job;
@@ -213,6 +216,66 @@ static bool set_parts(job *j)
     return true;
 }
 
+/* --- bins of a histogram --- */
+
+static double number_of(const emu_group_key *key)
+{
+    double d;
+
+    memcpy(&d, &key->k[EMU_KEYS - 2], sizeof(d));
+    return d;
+}
+
+/* The groups of numbers become groups of bins; a key then holds the number of its bin. */
+static bool bin_part(job *j, emu_part *part)
+{
+    uint32_t *to = malloc((part->groups.n + 1) * sizeof(*to));
+    emu_groups bins = {0};
+    bool ok = to != NULL;
+
+    for (size_t g = 0; g < part->groups.n && ok; g++) {
+        emu_group_key key = part->groups.keys[g];
+        double bin = j->width > 0 ? floor((number_of(&key) - j->least) / j->width) : 0;
+
+        bin = bin < 0 ? 0 : bin > 9 ? 9 : bin;
+        memcpy(&key.k[EMU_KEYS - 2], &bin, sizeof(bin));
+        ok = emu_groups_add(&bins, &key, &to[g]);
+    }
+    for (size_t i = 0; i < part->n && ok; i++)
+        part->recs[i].group = to[part->recs[i].group];
+    emu_groups_free(&part->groups);
+    part->groups = bins;
+    free(to);
+    return ok;
+}
+
+/* Ten equal bins from the least to the greatest number of the range. */
+static bool bin_numbers(job *j)
+{
+    size_t n = j->c.event_n * j->q->segment_n;
+    double most = -INFINITY;
+
+    j->ten_bins = j->m == P_HISTOGRAM && EMU_SW(j->q->e, histogram_bins);
+    j->least = INFINITY;
+    for (size_t p = 0; p < n && j->ten_bins; p++) {
+        const emu_part *part = &j->c.parts[p];
+
+        for (size_t i = 0; i < part->n; i++) {
+            double d = number_of(&part->groups.keys[part->recs[i].group]);
+
+            if (!(part->recs[i].flags & IN_WHOLE))
+                continue;
+            j->least = d < j->least ? d : j->least;
+            most = d > most ? d : most;
+        }
+    }
+    j->width = (most - j->least) / 10;
+    for (size_t p = 0; p < n && j->ten_bins; p++)
+        if (!bin_part(j, &j->c.parts[p]))
+            return false;
+    return true;
+}
+
 /* --- values --- */
 
 static emu_metric metric_of(const job *j)
@@ -263,14 +326,17 @@ static void fill_values(job *j, size_t event, size_t segment, size_t group)
 static void put_key(job *j, const emu_group_key *key, size_t i)
 {
     emu_buf b = {0};
-    double d;
+    double d = number_of(key);
 
     if (i < j->c.key_n) {
         emu_buf_quote(&j->labels, emu_label_of(j->q, key->k[i]));
         return;
     }
-    memcpy(&d, &key->k[EMU_KEYS - 2], sizeof(d));
-    emu_put_label(&b, d);
+    emu_put_label(&b, j->ten_bins ? j->least + d * j->width : d);
+    if (j->ten_bins) {
+        emu_buf_ch(&b, '-');
+        emu_put_label(&b, j->least + (d + 1) * j->width);
+    }
     emu_buf_quote(&j->labels, (emu_str){b.p, b.n});
     emu_buf_free(&b);
 }
@@ -404,7 +470,7 @@ static void reply(job *j)
 
 static void compute(job *j)
 {
-    bool ok = set_parts(j) && emu_calc_collect(&j->c);
+    bool ok = set_parts(j) && emu_calc_collect(&j->c) && bin_numbers(j);
 
     j->values = ok ? malloc((j->q->axis.n + 1) * sizeof(*j->values)) : NULL;
     ok = j->values && (j->q->view->n == 0 || write_all(j));

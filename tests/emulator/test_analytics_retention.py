@@ -147,6 +147,18 @@ def test_monthly_cohorts_have_two_incomplete_cells(api: Api) -> None:
     assert [i for _, _, i in cells(series, "Feb 2026")] == [False, True, True]
 
 
+def test_starts_a_whole_unit_apart_are_all_followed(api: Api) -> None:
+    send(
+        api,
+        row("0001", "Start", "03-01 00:00"),
+        row("0001", "Start", "03-02 00:00"),
+        row("0001", "Back", "03-31 10:00"),
+        row("0001", "Start", "03-31 11:00"),
+    )
+    series = retention(api, "Start", "Back", "0301", "0331", i=30)
+    assert [c for c, _, _ in cells(series, "Mar 2026")][:3] == [1, 1, 1]
+
+
 def test_calendar_windows_are_a_switch(api: Api) -> None:
     send(api, row("0001", "Start", "03-01 23:00"), row("0001", "Back", "03-02 01:00"))
     series = retention(api, "Start", "Back", end="0301")

@@ -169,6 +169,13 @@ def test_histogram_has_a_series_for_each_number(prices: Api) -> None:
     assert collapsed(data) == [1, 1, 2]
 
 
+def test_ten_bins_of_a_histogram_are_a_switch(prices: Api) -> None:
+    prices.emu.switch(histogram_bins="ten")
+    data = segmentation(prices, event("Buy", by="price_paid"), "0301", "0302", m="histogram")
+    assert data["seriesLabels"] == [[0, "1-1.9"], [0, "1.9-2.8"], [0, "9.1-10"]]
+    assert data["series"] == [[0, 1], [1, 0], [1, 1]]
+
+
 @pytest.mark.parametrize("metric", ["sums", "value_avg", "histogram"])
 def test_property_metrics_need_a_property(three: Api, metric: str) -> None:
     reply = three.get(PATH, e=event("Buy"), start="20260301", end="20260302", m=metric)
