@@ -56,7 +56,7 @@ static bool walk(job *j)
 
             if (j->q->inactive[p.rows[i].type])
                 continue;
-            n = emu_group_values(j->q, &j->p, &p.rows[i], values, ELEMENTS_MAX);
+            n = emu_group_set(j->q, &j->p, &p.rows[i], values, ELEMENTS_MAX);
             for (size_t k = 0; k < n; k++)
                 if (!add(j, values[k], (uint32_t)place))
                     return false;

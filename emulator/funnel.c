@@ -153,15 +153,15 @@ static bool put_groups(job *j, const emu_path *path, uint16_t slot)
     emu_group_key key = {{0}};
 
     for (size_t i = 0; i < j->q->g_n; i++, n++)
-        count[n] = emu_group_values(j->q, &j->q->g[i], &j->f.p.rows[path->row[0]],
-                                    values[n], ELEMENTS_MAX);
+        count[n] = emu_group_set(j->q, &j->q->g[i], &j->f.p.rows[path->row[0]], values[n],
+                                 ELEMENTS_MAX);
     for (size_t i = 0; i < j->inline_n; i++, n++) {
         values[n][0] = EMU_NOT_REACHED;
         count[n] = 1;
         if (j->inline_step[i] < path->depth)
-            count[n] = emu_group_values(j->q, &j->inline_prop[i],
-                                        &j->f.p.rows[path->row[j->inline_step[i]]],
-                                        values[n], ELEMENTS_MAX);
+            count[n] = emu_group_set(j->q, &j->inline_prop[i],
+                                     &j->f.p.rows[path->row[j->inline_step[i]]],
+                                     values[n], ELEMENTS_MAX);
     }
     for (;;) {
         size_t i = n;

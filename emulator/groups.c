@@ -113,3 +113,19 @@ size_t emu_group_values(const emu_ask *q, const emu_prop *p, const emu_cell *c,
         out[found++] = 0;
     return found;
 }
+
+size_t emu_group_set(const emu_ask *q, const emu_prop *p, const emu_cell *c,
+                     uint32_t *out, size_t max)
+{
+    size_t n = emu_group_values(q, p, c, out, max), kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool had = false;
+
+        for (size_t k = 0; k < kept && !had; k++)
+            had = out[k] == out[i];
+        if (!had)
+            out[kept++] = out[i];
+    }
+    return kept;
+}

@@ -149,14 +149,6 @@ static bool add_to_group(job *j, uint32_t value, size_t cohort)
     return true;
 }
 
-static bool is_first(const uint32_t *values, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (values[k] == values[i])
-            return false;
-    return true;
-}
-
 /* A user belongs to the cohort of his first row, which must pass the segment. */
 static bool take_user(job *j)
 {
@@ -174,9 +166,9 @@ static bool take_user(job *j)
         !emu_segment_who(j->q, j->segment, x->b[cohort].a, x->b[cohort].b))
         return true;
     if (j->q->g_n)
-        n = emu_group_values(j->q, &j->q->g[0], &j->p.rows[0], values, ELEMENTS_MAX);
+        n = emu_group_set(j->q, &j->q->g[0], &j->p.rows[0], values, ELEMENTS_MAX);
     for (size_t i = 0; i < n; i++)
-        if (is_first(values, i) && !add_to_group(j, values[i], cohort))
+        if (!add_to_group(j, values[i], cohort))
             return false;
     return true;
 }

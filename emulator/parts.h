@@ -72,4 +72,8 @@ emu_str emu_label_of(const emu_ask *q, uint32_t value); /* "(none)" for 0 */
 size_t emu_group_values(const emu_ask *q, const emu_prop *p, const emu_cell *c,
                         uint32_t *out, size_t max);
 
+/* The same, each value once: where users or sessions are counted, not rows. */
+size_t emu_group_set(const emu_ask *q, const emu_prop *p, const emu_cell *c,
+                     uint32_t *out, size_t max);
+
 #endif

@@ -497,7 +497,7 @@ static bool has_group(const job *j, const start *s, const emu_group_key *key)
 
     for (size_t i = 0; i < j->key_n; i++) {
         size_t n =
-            emu_group_values(j->q, &j->keys[i], &j->p.rows[s->row], values, ELEMENTS_MAX);
+            emu_group_set(j->q, &j->keys[i], &j->p.rows[s->row], values, ELEMENTS_MAX);
         bool found = false;
 
         for (size_t k = 0; k < n && !found; k++)
@@ -579,8 +579,8 @@ static bool each_group(job *j)
         emu_group_key key = {{0}};
 
         for (size_t k = 0; k < j->key_n; k++)
-            n[k] = emu_group_values(j->q, &j->keys[k], &j->p.rows[j->starts[i].row],
-                                    values[k], ELEMENTS_MAX);
+            n[k] = emu_group_set(j->q, &j->keys[k], &j->p.rows[j->starts[i].row],
+                                 values[k], ELEMENTS_MAX);
         for (size_t a = 0; a < n[0] && ok; a++) {
             for (size_t b = 0; b < n[1] && ok; b++) {
                 key.k[0] = values[0][a];

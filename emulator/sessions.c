@@ -209,7 +209,7 @@ static bool each_group(job *j, const emu_cell *c, int64_t length, group_fn *fn)
         !emu_segment_who(j->q, j->segment, x->b[bucket].a, x->b[bucket].b))
         return true;
     if (j->q->g_n)
-        n = emu_group_values(j->q, &j->q->g[0], c, values, ELEMENTS_MAX);
+        n = emu_group_set(j->q, &j->q->g[0], c, values, ELEMENTS_MAX);
     for (size_t i = 0; i < n; i++) {
         emu_group_key key = {{values[i]}};
         uint32_t group;

@@ -240,7 +240,7 @@ def test_groups_take_the_value_of_the_chosen_first_step(api: Api) -> None:
     send(
         api,
         row("0001", "A", "03-01 10:00", country="Norway", color="red"),
-        row("0001", "A", "03-01 11:00", country="Chile", color=["red", "blue"]),
+        row("0001", "A", "03-01 11:00", country="Chile", color=["red", "blue", "red"]),
         row("0001", "B", "03-01 11:30"),
         row("0002", "A", "03-01 11:00", country="Chile"),
         row("0003", "A", "03-01 11:00", country="Chile", color="blue"),
