@@ -6,7 +6,8 @@
 #include "dict.h"
 #include "store.h"
 
-/* One property of a list; an array is one pair for each of its elements. */
+/* One property of a list; an array is one pair for each of its elements. Value 0 is a null
+ * within an array. */
 typedef struct emu_pair {
     uint32_t key, value;
 } emu_pair;

@@ -16,6 +16,18 @@
     100 /* group values, and how many at most (Dashboard REST API docs) */
 #define LIMIT_MAX 1000
 
+static bool is_utf8(emu_str s)
+{
+    emu_buf b = {0};
+    ej_info info;
+    bool ok;
+
+    emu_buf_quote(&b, s);
+    ok = !b.failed && ej_check((emu_str){b.p, b.n}, &info);
+    emu_buf_free(&b);
+    return ok;
+}
+
 bool emu_ask_fail(emu_ask *q, const char *fmt, ...)
 {
     char details[600];
@@ -24,10 +36,9 @@ bool emu_ask_fail(emu_ask *q, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(details, sizeof(details), fmt, ap);
     va_end(ap);
-    /* A name cut in the middle of a character would make the reply no UTF-8. */
-    for (size_t n = strlen(details); n + 8 > sizeof(details) && n; n--) {
-        details[n - 1] = ((unsigned char)details[n - 1] & 0x80) ? '?' : details[n - 1];
-    }
+    /* Parameters may hold any bytes, and a long name may have been cut within a character. */
+    for (char *p = details; *p && !is_utf8(emu_str_of(details)); p++)
+        *p = (char)((unsigned char)*p & 0x80 ? '?' : *p);
     q->r->out.n = 0;
     emu_buf_z(&q->r->out,
               "{\"error\":{\"http_code\":400,\"type\":\"invalid\",\"message\":"
@@ -91,6 +102,7 @@ bool emu_ask_open(emu_ask *q, emu_req *r)
         return emu_ask_no_memory(q);
     q->columns = q->view->columns;
     q->none_id = emu_dict_find(&q->columns->values, EMU_LIT("(none)"));
+    q->empty_id = emu_dict_find(&q->columns->values, EMU_LIT(""));
     q->user_n = r->e->store.user_n;
     return true;
 }
@@ -268,6 +280,7 @@ bool emu_ask_user_prop(emu_ask *q, emu_str name, emu_prop *out)
         out->key = met_key(q, name, LIST_BUILT_IN);
         known = known && (out->key || !strict);
     }
+    known = known && is_utf8(name);
     return known || emu_ask_fail(q, "Invalid user property %.*s", (int)name.n, name.s);
 }
 

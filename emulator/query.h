@@ -98,7 +98,7 @@ typedef struct emu_ask {
     bool locked;  /* holds the store's lock: while parameters are read */
     bool charged; /* holds cost in flight */
     int64_t cost;
-    uint32_t none_id; /* code of the text "(none)" */
+    uint32_t none_id, empty_id; /* codes of the texts "(none)" and "" */
     size_t type_n;    /* by type: */
     uint8_t *inactive;
     emu_str *type_name;

@@ -199,7 +199,20 @@ def test_a_user_counts_in_every_group_he_has_a_row_in(api: Api) -> None:
 
 
 def test_labels_of_groups(api: Api) -> None:
-    values: list[Any] = ["a", "", None, True, 1, "1", 1.0, 2.50, 1e21, [], ["a", "a", 7]]
+    values: list[Any] = [
+        "a",
+        "",
+        None,
+        True,
+        1,
+        "1",
+        1.0,
+        2.50,
+        1e21,
+        [],
+        ["a", "a", 7],
+        ["", None],
+    ]
     send(
         api,
         *[row(f"{i:04d}", "Buy", "03-01 10:00", v=value) for i, value in enumerate(values)],
@@ -209,7 +222,7 @@ def test_labels_of_groups(api: Api) -> None:
     assert dict(
         zip([label for _, label in data["seriesLabels"]], collapsed(data), strict=True)
     ) == {
-        "(none)": 4,
+        "(none)": 6,
         "a": 3,
         "1": 3,
         "true": 1,
@@ -277,12 +290,13 @@ FILTERS: list[tuple[str, list[str], set[str]]] = [
     ("is", ["red"], {"red", "both"}),
     ("is", ["RED"], set()),
     ("is", ["red", "(none)"], {"red", "both", "none"}),
+    ("is", [""], {"empty"}),
     ("is", ["5"], {"five", "fivetext"}),
-    ("is not", ["red"], {"both", "five", "fivetext", "none", "blue"}),
-    ("is not", ["red", "(none)"], {"both", "five", "fivetext", "blue"}),
+    ("is not", ["red"], {"both", "five", "fivetext", "none", "blue", "empty"}),
+    ("is not", ["red", "(none)"], {"both", "five", "fivetext", "blue", "empty"}),
     ("contains", ["RE", "lu"], {"red", "both", "blue"}),
     ("contains", ["(none)"], set()),
-    ("does not contain", ["e"], {"five", "fivetext", "none"}),
+    ("does not contain", ["e"], {"five", "fivetext", "none", "empty"}),
     ("less", ["6", "x"], {"five", "fivetext"}),
     ("less", ["5"], set()),
     ("less or equal", ["5"], {"five", "fivetext"}),
@@ -291,7 +305,7 @@ FILTERS: list[tuple[str, list[str], set[str]]] = [
     ("greater", ["red"], set()),
     ("set is", ["blue", "red"], {"both"}),
     ("set is", ["red"], {"red"}),
-    ("set is not", ["red"], {"both", "five", "fivetext", "none", "blue"}),
+    ("set is not", ["red"], {"both", "five", "fivetext", "none", "blue", "empty"}),
 ]
 
 
@@ -305,6 +319,7 @@ def test_operators(api: Api, kind: str, op: str, values: list[str], expected: se
         "five": 5,
         "fivetext": "5",
         "none": None,
+        "empty": "",
     }
     rows = [
         row(f"{name:_>8}", "Buy", "03-01 10:00", color=value, user_properties={"color": value})

@@ -656,6 +656,10 @@ function Emulator:listen(on) end
 ---@param seed tidewheel.ProfileSeed
 function Emulator:profile(seed) end
 
+---Saves a query under a chart id, for /api/3/chart/{id}/csv.
+---@param chart { id: string, name?: string, query: string }
+function Emulator:chart(chart) end
+
 ---@class tidewheel.ProfileSeed
 ---@field user_id? string a user with events; without it and device_id the seed is everybody's
 ---@field device_id? string
