@@ -12,6 +12,7 @@
 
 #define WINDOW_DEFAULT 2592000 /* 30 days (Dashboard REST API docs) */
 #define WINDOW_MAX 31622400    /* 366 days (chart page) */
+#define BINS_MAX 400           /* of a distribution; ours */
 #define ELEMENTS_MAX 1000      /* of an array that splits users into groups; ours */
 
 /* One step of one path: step 0 holds the time from first to last, -1 when not converted. */
@@ -20,7 +21,14 @@ typedef struct mark {
     uint32_t group;
     uint16_t slot; /* 0: over all, else the bucket of the entry + 1 */
     uint16_t step;
+    uint32_t before; /* how often the previous step was done on the way here */
 } mark;
+
+/* What is kept of a mark when they are sorted. */
+typedef struct value {
+    int64_t seconds;
+    uint32_t before;
+} value;
 
 typedef struct job {
     emu_ask *q;
@@ -36,7 +44,7 @@ typedef struct job {
     uint32_t *kept; /* groups of the segment being written, best first */
     size_t kept_n;
     size_t *cell; /* places in sorted, by kept group, slot and step */
-    int64_t *sorted;
+    value *sorted;
     size_t written;
     bool any; /* some segment had a user */
 } job;
@@ -125,6 +133,18 @@ static bool push(job *j, const mark *m)
     return true;
 }
 
+/* Rows of the step before within the time of the transition, both ends included. */
+static uint32_t count_before(const job *j, const emu_path *path, size_t step)
+{
+    const emu_hit *list = j->f.hits[step - 1];
+    uint32_t n = 0;
+
+    for (size_t i = emu_first_hit(list, j->f.hit_n[step - 1], path->second[step - 1]);
+         i < j->f.hit_n[step - 1] && list[i].second <= path->second[step]; i++)
+        n++;
+    return n;
+}
+
 static bool put_path(job *j, const emu_path *path, const emu_group_key *key,
                      uint16_t slot)
 {
@@ -134,6 +154,7 @@ static bool put_path(job *j, const emu_path *path, const emu_group_key *key,
         return false;
     for (size_t k = 0; k < path->depth; k++) {
         m.step = (uint16_t)k;
+        m.before = k && !slot ? count_before(j, path, k) : 0;
         if (k > 0)
             m.seconds = path->second[k] - path->second[k - 1];
         else
@@ -244,7 +265,7 @@ static size_t cell_of(const job *j, size_t kept, size_t slot, size_t step)
 
 static int by_value(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    int64_t x = ((const value *)a)->seconds, y = ((const value *)b)->seconds;
 
     return x < y ? -1 : x > y;
 }
@@ -281,7 +302,7 @@ static bool sort_marks(job *j)
         if (kept_of[m->group] == EMU_NO_GROUP)
             continue;
         cell = cell_of(j, kept_of[m->group], m->slot, m->step);
-        j->sorted[--j->cell[cell + 1]] = m->seconds;
+        j->sorted[--j->cell[cell + 1]] = (value){m->seconds, m->before};
     }
     /* Each place is now the start of its cell, one further on. */
     memmove(j->cell, j->cell + 1, (cells + 1) * sizeof(*j->cell));
@@ -303,19 +324,20 @@ static size_t users_at(const job *j, size_t kept, size_t slot, size_t step)
     return j->cell[cell + 1] - j->cell[cell];
 }
 
-static void put_median(emu_buf *out, const int64_t *v, size_t n)
+static void put_median(emu_buf *out, const value *v, size_t n)
 {
-    int64_t twice = n % 2 ? 2 * v[n / 2] : v[n / 2 - 1] + v[n / 2];
+    int64_t twice =
+        n % 2 ? 2 * v[n / 2].seconds : v[n / 2 - 1].seconds + v[n / 2].seconds;
 
     emu_buf_int(out, twice * 500); /* the mean of two seconds, in ms */
 }
 
-static void put_average(emu_buf *out, const int64_t *v, size_t n)
+static void put_average(emu_buf *out, const value *v, size_t n)
 {
     int64_t sum = 0;
 
     for (size_t i = 0; i < n; i++)
-        sum += v[i];
+        sum += v[i].seconds;
     emu_buf_int(out, n ? sum * 1000 / (int64_t)n : -1);
 }
 
@@ -327,9 +349,9 @@ static void put_times(job *j, size_t kept, size_t slot, bool median)
     emu_buf_ch(out, '[');
     for (size_t step = 0; step < j->f.n; step++) {
         size_t cell = cell_of(j, kept, slot, step), n = j->cell[cell + 1] - j->cell[cell];
-        const int64_t *v = j->sorted + j->cell[cell];
+        const value *v = j->sorted + j->cell[cell];
 
-        for (; n && *v < 0; n--) /* not converted */
+        for (; n && v->seconds < 0; n--) /* not converted */
             v++;
         if (step)
             emu_buf_ch(out, ',');
@@ -445,7 +467,82 @@ static void put_group_value(job *j, size_t kept)
     emu_buf_free(&b);
 }
 
-static void put_element(job *j, size_t segment, size_t kept)
+/* --- distributions --- */
+
+/* Counts of a step's values in bins of one width; the last bin is open. */
+static void count_bins(job *j, size_t kept, size_t step, bool before, int64_t width,
+                       size_t bins, uint32_t *counts)
+{
+    size_t cell = cell_of(j, kept, 0, step);
+
+    memset(counts, 0, bins * sizeof(*counts));
+    for (size_t i = j->cell[cell]; i < j->cell[cell + 1]; i++) {
+        int64_t v = before ? (int64_t)j->sorted[i].before - 1 : j->sorted[i].seconds;
+
+        if (v >= 0)
+            counts[(size_t)(v / width) < bins ? (size_t)(v / width) : bins - 1]++;
+    }
+}
+
+static int64_t greatest(const job *j, size_t kept, bool before)
+{
+    int64_t most = 0;
+
+    for (size_t i = j->cell[cell_of(j, kept, 0, 0)]; i < j->cell[cell_of(j, kept, 1, 0)];
+         i++) {
+        int64_t v = before ? (int64_t)j->sorted[i].before - 1 : j->sorted[i].seconds;
+
+        most = v > most ? v : most;
+    }
+    return most;
+}
+
+static void put_bins(emu_buf *out, const uint32_t *counts, size_t bins, int64_t start,
+                     int64_t width)
+{
+    emu_buf_z(out, "{\"bins\":[");
+    for (size_t i = 0; i < bins; i++) {
+        long long from = start + (long long)i * width;
+        char end[24] = "null";
+
+        if (i + 1 < bins)
+            snprintf(end, sizeof(end), "%lld", from + width);
+        emu_buf_fmt(out,
+                    "%s{\"start\":%lld,\"end\":%s,\"bin_dist\":{\"tempKey\":[],"
+                    "\"uniques\":%u,\"sums\":0.0,\"totals\":%u}}",
+                    i ? "," : "", from, end, counts[i], counts[i]);
+    }
+    emu_buf_z(out, "]}");
+}
+
+/* Bins of 10 s, 1 h or 1 day by the longest time; of counts one by one. */
+static bool put_distribution(job *j, const char *name, size_t segment, size_t kept,
+                             bool before)
+{
+    emu_buf *out = &j->q->r->out;
+    int64_t most = greatest(j, kept, before);
+    int64_t width = before ? 1 : most <= 600 ? 10 : most <= 259200 ? 3600 : 86400;
+    size_t bins = (size_t)(most / width) + 1;
+    uint32_t *counts;
+
+    bins = bins > BINS_MAX ? BINS_MAX : bins;
+    counts = calloc(bins, sizeof(*counts));
+    if (!counts)
+        return false;
+    emu_buf_fmt(out, ",\"%s\":{\"segment_index\":%zu,\"step_bins\":[", name, segment);
+    put_bins(out, counts, bins, before, before ? 1 : width * 1000); /* step 1: all 0 */
+    for (size_t step = 1; step <= j->f.n - before; step++) {
+        /* Behind the transitions of the steps comes the whole way, which step 0 holds. */
+        count_bins(j, kept, step < j->f.n ? step : 0, before, width, bins, counts);
+        emu_buf_ch(out, ',');
+        put_bins(out, counts, bins, before, before ? 1 : width * 1000);
+    }
+    emu_buf_z(out, "]}");
+    free(counts);
+    return true;
+}
+
+static bool put_element(job *j, size_t segment, size_t kept)
 {
     emu_buf *out = &j->q->r->out;
 
@@ -471,7 +568,11 @@ static void put_element(job *j, size_t segment, size_t kept)
     put_days(j, "dayFunnels", kept, DAY_COUNTS);
     put_days(j, "dayMedianTransTimes", kept, DAY_MEDIANS);
     put_days(j, "dayAvgTransTimes", kept, DAY_AVERAGES);
+    if (!put_distribution(j, "stepTransTimeDistribution", segment, kept, false) ||
+        !put_distribution(j, "stepPrevStepCountDistribution", segment, kept, true))
+        return false;
     emu_buf_ch(out, '}');
+    return true;
 }
 
 static bool write_segment(job *j, size_t segment)
@@ -487,9 +588,10 @@ static bool write_segment(job *j, size_t segment)
         !choose(j) || !sort_marks(j))
         return false;
     j->any |= j->n > 0;
-    for (size_t i = 0; i < j->kept_n; i++)
-        put_element(j, segment, i);
     emu_segment_free(j->f.segment);
+    for (size_t i = 0; i < j->kept_n; i++)
+        if (!put_element(j, segment, i))
+            return false;
     return true;
 }
 

@@ -54,6 +54,8 @@ typedef struct emu_funnel {
 
 bool emu_funnel_init(emu_funnel *f);
 void emu_funnel_free(emu_funnel *f);
+/* Index of the first hit at or after a second. */
+size_t emu_first_hit(const emu_hit *list, size_t n, int64_t second);
 /* Walks one user: fills best and by_bucket. False: out of memory. */
 bool emu_funnel_walk(emu_funnel *f);
 

@@ -146,7 +146,7 @@ static bool list_hits(emu_funnel *f)
 
 /* --- paths --- */
 
-static size_t first_at(const emu_hit *list, size_t n, int64_t second)
+size_t emu_first_hit(const emu_hit *list, size_t n, int64_t second)
 {
     size_t lo = 0, hi = n;
 
@@ -174,7 +174,7 @@ static const emu_hit *earliest(const emu_funnel *f, size_t step, const emu_path 
 {
     const emu_hit *list = f->hits[step];
 
-    for (size_t i = first_at(list, f->hit_n[step], from); i < f->hit_n[step]; i++)
+    for (size_t i = emu_first_hit(list, f->hit_n[step], from); i < f->hit_n[step]; i++)
         if (!is_used(path, list[i].row))
             return &list[i];
     return NULL;
@@ -189,7 +189,7 @@ static void take(emu_path *path, const emu_hit *h)
 /* The next second in which the user has any row. */
 static int64_t next_second(const emu_funnel *f, int64_t second)
 {
-    size_t i = first_at(f->seconds, f->second_n, second + 1);
+    size_t i = emu_first_hit(f->seconds, f->second_n, second + 1);
 
     return i < f->second_n ? f->seconds[i].second : second;
 }
@@ -259,7 +259,7 @@ static void gather(const emu_funnel *f, int64_t from, int64_t window, uint32_t b
                    emu_path *path)
 {
     path->depth = 0;
-    for (size_t i = first_at(f->hits[0], f->hit_n[0], from); i < f->hit_n[0]; i++) {
+    for (size_t i = emu_first_hit(f->hits[0], f->hit_n[0], from); i < f->hit_n[0]; i++) {
         const emu_hit *h = &f->hits[0][i];
 
         if (h->second - from > window)
@@ -283,7 +283,7 @@ static void gather(const emu_funnel *f, int64_t from, int64_t window, uint32_t b
 static bool is_hit(const emu_funnel *f, const emu_hit *h)
 {
     for (size_t step = 0; step < f->n; step++) {
-        size_t i = first_at(f->hits[step], f->hit_n[step], h->second);
+        size_t i = emu_first_hit(f->hits[step], f->hit_n[step], h->second);
 
         if (i < f->hit_n[step] && f->hits[step][i].second == h->second)
             return true;
@@ -306,7 +306,7 @@ static void best_window(emu_funnel *f, uint32_t bucket, int64_t first, int64_t l
     emu_path path;
 
     best->depth = 0;
-    for (size_t i = first_at(f->seconds, f->second_n, first - window);
+    for (size_t i = emu_first_hit(f->seconds, f->second_n, first - window);
          i < f->second_n && f->seconds[i].second <= last && best->depth < f->n; i++) {
         if (i > 0 && f->seconds[i - 1].second == f->seconds[i].second)
             continue;

@@ -99,7 +99,7 @@ typedef struct emu_ask {
     bool charged; /* holds cost in flight */
     int64_t cost;
     uint32_t none_id, empty_id; /* codes of the texts "(none)" and "" */
-    size_t type_n;    /* by type: */
+    size_t type_n;              /* by type: */
     uint8_t *inactive;
     emu_str *type_name;
     size_t user_n; /* of the store: size of membership arrays */

@@ -30,7 +30,9 @@ def example(api: Api) -> Api:
 
 
 def test_the_earliest_of_equally_deep_entries_counts(example: Api) -> None:
-    assert funnel(example, "A", "B", cs=3600) == [
+    (data,) = funnel(example, "A", "B", cs=3600)
+    del data["stepTransTimeDistribution"], data["stepPrevStepCountDistribution"]
+    assert [data] == [
         {
             "meta": {"segmentIndex": 0},
             "groupValue": "",
@@ -155,6 +157,35 @@ def test_medians_and_averages(api: Api) -> None:
     api.emu.switch(funnel_index_0="documented")
     (data,) = funnel(api, "A", "B")
     assert data["medianTransTimes"] == [0, 3500]
+
+
+def counts(distribution: Any) -> list[list[int]]:
+    return [[b["bin_dist"]["uniques"] for b in d["bins"]] for d in distribution["step_bins"]]
+
+
+def test_distributions_of_times_and_of_earlier_steps(api: Api) -> None:
+    send(
+        api,
+        *[row(f"{n:04d}", "A", "03-01 10:00:00") for n in range(3)],
+        row("0000", "A", "03-01 10:00:05"),
+        row("0000", "B", "03-01 10:00:09"),
+        row("0001", "B", "03-01 10:00:10"),
+        row("0001", "C", "03-01 10:00:25"),
+    )
+    (data,) = funnel(api, "A", "B", "C")
+    times = data["stepTransTimeDistribution"]
+    assert times["segment_index"] == 0
+    assert [[b["start"], b["end"]] for b in times["step_bins"][0]["bins"]] == [
+        [0, 10000],
+        [10000, 20000],
+        [20000, None],
+    ]
+    assert counts(times) == [[0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    before = data["stepPrevStepCountDistribution"]
+    assert [[b["start"], b["end"]] for b in before["step_bins"][0]["bins"]] == [[1, 2], [2, None]]
+    assert counts(before) == [[0, 0], [1, 1], [1, 0]]
+    bin_dist = {"tempKey": [], "uniques": 1, "sums": 0.0, "totals": 1}
+    assert before["step_bins"][1]["bins"][1]["bin_dist"] == bin_dist
 
 
 def test_unordered_needs_the_first_step_at_any_position(api: Api) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -59,6 +60,25 @@ def test_bad_arguments_end_with_one_line(program: str, arguments: list[str]) -> 
     assert done.returncode in (1, 2)
     assert done.stdout == b""
     assert done.stderr
+
+
+def test_the_time_zone_is_an_argument(program: str) -> None:
+    arguments = [program, "--exit-with-stdin", "--time-zone", "Asia/Kolkata"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(arguments, text=True, **pipes) as process:
+        assert process.stdout is not None
+        info = json.loads(process.stdout.readline())
+        headers = {"X-Emulator-Token": info["control_token"]}
+        connection = http.client.HTTPConnection(info["control_url"].removeprefix("http://"))
+        connection.request("GET", "/", headers=headers)
+        assert json.loads(connection.getresponse().read())["time_zone"] == "Asia/Kolkata"
+        connection.close()
+        assert process.stdin is not None
+        process.stdin.close()
+    assert process.returncode == 0
+    result = subprocess.run([program, "--time-zone", "No/Where"], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "time_zone was refused" in result.stderr
 
 
 def test_a_killed_emulator_leaves_a_good_store(program: str, tmp_path: pathlib.Path) -> None:

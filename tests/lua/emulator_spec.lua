@@ -32,6 +32,16 @@ describe("the emulator", function()
     assert.are.equal(9, emu:switches().job_ms)
   end)
 
+  it("takes a time zone and saved charts", function()
+    local other, err = emulator.new{ time_zone = "Mars/Olympus" }
+    assert.is_nil(other)
+    assert.matches("time_zone was refused", tostring(err))
+    other = assert(emulator.new{ time_zone = "Europe/Berlin" })
+    other:chart{ id = "abc", name = "Users", query = "/api/2/users?start=20260301&end=20260301" }
+    assert.has_error(function() other:chart{ id = "a b", query = "/api/2/users" } end)
+    other:close()
+  end)
+
   it("takes a fault plan, time and a reset", function()
     emu:faults{ { when = "after_commit", match = { path = "/batch" }, ["do"] = { status = 503 } } }
     assert.has_error(function() emu:faults{ { when = "never" } } end)
