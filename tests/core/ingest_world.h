@@ -21,6 +21,7 @@
 /* The sources themselves, so that what they call is the fake. */
 #include "../../core/src/ingest/flush.c"
 #include "../../core/src/ingest/ingest.c"
+#include "../../core/src/ingest/lanes.c"
 #include "../../core/src/ingest/queue.c"
 #include "../../core/src/ingest/recent_ids.c"
 #include "../../core/src/ingest/rejection.c"

@@ -128,6 +128,7 @@ void tw__ingest_destroy(tw_ingest *ing)
     tw__free_secret(ing->head, ing->head_size);
     tw__spool_free(ing->spool);
     tw__free(ing->ended);
+    tw__free(ing->holds);
     if (ing->room_fd[0] >= 0) {
         close(ing->room_fd[0]);
         close(ing->room_fd[1]);

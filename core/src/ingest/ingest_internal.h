@@ -52,6 +52,12 @@ typedef struct tw_flush {
 /* Records of other lanes have larger ids than any of this client's. */
 #define TW_FOREIGN_SEQ ((uint64_t)1 << 44)
 
+/* A user or device whose events wait. */
+typedef struct tw_hold {
+    uint64_t lane;
+    int64_t due_ms;
+} tw_hold;
+
 struct tw_ingest {
     tw_gate *gate;
     tw_loop *loop;
@@ -113,7 +119,7 @@ struct tw_ingest {
     tw_batch *sent; /* on the wire, or its verdict is in */
     size_t sent_bytes;
     int judged; /* `verdict` is to be carried out */
-    int aged;   /* the last batch held records that were too old */
+    int aged;   /* the last batch held records that were too old, or had to wait */
     tw_verdict verdict;
     tw_json_reader *rd;
     unsigned failures; /* in a row */
@@ -121,6 +127,8 @@ struct tw_ingest {
     int64_t not_before_ms;
     int64_t split_from_ms; /* window of split_count */
     unsigned split_count;
+    tw_hold *holds; /* by lane */
+    size_t hold_count, hold_room;
     /* With a spool: */
     uint64_t *ended; /* ids whose end the spool is to be told of */
     size_t ended_count;
@@ -203,6 +211,15 @@ void tw__wait_pause(tw_ingest *ing, int64_t at_least);
 void tw__verdict_apply(tw_ingest *ing);
 /* To be sent before all others. */
 void tw__batch_again(tw_ingest *ing, tw_batch *batch);
+
+/* ---- lanes.c: the I/O thread ------------------------------------------------------- */
+/* Holds the user or the device of record `index`, as the verdict says, if it says anything
+ * of it. TW_OK or TW_E_NOMEM. */
+int tw__lanes_hold(tw_ingest *ing, const tw_batch *batch, size_t index,
+                   const tw_verdict *verdict, int64_t now);
+/* Sets the records of held lanes apart, until they are due; nonzero when there were any.
+ * @locks needs lock */
+int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now);
 
 /* ---- sender.c: the I/O thread ------------------------------------------------------ */
 int tw__sender_init(tw_ingest *ing, tw_error **err);

@@ -2,6 +2,8 @@
 /* What the answer to a batch means for its events. */
 #include "ingest/outcome.h"
 
+#include "ingest/lanes.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -145,8 +147,9 @@ static int read_fields(answer *ans, tw_verdict *verdict, size_t count, tw_json_r
     }
 }
 
-/* {"id":number, ...}: only whether there is any. */
-static int read_ids(int *any, tw_json_reader *rd, const tw_json_token *first)
+/* {"id":number, ...} */
+static int read_ids(int *any, tw_verdict *verdict, char kind, int quota,
+                    tw_json_reader *rd, const tw_json_token *first)
 {
     tw_json_token token;
 
@@ -156,6 +159,11 @@ static int read_ids(int *any, tw_json_reader *rd, const tw_json_token *first)
         return TW_E_PROTOCOL;
     while (token.kind != TW_JSON_OBJECT_END) {
         *any = 1;
+        if (verdict->name_count < TW_BATCH_EVENTS_MAX) {
+            verdict->names[verdict->name_count].quota = quota;
+            verdict->names[verdict->name_count++].lane =
+                tw__lane_of(kind, token.text, token.size);
+        }
         if (tw_json_reader_skip(rd) != TW_OK || tw_json_reader_next(rd, &token) != TW_OK)
             return TW_E_PROTOCOL;
     }
@@ -173,8 +181,10 @@ typedef enum member {
     MEMBER_FIELDS,
     MEMBER_SILENCED,
     MEMBER_THROTTLED,
-    MEMBER_QUOTA_IDS,
-    MEMBER_THROTTLED_IDS
+    MEMBER_QUOTA_USERS,
+    MEMBER_QUOTA_DEVICES,
+    MEMBER_THROTTLED_USERS,
+    MEMBER_THROTTLED_DEVICES
 } member;
 
 static member member_of(const tw_json_token *key)
@@ -189,10 +199,10 @@ static member member_of(const tw_json_token *key)
         {"missing_field", MEMBER_MISSING},
         {"silenced_events", MEMBER_SILENCED},
         {"throttled_events", MEMBER_THROTTLED},
-        {"exceeded_daily_quota_users", MEMBER_QUOTA_IDS},
-        {"exceeded_daily_quota_devices", MEMBER_QUOTA_IDS},
-        {"throttled_users", MEMBER_THROTTLED_IDS},
-        {"throttled_devices", MEMBER_THROTTLED_IDS},
+        {"exceeded_daily_quota_users", MEMBER_QUOTA_USERS},
+        {"exceeded_daily_quota_devices", MEMBER_QUOTA_DEVICES},
+        {"throttled_users", MEMBER_THROTTLED_USERS},
+        {"throttled_devices", MEMBER_THROTTLED_DEVICES},
     };
     static const char fields[] = "events_with_";
     size_t i;
@@ -234,10 +244,14 @@ static int read_member(answer *ans, tw_verdict *verdict, size_t count, member wh
                             value);
     case MEMBER_THROTTLED:
         return read_indexes(ans, verdict, count, TW_MARK_HOLD, rd, value);
-    case MEMBER_QUOTA_IDS:
-        return read_ids(&ans->quota, rd, value);
-    case MEMBER_THROTTLED_IDS:
-        return read_ids(&ans->throttled, rd, value);
+    case MEMBER_QUOTA_USERS:
+        return read_ids(&ans->quota, verdict, 'u', 1, rd, value);
+    case MEMBER_QUOTA_DEVICES:
+        return read_ids(&ans->quota, verdict, 'd', 1, rd, value);
+    case MEMBER_THROTTLED_USERS:
+        return read_ids(&ans->throttled, verdict, 'u', 0, rd, value);
+    case MEMBER_THROTTLED_DEVICES:
+        return read_ids(&ans->throttled, verdict, 'd', 0, rd, value);
     case MEMBER_OTHER:
         break;
     }
@@ -275,6 +289,7 @@ static void read_answer(answer *ans, tw_verdict *verdict, const tw_outcome *outc
     ans->ingested = -1;
     memset(verdict->marks, TW_MARK_KEEP, count);
     verdict->reason_count = 0;
+    verdict->name_count = 0;
     memset(verdict->reasons, 0, sizeof verdict->reasons);
     if (outcome->body == NULL ||
         tw_json_reader_start(rd, outcome->body, outcome->body_size) != TW_OK)
@@ -372,11 +387,18 @@ static void judge_status(tw_verdict *verdict, const answer *ans, int status, siz
         judge(verdict, TW_VERDICT_RETRY, status == 503 ? TW_STORED_NO : TW_STORED_MAYBE);
 }
 
-static int64_t hold_time(const answer *ans, int is_batch)
+/* Sets how long those wait that the server named, and those that it only listed. */
+static void hold_times(tw_verdict *verdict, const answer *ans, int64_t asked,
+                       int is_batch)
 {
-    if (ans->quota && !ans->throttled)
-        return HOLD_QUOTA_MS;
-    return is_batch ? HOLD_BATCH_MS : HOLD_MS;
+    int64_t wait = is_batch ? HOLD_BATCH_MS : HOLD_MS;
+    size_t i;
+
+    if (asked > wait)
+        wait = asked;
+    for (i = 0; i < verdict->name_count; i++)
+        verdict->names[i].wait_ms = verdict->names[i].quota ? HOLD_QUOTA_MS : wait;
+    verdict->wait_ms = ans->quota && !ans->throttled ? HOLD_QUOTA_MS : wait;
 }
 
 void tw__verdict_read(tw_verdict *verdict, const tw_outcome *outcome, size_t count,
@@ -410,8 +432,8 @@ void tw__verdict_read(tw_verdict *verdict, const tw_outcome *outcome, size_t cou
     if (asked > RETRY_AFTER_MAX_MS)
         asked = RETRY_AFTER_MAX_MS;
     if (verdict->kind == TW_VERDICT_LISTED || verdict->kind == TW_VERDICT_THROTTLED)
-        verdict->wait_ms = hold_time(&ans, is_batch);
-    if (asked > verdict->wait_ms)
+        hold_times(verdict, &ans, asked, is_batch);
+    else if (asked > 0)
         verdict->wait_ms = asked;
     if (verdict->kind >= TW_VERDICT_SUSPECT) {
         /* For the one event that is left in the end, and for who hears of a pause. */

@@ -32,6 +32,13 @@ typedef struct tw_reason {
     char text[160]; /* what the server wrote; never the key */
 } tw_reason;
 
+/* A user or device that the server named as too fast, or as over its quota. */
+typedef struct tw_named {
+    uint64_t lane;
+    int quota;
+    int64_t wait_ms;
+} tw_named;
+
 typedef struct tw_verdict {
     tw_verdict_kind kind;
     tw_stored stored;
@@ -41,6 +48,8 @@ typedef struct tw_verdict {
         wait_ms; /* HOLD: how long; RETRY, THROTTLED: what the server asks for, or 0 */
     tw_reason reasons[TW_REASONS];
     size_t reason_count;
+    tw_named names[TW_BATCH_EVENTS_MAX];
+    size_t name_count;
     unsigned char marks[TW_BATCH_EVENTS_MAX]; /* valid with LISTED */
 } tw_verdict;
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
+#include "ingest/members.h"
 
 /* An id replaces the one before it in its slot: what is found was given, what was given long
  * ago is forgotten. */
@@ -14,84 +16,28 @@ struct tw_recent_ids {
     tw_recent_id slots[SLOTS];
 };
 
-static uint64_t hash(uint64_t seed, const char *text, size_t size)
-{
-    const uint64_t factor = UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t word;
-
-    seed ^= size * factor;
-    for (; size >= sizeof word; text += sizeof word, size -= sizeof word) {
-        memcpy(&word, text, sizeof word);
-        seed = (seed ^ word) * factor;
-        seed ^= seed >> 32;
-    }
-    word = 0;
-    memcpy(&word, text, size);
-    seed = (seed ^ word) * factor;
-    return seed ^ seed >> 29;
-}
-
-/* ---- finding members --------------------------------------------------------------- */
-
-/* `at` stands behind the opening quote; so does the result behind the closing one. */
-static const char *skip_string(const char *at, const char *end)
-{
-    for (; at < end && *at != '"'; at++)
-        at += *at == '\\';
-    return at < end ? at + 1 : end;
-}
-
-static const char *skip_value(const char *at, const char *end)
-{
-    int depth = 0;
-
-    while (at < end) {
-        char c = *at++;
-
-        if (c == '"')
-            at = skip_string(at, end);
-        else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            return at;
-        if (depth == 0 && at < end && (*at == ',' || *at == '}'))
-            return at;
-    }
-    return end;
-}
-
-static int is_key(const char *key, size_t size, const char *name)
-{
-    return strlen(name) == size && memcmp(key, name, size) == 0;
-}
-
 tw_recent_id tw__recent_id_of(const char *text, size_t size, const char *id_field)
 {
     const char *end = text + size;
-    const char *at = text + 1;
+    const char *at = tw__members_begin(text);
     tw_recent_id found = {1, 0};
+    tw_member member;
     int left = 2;
 
-    while (left > 0 && at < end && *at == '"') {
-        const char *key = at + 1;
-        const char *value;
-        size_t key_size;
-
-        at = skip_string(key, end);
-        key_size = (size_t)(at - key) - 1;
-        value = at < end ? at + 1 : end;
-        at = skip_value(value, end);
-        if (is_key(key, key_size, "insert_id") || is_key(key, key_size, id_field)) {
+    while (left > 0) {
+        at = tw__members_next(&member, at, end);
+        if (at == NULL)
+            break;
+        if (tw__member_is(&member, "insert_id") || tw__member_is(&member, id_field)) {
             /* In either order the same. */
-            found.id += hash((unsigned char)*key, value, (size_t)(at - value));
+            found.id += tw__hash((unsigned char)*member.key, member.value, member.size);
             left--;
         }
-        at += at < end;
     }
     if (left > 0)
         found.id = 0;
     else
-        found.event = hash(0, text, size);
+        found.event = tw__hash(0, text, size);
     return found;
 }
 

@@ -160,6 +160,7 @@ tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
     if (batch == NULL)
         return NULL;
     ing->aged = age(ing, batch);
+    ing->aged |= tw__lanes_part(ing, batch, now);
     if (tw__batch_count(batch) == 0) {
         tw__ingest_recycle(ing, batch);
         return NULL;

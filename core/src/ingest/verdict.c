@@ -6,8 +6,7 @@
 
 enum {
     SPLITS_MAX = 600,         /* in search of an event the server does not name, ... */
-    SPLITS_WINDOW_MS = 60000, /* ... within this time */
-    HOLD_MERGE_MS = 1000 /* throttled events that are due so close together go together */
+    SPLITS_WINDOW_MS = 60000  /* ... within this time */
 };
 
 /* The API has answered and let us in. */
@@ -65,83 +64,60 @@ static void reject_one(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdic
     pthread_mutex_unlock(&ing->lock);
 }
 
-/* The batch that throttled records join: the last one, when it is due at about the same
- * time. @locks needs lock */
-static tw_batch *hold_batch(tw_ingest *ing, int64_t now, int64_t wait_ms)
+static void reject_marked(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
-    tw_batch *last = ing->held.tail;
-    int64_t due = tw__ms_add(now, wait_ms);
-    tw_batch *batch;
-
-    /* since_ms tells when the first was held: joining must not put it off again and
-     * again. */
-    if (last != NULL && last->since_ms > now - HOLD_MERGE_MS && last->due_ms <= due &&
-        due - last->due_ms <= HOLD_MERGE_MS) {
-        last->due_ms = due;
-        return last;
-    }
-    if (tw__ingest_batch(&batch, ing) != TW_OK)
-        return NULL;
-    batch->since_ms = now;
-    batch->due_ms = due;
-    tw__batch_push(&ing->held, batch);
-    return batch;
-}
-
-/* Sets the records marked HOLD apart. Without memory the caller has to hold the whole
- * batch. */
-static int hold(tw_ingest *ing, tw_batch *batch, tw_verdict *verdict)
-{
-    tw_batch *into = hold_batch(ing, tw__monotonic_ms(), verdict->wait_ms);
-    int rc;
-
-    if (into == NULL)
-        return TW_E_NOMEM;
-    rc = tw__batch_copy(into, batch, verdict->marks, TW_MARK_HOLD);
-    into->resent = 1;
-    if (rc != TW_OK && tw__batch_count(into) == 0) {
-        tw__batch_list_remove(&ing->held, into);
-        tw__ingest_recycle(ing, into);
-    }
-    return rc;
-}
-
-/* Named events are refused or held; the others are sent again at once. */
-static void apply_marks(tw_ingest *ing, tw_batch *batch, tw_verdict *verdict)
-{
+    unsigned char marks[TW_BATCH_EVENTS_MAX];
     size_t count = tw__batch_count(batch);
-    size_t held = 0;
-    int whole = 0;
+    int any = 0;
     size_t i;
 
-    pthread_mutex_lock(&ing->lock);
     for (i = 0; i < count; i++) {
         unsigned char mark = verdict->marks[i];
 
-        held += mark == TW_MARK_HOLD;
-        if (mark < TW_MARK_REJECT)
+        marks[i] = mark >= TW_MARK_REJECT;
+        if (!marks[i])
             continue;
         tw__rejection_add(ing, batch, i, &verdict->reasons[mark - TW_MARK_REJECT],
                           verdict->status);
         tw__ingest_final(ing, batch, i, TW_FINAL_REJECTED);
+        any = 1;
     }
-    if (held != 0 && hold(ing, batch, verdict) != TW_OK) {
-        whole = 1;
-        for (i = 0; i < count; i++) {
-            if (verdict->marks[i] == TW_MARK_HOLD)
-                verdict->marks[i] = TW_MARK_KEEP;
-        }
+    if (any)
+        tw__batch_keep(batch, marks, 0);
+}
+
+/* Named events are refused or held; the others are sent again at once. Zero when none was
+ * named: then nothing has happened. */
+static int apply_marks(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
+{
+    int64_t now = tw__monotonic_ms();
+    size_t count = tw__batch_count(batch);
+    int whole = 0;
+    int taken;
+    size_t i;
+
+    pthread_mutex_lock(&ing->lock);
+    for (i = 0; i < count; i++) {
+        if (verdict->marks[i] < TW_MARK_REJECT &&
+            tw__lanes_hold(ing, batch, i, verdict, now) != TW_OK)
+            whole = 1;
     }
-    tw__batch_keep(batch, verdict->marks, TW_MARK_KEEP);
+    batch->resent = 1; /* also the part that is set apart */
+    reject_marked(ing, batch, verdict);
+    (void)tw__lanes_part(ing, batch, now);
     tw__ingest_tell_room(ing);
     pthread_mutex_unlock(&ing->lock);
+    taken = tw__batch_count(batch) != count;
     if (tw__batch_count(batch) == 0)
         finish_all(ing, batch,
                    TW_FINAL_STORED); /* of nothing: only gives the batch back */
+    else if (!taken && verdict->kind == TW_VERDICT_THROTTLED)
+        return 0;
     else if (whole)
         put_off(ing, batch, verdict->wait_ms);
     else
         tw__batch_again(ing, batch);
+    return 1;
 }
 
 /*
@@ -236,6 +212,15 @@ static void apply_short(tw_ingest *ing, tw_batch *batch)
     tw__batch_again(ing, batch);
 }
 
+/* No event is listed, but perhaps its user or device is named. */
+static void throttle(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
+{
+    if (verdict->name_count != 0 && apply_marks(ing, batch, verdict))
+        return;
+    put_off(ing, batch, verdict->wait_ms);
+    tw__wait_retry(ing, 0); /* it may be all of us */
+}
+
 void tw__verdict_apply(tw_ingest *ing)
 {
     tw_verdict *verdict = &ing->verdict;
@@ -265,7 +250,7 @@ void tw__verdict_apply(tw_ingest *ing)
         apply_short(ing, batch);
         break;
     case TW_VERDICT_LISTED:
-        apply_marks(ing, batch, verdict);
+        (void)apply_marks(ing, batch, verdict);
         break;
     case TW_VERDICT_SUSPECT:
         search(ing, batch, verdict);
@@ -274,8 +259,7 @@ void tw__verdict_apply(tw_ingest *ing)
         shrink(ing, batch, verdict);
         break;
     case TW_VERDICT_THROTTLED:
-        put_off(ing, batch, verdict->wait_ms);
-        tw__wait_retry(ing, 0); /* nobody is named: it may be all of us */
+        throttle(ing, batch, verdict);
         break;
     case TW_VERDICT_RETRY:
         tw__batch_again(ing, batch);
