@@ -188,6 +188,7 @@ static int client_stats(lua_State *L)
     set_count(L, "retries", stats.retries);
     set_count(L, "filtered", stats.filtered);
     set_count(L, "dup_insert_id", stats.dup_insert_id);
+    set_count(L, "outcomes_missed", stats.outcomes_missed);
     set_count(L, "spool_bytes", stats.spool_bytes);
     set_count(L, "spool_unread_bytes", stats.spool_unread_bytes);
     set_count(L, "spool_lanes", stats.spool_lanes);
@@ -242,6 +243,43 @@ static int client_rejection(lua_State *L)
         lua_setfield(L, -2, "field");
     }
     lua_pushinteger(L, tw_rejection_status(rejection));
+    lua_setfield(L, -2, "http_status");
+    return 1;
+}
+
+static void release_outcome(void *outcome)
+{
+    tw_event_outcome_free(outcome);
+}
+
+/* client:outcome() -> {insert_id=…, state=…, reason=…, http_status=…}: how the oldest event
+ * ended that was not asked for yet; nil where there is none. */
+static int client_outcome(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    lx_box *box = lx_newbox(L, release_outcome);
+    tw_event_outcome *outcome = NULL;
+    tw_error *err = NULL;
+    int rc;
+
+    if (any_client(c) == NULL)
+        return lx_fail_closed(L);
+    rc = tw_event_outcome_next(&outcome, any_client(c), &err);
+    box->resource = outcome;
+    if (rc == TW_AGAIN) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, tw_event_outcome_insert_id(outcome));
+    lua_setfield(L, -2, "insert_id");
+    lua_pushstring(L, tw_event_outcome_state(outcome));
+    lua_setfield(L, -2, "state");
+    lua_pushstring(L, tw_event_outcome_reason(outcome));
+    lua_setfield(L, -2, "reason");
+    lua_pushinteger(L, tw_event_outcome_status(outcome));
     lua_setfield(L, -2, "http_status");
     return 1;
 }
@@ -612,6 +650,7 @@ int lx_open_client(lua_State *L)
     static const luaL_Reg methods[] = {{"stats", client_stats},
                                        {"rejection", client_rejection},
                                        {"describe", client_describe},
+                                       {"outcome", client_outcome},
                                        {"fd", client_fd},
                                        {"update", client_update},
                                        {"flush_start", client_flush_start},

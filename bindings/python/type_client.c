@@ -124,8 +124,8 @@ PyDoc_STRVAR(
     "stats($self, /)\n--\n\n"
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
-    "filtered, dup_insert_id, recovered, lost, and of the spool: bytes, unread_bytes, lanes,\n"
-    "torn, unreadable, quarantined, foreign).");
+    "filtered, dup_insert_id, outcomes_missed, recovered, lost, and of the spool: bytes,\n"
+    "unread_bytes, lanes, torn, unreadable, quarantined, foreign).");
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
@@ -143,7 +143,8 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
         (unsigned long long)stats.waiting_bytes, (unsigned long long)stats.refused,
         (unsigned long long)stats.requests, (unsigned long long)stats.retries,
         PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.filtered,
-        (unsigned long long)stats.dup_insert_id, (unsigned long long)stats.recovered,
+        (unsigned long long)stats.dup_insert_id, (unsigned long long)stats.outcomes_missed,
+        (unsigned long long)stats.recovered,
         (unsigned long long)stats.lost, (unsigned long long)stats.spool_bytes,
         (unsigned long long)stats.spool_unread_bytes,
         (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,
@@ -181,6 +182,31 @@ static PyObject *client_rejection(PyObject *op, PyObject *unused)
                                  tw_rejection_field(rejection),
                                  tw_rejection_status(rejection));
     tw_rejection_free(rejection);
+    return result;
+}
+
+PyDoc_STRVAR(
+    outcome_doc,
+    "outcome($self, /)\n--\n\n"
+    "The oldest outcome not yet taken, as (insert_id, state, reason, HTTP status),\n"
+    "or None.");
+
+static PyObject *client_outcome(PyObject *op, PyObject *unused)
+{
+    tw_event_outcome *outcome = NULL;
+    tw_error *err = NULL;
+    PyObject *result;
+    int rc = tw_event_outcome_next(&outcome, twpy_client_core(op), &err);
+
+    (void)unused;
+    if (rc == TW_AGAIN)
+        Py_RETURN_NONE;
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(op), rc, err);
+    result = Py_BuildValue(
+        "(sssi)", tw_event_outcome_insert_id(outcome), tw_event_outcome_state(outcome),
+        tw_event_outcome_reason(outcome), tw_event_outcome_status(outcome));
+    tw_event_outcome_free(outcome);
     return result;
 }
 
@@ -333,6 +359,7 @@ static PyMethodDef methods[] = {
     {"track_many", twpy_client_track_many, METH_O, twpy_client_track_many_doc},
     {"encode_event", twpy_client_encode, METH_O, twpy_client_encode_doc},
     {"stats", client_stats, METH_NOARGS, stats_doc},
+    {"outcome", client_outcome, METH_NOARGS, outcome_doc},
     {"rejection", client_rejection, METH_NOARGS, rejection_doc},
     {"close", client_close, METH_O, close_doc},
     {"describe", client_describe, METH_NOARGS, describe_doc},

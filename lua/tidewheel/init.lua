@@ -20,20 +20,55 @@ client.encode_event = nil -- not for users: it queues nothing
 -- Long enough for a batch and its retries; math.huge waits for as long as it takes.
 local FLUSH_SECONDS = 30
 
-local function flushed(timeout, job, start_err)
+-- What the client was given as on_outcome. The core calls nobody: it is asked.
+local on_outcome = setmetatable({}, { __mode = "k" })
+
+function client:outcomes()
+  return function()
+    return self:outcome()
+  end
+end
+
+function client:poll()
+  local callback, count = on_outcome[self], 0
+  if callback then
+    for outcome in self:outcomes() do
+      count = count + 1
+      callback(outcome)
+    end
+  end
+  return count
+end
+
+local function flushed(self, timeout, job, start_err)
   local report, err = finish(job, start_err, timeout or FLUSH_SECONDS)
+  self:poll()
   if report or not job then
     return report, err
   end
   return nil, err, job:report()
 end
 
+local update, close = client.update, client.close
+
+function client:update(budget)
+  local count = update(self, budget)
+  self:poll()
+  return count
+end
+
+function client:close(timeout)
+  local report, err, last = close(self, timeout)
+  self:poll()
+  return report, err, last
+end
+
 function client:flush(timeout)
-  return flushed(timeout, self:flush_start())
+  return flushed(self, timeout, self:flush_start())
 end
 
 function client:drain(timeout)
-  return flushed(timeout, self:drain_start())
+  return flushed(self, timeout, self:drain_start())
 end
 
 for _, name in ipairs { "identify", "group_identify", "revenue" } do
@@ -46,7 +81,7 @@ for _, name in ipairs { "identify", "group_identify", "revenue" } do
   end
 end
 
-function client:rejections()
+function client:rejected()
   return function()
     return self:rejection()
   end
@@ -194,21 +229,27 @@ local function check_defaults(made, defaults)
 end
 
 local function new(options)
-  if type(options) ~= "table" or (options.defaults == nil and options.before_send == nil) then
+  if type(options) ~= "table" or not (options.defaults or options.before_send or options.on_outcome) then
     return core.new(options)
   end
-  local defaults, before_send = options.defaults, options.before_send
+  local defaults, before_send, told = options.defaults, options.before_send, options.on_outcome
   if defaults ~= nil and type(defaults) ~= "table" then
     error("option 'defaults' is a " .. type(defaults), 2)
   elseif before_send ~= nil and type(before_send) ~= "function" then
     error("option 'before_send' is a " .. type(before_send), 2)
+  elseif told ~= nil and type(told) ~= "function" then
+    error("option 'on_outcome' is a " .. type(told), 2)
   end
   local rest = {}
   for name, value in pairs(options) do
     rest[name] = value
   end
-  rest.defaults, rest.before_send = nil, nil
+  rest.defaults, rest.before_send, rest.on_outcome = nil, nil, nil
+  rest.outcomes = told ~= nil or rest.outcomes
   local made, err = core.new(rest, events.preparer(defaults, before_send))
+  if made then
+    on_outcome[made] = told
+  end
   if not made or not defaults then
     return made, err
   end

@@ -69,7 +69,7 @@ from .export import AsyncExport, Export
 from .jobs import AsyncJob
 from .profile import Profile, Propensity, Recommendation, UserProfile
 from .questions import ANY_ACTIVE_EVENT, ANY_EVENT, NEW_USERS, Event, Segment
-from .results import Progress, Rejection, Report, Response, Stats
+from .results import Outcome, Progress, Rejection, Report, Response, Stats
 from .taxonomy import Taxonomy
 from .tracking_plan import (
     Created,
@@ -137,6 +137,7 @@ __all__ = [
     "LtvPoint",
     "LtvSeries",
     "Option",
+    "Outcome",
     "PayloadTooLargeError",
     "PlanChange",
     "PlanDiff",

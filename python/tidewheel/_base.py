@@ -17,7 +17,7 @@ from . import _core, events
 from ._calls import plain
 from .errors import ConfigError, TidewheelError, ValidationError
 from .jobs import Reply
-from .results import Rejection, Report, Response, Stats
+from .results import Outcome, Rejection, Report, Response, Stats
 
 __all__ = ["BaseClient"]
 
@@ -38,7 +38,15 @@ def _certifi() -> str | None:
 class BaseClient:
     """Events and state of a client. Not made directly: use Client or AsyncClient."""
 
-    __slots__ = ("__weakref__", "_close_timeout", "_core", "_min_id_length", "_spooled", "_told")
+    __slots__ = (
+        "__weakref__",
+        "_close_timeout",
+        "_core",
+        "_min_id_length",
+        "_on_outcome",
+        "_spooled",
+        "_told",
+    )
 
     def __init__(
         self,
@@ -55,6 +63,11 @@ class BaseClient:
             bundle = _certifi()
             if bundle is not None:
                 given.setdefault("ca_fallback", bundle)
+        self._on_outcome: Callable[[Outcome], object] | None = given.pop("on_outcome", None)
+        if self._on_outcome is not None:
+            if not callable(self._on_outcome):
+                raise TypeError("on_outcome must be callable")
+            given["outcomes"] = True
         prepare = events.preparer(defaults, before_send)
         self._core = _core.Client(given, default, blocks, prepare)
         if defaults:
@@ -287,7 +300,30 @@ class BaseClient:
         """
         return self._core.resend_uncertain()
 
-    def rejections(self) -> Iterator[Rejection]:
+    def outcomes(self) -> Iterator[Outcome]:
+        """Take how events ended, oldest first; works after close() as well.
+
+        Only with the option outcomes, or with on_outcome. The newest 100,000 are kept;
+        stats().outcomes_missed counts those that were not taken in time.
+        """
+        while (outcome := self._core.outcome()) is not None:
+            yield Outcome(*outcome)
+
+    def poll(self) -> int:
+        """Call on_outcome for each event that has ended; how many there were.
+
+        flush(), drain() and close() do it too. It never runs in a thread of the client's, so
+        that between these calls nobody is called.
+        """
+        if self._on_outcome is None:
+            return 0
+        count = 0
+        for outcome in self.outcomes():
+            count += 1
+            self._on_outcome(outcome)
+        return count
+
+    def rejected(self) -> Iterator[Rejection]:
         """Take what the server refused for good, oldest first; works after close() as well.
 
         The newest 1,000 are kept, up to 4 MB; stats() counts them all.
@@ -297,6 +333,7 @@ class BaseClient:
 
     def _tell(self) -> Stats:
         """The numbers; what in them is a mistake of the program's goes to the log, once."""
+        self.poll()
         stats = self.stats()
         if stats.dup_insert_id > self._told:
             import logging

@@ -22,7 +22,7 @@ from .errors import ClosedError
 from .events import BeforeSend, Identifications
 from .jobs import AsyncCall, AsyncJob
 from .profile import AsyncProfile
-from .results import Report, Response
+from .results import Outcome, Report, Response
 from .users import AsyncUsers
 
 __all__ = ["AsyncClient"]
@@ -44,6 +44,8 @@ class AsyncClient(_base.BaseClient):
         default: Called with each value of an event that JSON does not have; see Client.
         defaults: Fields for events that do not have them; see Client.
         before_send: Called with each event before it is accepted; see Client.
+        on_outcome: Called with an Outcome for each event that ended; from flush(), drain(),
+            close() and poll(), in the thread that calls these.
         close_timeout: Seconds close() and the end of a `with` go on sending at most.
         **options: See tidewheel.options() for names, types and defaults.
 
@@ -63,11 +65,12 @@ class AsyncClient(_base.BaseClient):
         default: Callable[[Any], Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
         before_send: BeforeSend | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
         close_timeout: float = CLOSE_SECONDS,
         **options: Any,
     ) -> None:
         named: dict[str, Any] = {"api_key": api_key, "secret_key": secret_key, "region": region}
-        named |= {"base_url": base_url, **options}
+        named |= {"base_url": base_url, "on_outcome": on_outcome, **options}
         super().__init__(
             named,
             default,

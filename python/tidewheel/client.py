@@ -15,7 +15,7 @@ from .cohorts import Cohorts
 from .events import BeforeSend, Identifications
 from .jobs import Call, Job
 from .profile import Profile
-from .results import Report, Response
+from .results import Outcome, Report, Response
 from .taxonomy import Taxonomy
 from .users import Users
 
@@ -48,6 +48,8 @@ class Client(_base.BaseClient):
             Gives the event to accept, which may be the same dict with fields (and members of
             these) changed; or None to keep it back, which stats().filtered counts. What it raises
             comes out of track(). It runs before the checks and before `default`.
+        on_outcome: Called with an Outcome for each event that ended; from flush(), drain(),
+            close() and poll(), in the thread that calls these.
         close_timeout: Seconds close() and the end of a `with` go on sending at most.
         **options: See tidewheel.options() for names, types and defaults.
 
@@ -82,11 +84,12 @@ class Client(_base.BaseClient):
         default: Callable[[Any], Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
         before_send: BeforeSend | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
         close_timeout: float = CLOSE_SECONDS,
         **options: Any,
     ) -> None:
         named: dict[str, Any] = {"api_key": api_key, "secret_key": secret_key, "region": region}
-        named |= {"base_url": base_url, **options}
+        named |= {"base_url": base_url, "on_outcome": on_outcome, **options}
         super().__init__(
             named,
             default,

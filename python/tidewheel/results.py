@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import _core
 
-__all__ = ["Progress", "Rejection", "Report", "Response", "Stats"]
+__all__ = ["Outcome", "Progress", "Rejection", "Report", "Response", "Stats"]
 
 
 class Stats(NamedTuple):
@@ -35,6 +35,7 @@ class Stats(NamedTuple):
         dup_insert_id: Accepted with an insert_id that another event of the same device (or
             user) had shortly before: the server keeps only the first. Logged by flush() and
             close().
+        outcomes_missed: With outcomes=True: ends of events that nobody took in time.
         recovered: Accepted by processes that ended, found in the spool so far.
         lost: Could not be read back from the spool, for its files were damaged.
         spool_bytes: Size of the files with events that this client holds.
@@ -60,6 +61,7 @@ class Stats(NamedTuple):
     paused: bool
     filtered: int
     dup_insert_id: int
+    outcomes_missed: int = 0
     recovered: int = 0
     lost: int = 0
     spool_bytes: int = 0
@@ -84,6 +86,23 @@ class Rejection(NamedTuple):
     event: dict[str, Any]
     reason: str
     field: str | None
+    http_status: int
+
+
+class Outcome(NamedTuple):
+    """How one event ended.
+
+    Attributes:
+        insert_id: The event's insert_id, given or added by track().
+        state: "stored", "rejected", "uncertain", "expired" or "dropped"; see Stats.
+        reason: What the server wrote, or why there was no other end; "" where there is nothing
+            to say.
+        http_status: Status of the answer that ended it, 0 where no answer did.
+    """
+
+    insert_id: str
+    state: str
+    reason: str
     http_status: int
 
 

@@ -19,6 +19,7 @@
 #include "fake_gate.h"
 
 /* The sources themselves, so that what they call is the fake. */
+#include "../../core/src/ingest/ends.c"
 #include "../../core/src/ingest/flush.c"
 #include "../../core/src/ingest/ingest.c"
 #include "../../core/src/ingest/lanes.c"

@@ -32,6 +32,10 @@ static void put_range(tw_buf *doc, const tw_option *option)
                        option->type == TW_OPTION_SECONDS ? " s" : "");
         return;
     }
+    if (option->type == TW_OPTION_BOOL) {
+        put(doc, "true or false");
+        return;
+    }
     if (option->choices == NULL) {
         put(doc, option->type == TW_OPTION_SECRET ? "secret text" : "text");
         return;

@@ -181,11 +181,11 @@ def test_what_the_server_rejects_is_counted(server: Server, client: tidewheel.Cl
     report = client.flush()
     assert (report.stored, report.rejected) == (2, 1)
     assert report.complete
-    (rejection,) = client.rejections()
+    (rejection,) = client.rejected()
     assert rejection.event["event_properties"] == {"n": 1}
     assert rejection.event["insert_id"]
     assert rejection[1:] == ("Invalid", "time", 400)
-    assert list(client.rejections()) == []
+    assert list(client.rejected()) == []
 
 
 def test_a_refused_key_pauses_and_keeps(server: Server, client: tidewheel.Client) -> None:
@@ -379,3 +379,31 @@ def test_nothing_warns_in_ordinary_use(server: Server) -> None:
         with tidewheel.Client(API_KEY, base_url=server.url) as client:
             client.track(event())
     assert json.loads(server.requests[0].body)["api_key"] == API_KEY
+
+
+def test_each_event_tells_how_it_ended(server: Server, make_client: MakeClient) -> None:
+    told: list[tidewheel.Outcome] = []
+    client = make_client(server.url, on_outcome=told.append)
+    client.track({**event(0), "insert_id": "id-0"})
+    client.flush()
+    assert told == [tidewheel.Outcome("id-0", "stored", "", 200)]
+    client.track({**event(1), "insert_id": "id-1"})
+    server.gate.clear()
+    client.close(0)
+    server.gate.set()
+    assert [(one.insert_id, one.http_status) for one in told[1:]] == [("id-1", 0)]
+    assert told[1].state in ("expired", "uncertain")
+    assert client.poll() == 0
+
+
+def test_outcomes_are_taken_one_by_one(server: Server, make_client: MakeClient) -> None:
+    refusal = {"code": 400, "error": "no", "events_with_invalid_fields": {"time": [0]}}
+    server.answer = lambda request: json_answer(refusal, 400)
+    client = make_client(server.url, outcomes=True)
+    client.track({**event(0), "insert_id": "id-0"})
+    client.flush()
+    assert list(client.outcomes()) == [tidewheel.Outcome("id-0", "rejected", "no", 400)]
+    assert list(client.outcomes()) == []
+    assert client.stats().outcomes_missed == 0
+    with pytest.raises(TypeError, match="on_outcome"):
+        make_client(server.url, on_outcome=5)

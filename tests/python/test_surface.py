@@ -22,7 +22,8 @@ LUA_ONLY = {
     "Client": {
         "fd": "AsyncClient does this with its loop",
         "update": "AsyncClient does this with its loop",
-        "rejection": "rejections() is the iterator over these",
+        "outcome": "outcomes() is the iterator over these",
+        "rejection": "rejected() is the iterator over these",
     },
     "Export": {
         "drop_null": "in Lua null is a value of its own, in the way of `if event.city then`",
@@ -190,6 +191,7 @@ def test_timeouts() -> None:
         ("CohortUploaded", tidewheel.CohortUpload),
         ("CohortUpdated", tidewheel.CohortUpdate),
         ("Stats", tidewheel.Stats),
+        ("Outcome", tidewheel.Outcome),
         ("Rejection", tidewheel.Rejection),
         ("Progress", tidewheel.Progress),
         ("RawReply", tidewheel.Response),

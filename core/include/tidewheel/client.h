@@ -39,6 +39,7 @@ typedef struct tw_stats {
     /* accepted with an insert_id that another event of the device (or user) had a short while
      * before: the server keeps the first (counted among the latest few thousand) */
     uint64_t dup_insert_id;
+    uint64_t outcomes_missed; /* with the option outcomes: not taken in time */
     /* With a spool: */
     uint64_t recovered;          /* of processes that ended, found in the spool so far */
     uint64_t lost;               /* could not be read back: the disk was damaged */

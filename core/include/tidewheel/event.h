@@ -54,6 +54,26 @@ TW_API void tw_event_abort(tw_event *ev);
 /** Counts an event that a filter of the caller's kept back (tw_stats.filtered). */
 TW_API int tw_event_filtered(tw_client *cl, tw_error **err);
 
+/* ---- how events ended ---------------------------------------------------------------- */
+
+/** How one event ended; only with the option outcomes. */
+typedef struct tw_event_outcome tw_event_outcome;
+
+/** The oldest outcome not yet taken (owned by caller, free with tw_event_outcome_free) or
+ * TW_AGAIN when there is none. The newest 100,000 are kept; stats count the others as
+ * outcomes_missed. Works after close, too. @thread any */
+TW_API int tw_event_outcome_next(tw_event_outcome **out, tw_client *cl, tw_error **err);
+/** All that follows is borrowed from the outcome. */
+TW_API const char *tw_event_outcome_insert_id(const tw_event_outcome *outcome);
+/** "stored", "rejected", "uncertain", "expired" or "dropped". */
+TW_API const char *tw_event_outcome_state(const tw_event_outcome *outcome);
+/** What the server wrote, or why there was no other end; "" where there is nothing to say. */
+TW_API const char *tw_event_outcome_reason(const tw_event_outcome *outcome);
+/** HTTP status of the answer that ended it, 0 where no answer did. */
+TW_API int tw_event_outcome_status(const tw_event_outcome *outcome);
+/** NULL is allowed. */
+TW_API void tw_event_outcome_free(tw_event_outcome *outcome);
+
 /* ---- events the server refused ----------------------------------------------------- */
 
 /** One event that was accepted here and refused for good by the server. */

@@ -23,19 +23,32 @@ int tw_event_filtered(tw_client *cl, tw_error **err)
     return rc;
 }
 
-int tw_rejection_next(tw_rejection **out, tw_client *cl, tw_error **err)
+/* What has ended can still be asked for after close. */
+static int check_open_or_closed(const tw_client *cl, tw_error **err)
 {
-    int rc;
+    int rc = tw__client_check(cl, err);
+
+    if (rc != TW_E_CLOSED)
+        return rc;
+    if (err != NULL) {
+        tw_error_free(*err);
+        *err = NULL;
+    }
+    return TW_OK;
+}
+
+int tw_event_outcome_next(tw_event_outcome **out, tw_client *cl, tw_error **err)
+{
+    int rc = check_open_or_closed(cl, err);
 
     *out = NULL;
-    rc = tw__client_check(cl, err);
-    /* What was refused can still be asked for after close. */
-    if (rc == TW_E_CLOSED) {
-        if (err != NULL) {
-            tw_error_free(*err);
-            *err = NULL;
-        }
-        rc = TW_OK;
-    }
+    return rc == TW_OK ? tw__end_next(out, cl->ingest) : rc;
+}
+
+int tw_rejection_next(tw_rejection **out, tw_client *cl, tw_error **err)
+{
+    int rc = check_open_or_closed(cl, err);
+
+    *out = NULL;
     return rc == TW_OK ? tw__rejection_next(out, cl->ingest) : rc;
 }

@@ -326,8 +326,13 @@ static double table_number(const char *text)
 
 double tw__config_number(const tw_config *cfg, tw_option_id id)
 {
-    return cfg->values[id].set ? cfg->values[id].number
-                               : table_number(tw__option(id)->standard);
+    const tw_option *option = tw__option(id);
+
+    if (cfg->values[id].set)
+        return cfg->values[id].number;
+    if (option->type == TW_OPTION_BOOL)
+        return strcmp(option->standard, "true") == 0;
+    return table_number(option->standard);
 }
 
 int64_t tw__config_ms(const tw_config *cfg, tw_option_id id)

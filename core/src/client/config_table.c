@@ -88,6 +88,9 @@ static const tw_option table[TW_OPT_COUNT] = {
          "error, a wait for room, or the oldest events make way (and are counted)."},
     [TW_OPT_BLOCK_TIMEOUT] = {"block_timeout", TW_OPTION_SECONDS, NUMBER(0, 86400, "30"),
                               "Longest wait for room with on_queue_full=block."},
+    [TW_OPT_OUTCOMES] = {"outcomes", TW_OPTION_BOOL, TEXT(TW_RULE_NONE, "false"),
+                         "Keeps how each event ended until you take it: outcomes() or "
+                         "on_outcome."},
     [TW_OPT_MAX_AGE] =
         {"max_age", TW_OPTION_SECONDS, NUMBER(0, 315360000, "0"),
          "An event that was accepted longer ago is given up: expired if it was never sent, "

@@ -123,6 +123,7 @@ void tw__ingest_destroy(tw_ingest *ing)
         ing->pool = next;
     }
     tw__rejections_clear(ing);
+    tw__ends_clear(ing);
     tw__recent_ids_free(ing->recent_ids);
     tw_json_reader_free(ing->rd);
     tw__free_secret(ing->head, ing->head_size);
@@ -244,6 +245,7 @@ void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
     now.retries = ing->retries;
     now.paused = (uint64_t)ing->paused;
     now.filtered = ing->filtered;
+    now.outcomes_missed = ing->ends_missed;
     now.dup_insert_id = ing->dup_insert_id;
     pthread_mutex_unlock(&ing->lock);
     now.size = stats->size;

@@ -112,6 +112,9 @@ struct tw_ingest {
     unsigned room_waiters;
     tw_rejection *rejections, *rejections_last;
     size_t rejection_count, rejection_bytes;
+    tw_event_outcome *ends, *ends_last; /* where they are asked for */
+    size_t end_count;
+    uint64_t ends_missed;
 
     /* ---- of the I/O thread --------------------------------------------------------- */
     tw_timer timer;
@@ -156,9 +159,10 @@ void tw__ingest_recycle(tw_ingest *ing, tw_batch *batch);
 /* For the end: takes the event that is at hand, NULL for none, and sees to it that no other comes
  * after it. @thread any @locks none */
 tw_event *tw__ingest_empty_hand(tw_ingest *ing);
-/* Record `index` has come to its end. The batch still holds it. @locks needs lock */
-void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index,
-                      tw_final state);
+/* Record `index` has come to its end, by an answer with this HTTP status (or 0) and for this
+ * reason (or NULL). The batch still holds it. @locks needs lock */
+void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state,
+                      int status, const char *reason);
 /* Wakes those who wait for room. @locks needs lock */
 void tw__ingest_tell_room(tw_ingest *ing);
 
@@ -236,6 +240,13 @@ void tw__flush_settle(tw_ingest *ing);
 void tw__flush_fail(tw_ingest *ing, const tw_error *err);
 /* Whether a job waits for an event from `seq` on. @locks needs lock */
 int tw__flush_wants(const tw_ingest *ing, uint64_t seq);
+
+/* ---- ends.c: kept until their owner asks ------------------------------------------- */
+/* @locks needs lock */
+void tw__end_add(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state,
+                 int status, const char *reason);
+int tw__end_next(tw_event_outcome **out, tw_ingest *ing);
+void tw__ends_clear(tw_ingest *ing);
 
 /* ---- rejection.c ------------------------------------------------------------------- */
 /* @locks needs lock */

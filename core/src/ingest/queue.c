@@ -105,11 +105,14 @@ void tw__ingest_tell_room(tw_ingest *ing)
     ing->room_told = write(ing->room_fd[1], "", 1) == 1;
 }
 
-void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state)
+void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state,
+                      int status, const char *reason)
 {
     const tw_record *record = &batch->records[batch->first + index];
     tw_flush *flush;
 
+    if (ing->settings.outcomes)
+        tw__end_add(ing, batch, index, state, status, reason);
     ing->finals[state]++;
     ing->waiting--;
     ing->waiting_bytes -= record->size;
@@ -305,7 +308,7 @@ static int drop_oldest(tw_ingest *ing)
     batch = older(&ing->held, batch);
     if (batch == NULL)
         return 0;
-    tw__ingest_final(ing, batch, 0, TW_FINAL_DROPPED);
+    tw__ingest_final(ing, batch, 0, TW_FINAL_DROPPED, 0, "the queue was full");
     tw__batch_drop_first(batch);
     if (tw__batch_count(batch) == 0 && batch != ing->open) {
         tw__batch_list_remove(&ing->ready, batch);

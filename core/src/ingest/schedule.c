@@ -134,7 +134,10 @@ static int age(tw_ingest *ing, tw_batch *batch)
 
         if (end == TW_FINAL_COUNT)
             continue;
-        tw__ingest_final(ing, batch, i, end);
+        tw__ingest_final(ing, batch, i, end, 0,
+                         end == TW_FINAL_EXPIRED
+                             ? "it was older than max_age"
+                             : "it was sent too long ago to be sent again");
         marks[i] = 1;
         any = 1;
     }

@@ -164,7 +164,8 @@ static void give_up(tw_ingest *ing, tw_batch *batch)
     for (i = 0; i < count; i++)
         tw__ingest_final(ing, batch, i,
                          batch->records[batch->first + i].maybe ? TW_FINAL_UNCERTAIN
-                                                                : TW_FINAL_EXPIRED);
+                                                                : TW_FINAL_EXPIRED,
+                         0, "the client was closed");
     tw__ingest_recycle(ing, batch);
 }
 

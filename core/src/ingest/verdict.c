@@ -5,8 +5,8 @@
 #include "ingest/ingest_internal.h"
 
 enum {
-    SPLITS_MAX = 600,         /* in search of an event the server does not name, ... */
-    SPLITS_WINDOW_MS = 60000  /* ... within this time */
+    SPLITS_MAX = 600,        /* in search of an event the server does not name, ... */
+    SPLITS_WINDOW_MS = 60000 /* ... within this time */
 };
 
 /* The API has answered and let us in. */
@@ -19,13 +19,13 @@ static void let_in(tw_ingest *ing)
 }
 
 /* All records of `batch` end as `state`. @locks needs lock */
-static void end_all(tw_ingest *ing, tw_batch *batch, tw_final state)
+static void end_all(tw_ingest *ing, tw_batch *batch, tw_final state, const char *reason)
 {
     size_t count = tw__batch_count(batch);
     size_t i;
 
     for (i = 0; i < count; i++)
-        tw__ingest_final(ing, batch, i, state);
+        tw__ingest_final(ing, batch, i, state, ing->verdict.status, reason);
     tw__ingest_recycle(ing, batch);
 }
 
@@ -47,10 +47,11 @@ static void put_off(tw_ingest *ing, tw_batch *batch, int64_t wait_ms)
     pthread_mutex_unlock(&ing->lock);
 }
 
-static void finish_all(tw_ingest *ing, tw_batch *batch, tw_final state)
+static void finish_all(tw_ingest *ing, tw_batch *batch, tw_final state,
+                       const char *reason)
 {
     pthread_mutex_lock(&ing->lock);
-    end_all(ing, batch, state);
+    end_all(ing, batch, state, reason);
     tw__ingest_tell_room(ing);
     pthread_mutex_unlock(&ing->lock);
 }
@@ -59,7 +60,7 @@ static void reject_one(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdic
 {
     pthread_mutex_lock(&ing->lock);
     tw__rejection_add(ing, batch, 0, &verdict->reasons[0], verdict->status);
-    end_all(ing, batch, TW_FINAL_REJECTED);
+    end_all(ing, batch, TW_FINAL_REJECTED, verdict->reasons[0].text);
     tw__ingest_tell_room(ing);
     pthread_mutex_unlock(&ing->lock);
 }
@@ -79,7 +80,8 @@ static void reject_marked(tw_ingest *ing, tw_batch *batch, const tw_verdict *ver
             continue;
         tw__rejection_add(ing, batch, i, &verdict->reasons[mark - TW_MARK_REJECT],
                           verdict->status);
-        tw__ingest_final(ing, batch, i, TW_FINAL_REJECTED);
+        tw__ingest_final(ing, batch, i, TW_FINAL_REJECTED, verdict->status,
+                         verdict->reasons[mark - TW_MARK_REJECT].text);
         any = 1;
     }
     if (any)
@@ -109,8 +111,7 @@ static int apply_marks(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdic
     pthread_mutex_unlock(&ing->lock);
     taken = tw__batch_count(batch) != count;
     if (tw__batch_count(batch) == 0)
-        finish_all(ing, batch,
-                   TW_FINAL_STORED); /* of nothing: only gives the batch back */
+        finish_all(ing, batch, TW_FINAL_STORED, NULL); /* of nothing: gives it back */
     else if (!taken && verdict->kind == TW_VERDICT_THROTTLED)
         return 0;
     else if (whole)
@@ -204,7 +205,8 @@ static void pause_sending(tw_ingest *ing, tw_batch *batch, const tw_verdict *ver
 static void apply_short(tw_ingest *ing, tw_batch *batch)
 {
     if (batch->short_ack) {
-        finish_all(ing, batch, TW_FINAL_UNCERTAIN);
+        finish_all(ing, batch, TW_FINAL_UNCERTAIN,
+                   "the server confirmed another number of events than were sent");
         return;
     }
     batch->short_ack = 1;
@@ -244,7 +246,7 @@ void tw__verdict_apply(tw_ingest *ing)
     switch (verdict->kind) {
     case TW_VERDICT_STORED:
         search_tell(ing, batch);
-        finish_all(ing, batch, TW_FINAL_STORED);
+        finish_all(ing, batch, TW_FINAL_STORED, NULL);
         break;
     case TW_VERDICT_SHORT:
         apply_short(ing, batch);

@@ -51,6 +51,8 @@ local tidewheel = {}
 ---@field secret_key? string export and cohorts need it
 ---@field region? "us"|"eu"
 ---@field base_url? string of all hosts, as an emulator has it
+---@field spool? string folder where accepted events are kept until their end is known
+---@field on_outcome? fun(outcome: tidewheel.Outcome) called for each event that ended, by `poll`
 ---@field defaults? table fields for events that do not have them: `{user_id = "user-1", event_properties = {shop = "main"}}`. What an event gives wins, null included. Where event and defaults both have a table for a field, its members are merged in the same way; what lies deeper is not. `$identify` and `$groupidentify` events take no event_properties, user_properties and groups from them
 ---@field before_send? fun(event: table): table? called with each event, defaults merged in; gives the event to accept, which may be the same table with fields (and members of these) changed, or nil to keep it back, which `stats().filtered` counts. What it raises comes out of `track`. It runs before the checks and before `default`
 ---@field default? fun(value: any): tidewheel.Value turns what JSON has no type for (userdata, functions, cdata …) into a value that has one
@@ -197,6 +199,7 @@ function Client:revenue(revenue) end
 ---@field paused boolean sending waits: the server refused the key, the address or the network; the events are kept
 ---@field filtered integer kept back by before_send; outside the sum
 ---@field dup_insert_id integer accepted with an insert_id that another event of the device (or user) had shortly before: the server keeps only the first; close() warns (Lua 5.4)
+---@field outcomes_missed integer with the option outcomes: ends of events that nobody took in time
 ---@field recovered integer accepted by processes that ended, found in the spool so far
 ---@field lost integer could not be read back from the spool, for its files were damaged
 ---@field spool_bytes integer size of the files with events that this client holds
@@ -257,6 +260,29 @@ function Client:resend_uncertain() end
 ---@return tidewheel.Error? err
 function Client:stats() end
 
+---How one event ended.
+---@class tidewheel.Outcome
+---@field insert_id string given, or added by `track`
+---@field state "stored"|"rejected"|"uncertain"|"expired"|"dropped"
+---@field reason string what the server wrote, or why there was no other end
+---@field http_status integer of the answer that ended it, 0 where no answer did
+
+---Takes the oldest outcome that was not taken yet; nil where there is none. Only with the option
+---`outcomes`, or with `on_outcome`, which `update`, `flush`, `drain` and `close` call for each. Works
+---after `close` as well. The newest 100,000 are kept.
+---@return tidewheel.Outcome? outcome
+---@return tidewheel.Error? err
+function Client:outcome() end
+
+---Takes all of them: `for outcome in client:outcomes() do`.
+---@return fun(): tidewheel.Outcome?
+function Client:outcomes() end
+
+---Calls `on_outcome` for each event that has ended, which `update`, `flush`, `drain` and `close` do
+---too. Nobody is called between these.
+---@return integer count
+function Client:poll() end
+
 ---An event that was accepted here and refused for good by the server.
 ---@class tidewheel.Rejection
 ---@field event table as it was sent
@@ -270,9 +296,9 @@ function Client:stats() end
 ---@return tidewheel.Error? err
 function Client:rejection() end
 
----Takes all of them: `for rejection in client:rejections() do`.
+---Takes all of them: `for rejection in client:rejected() do`.
 ---@return fun(): tidewheel.Rejection?
-function Client:rejections() end
+function Client:rejected() end
 
 ---What is configured, without secrets.
 ---@return table? description
