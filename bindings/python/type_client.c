@@ -136,7 +136,7 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
     return Py_BuildValue(
-        "(KKKKKKKKKKKNKKKKKKKKKKK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKKKK)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,

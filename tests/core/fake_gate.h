@@ -48,6 +48,7 @@ struct tw_call {
     void *ctx;
     tw_endpoint_id endpoint;
     unsigned flags;
+    const char *encoding;
     const char *body;
     size_t size;
 };
@@ -131,6 +132,7 @@ int fake_call_start(tw_call **slot, tw_gate *gate, const tw_call_spec *spec,
     call->ctx = ctx;
     call->endpoint = spec->endpoint;
     call->flags = spec->flags;
+    call->encoding = spec->content_encoding;
     call->body = spec->body;
     call->size = spec->body_size;
     if (gate->call != NULL)

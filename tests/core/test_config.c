@@ -254,6 +254,7 @@ static void combinations_are_checked(void **state)
     client_refuses("api_key", "missing");
     tw_config_set_string(cfg, "api_key", "emu12345", 8, NULL);
     tw_config_set_string(cfg, "base_url", "http://127.0.0.1:9", 18, NULL);
+    tw_config_set_string(cfg, "ingest_endpoint", "httpapi", 7, NULL);
     tw_config_set_int(cfg, "batch_events", 2000, NULL);
     client_refuses("batch_events", "2,000");
     tw_config_set_int(cfg, "batch_events", 1999, NULL);

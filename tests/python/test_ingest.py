@@ -407,3 +407,21 @@ def test_outcomes_are_taken_one_by_one(server: Server, make_client: MakeClient) 
     assert client.stats().outcomes_missed == 0
     with pytest.raises(TypeError, match="on_outcome"):
         make_client(server.url, on_outcome=5)
+
+
+@pytest.mark.parametrize("endpoint", ["httpapi", "batch"])
+def test_compressed_requests(
+    emulator: tidewheel.Emulator, server: Server, make_client: MakeClient, endpoint: str
+) -> None:
+    options = {"gzip": True, "ingest_endpoint": endpoint}
+    client = make_client(server.url, **options)
+    for number in range(100):
+        client.track(event(number))
+    assert client.flush().stored == 100
+    (request,) = server.requests
+    assert request.headers["content-encoding"] == "gzip"
+    assert len(request.events) == 100
+    with tidewheel.Client(emulator.api_key, base_url=emulator.url, **options) as client:
+        for number in range(100):
+            client.track(event(number))
+        assert client.flush().stored == 100

@@ -204,6 +204,7 @@ static void spool_settings(tw_ingest_settings *settings, const tw_config *cfg)
 
 static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
 {
+    const char *endpoint = tw__config_text(cfg, TW_OPT_INGEST_ENDPOINT);
     const char *full = tw__config_text(cfg, TW_OPT_ON_QUEUE_FULL);
     tw_ingest_settings settings;
 
@@ -220,8 +221,10 @@ static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
     settings.flush_interval_ms = tw__config_ms(cfg, TW_OPT_FLUSH_INTERVAL);
     settings.batch_events = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_EVENTS);
     settings.batch_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_BYTES);
-    settings.use_batch =
-        strcmp(tw__config_text(cfg, TW_OPT_INGEST_ENDPOINT), "batch") == 0;
+    settings.use_batch = endpoint[0] == 'b'   ? TW_BATCH_ALWAYS
+                         : endpoint[0] == 'a' ? TW_BATCH_BACKLOG
+                                              : TW_BATCH_NEVER;
+    settings.gzip = tw__config_number(cfg, TW_OPT_GZIP) != 0;
     settings.min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
     settings.backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
     settings.backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);

@@ -64,9 +64,14 @@ static const tw_option table[TW_OPT_COUNT] = {
                            TEXT(TW_RULE_LINE, "tidewheel/" TW_VERSION),
                            "What the client calls itself."},
     [TW_OPT_INGEST_ENDPOINT] =
-        {"ingest_endpoint", TW_OPTION_CHOICE, CHOICE("httpapi|batch", "httpapi"),
-         "Where events go: httpapi for live traffic, batch for large "
-         "back-fills (larger requests, higher rates, later visible)."},
+        {"ingest_endpoint", TW_OPTION_CHOICE, CHOICE("auto|httpapi|batch", "auto"),
+         "Where events go: httpapi for live traffic; batch for large back-fills (larger requests, "
+         "higher rates, later visible); auto: batch for what has piled up and for users that "
+         "were too fast, httpapi for the rest."},
+    [TW_OPT_GZIP] =
+        {"gzip", TW_OPTION_BOOL, TEXT(TW_RULE_NONE, "false"),
+         "Compresses requests of events from 2 KiB on. The API's documents do not mention it; the "
+         "official browser SDK does it. Where the server does not understand it, it ends."},
     [TW_OPT_BATCH_EVENTS] = {"batch_events", TW_OPTION_INT, NUMBER(1, 2000, "1000"),
                              "Most events in a request; httpapi takes fewer than 2,000."},
     [TW_OPT_BATCH_BYTES] = {"batch_bytes", TW_OPTION_INT,

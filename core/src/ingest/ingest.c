@@ -130,6 +130,7 @@ void tw__ingest_destroy(tw_ingest *ing)
     tw__spool_free(ing->spool);
     tw__free(ing->ended);
     tw__free(ing->holds);
+    tw__gzip_free(ing->gz);
     if (ing->room_fd[0] >= 0) {
         close(ing->room_fd[0]);
         close(ing->room_fd[1]);
@@ -156,14 +157,13 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
     ing->room_fd[0] = -1;
     ing->room_fd[1] = -1;
     set = &ing->settings;
-    set->batch_events =
-        at_most(set->batch_events, set->use_batch ? BATCH_EVENTS : HTTPAPI_EVENTS);
-    set->batch_bytes =
-        at_most(set->batch_bytes, set->use_batch ? BATCH_BYTES : HTTPAPI_BYTES);
+    ing->limits.events = at_most(set->batch_events, HTTPAPI_EVENTS);
+    ing->limits.bytes = at_most(set->batch_bytes, HTTPAPI_BYTES);
+    ing->batch_limits.events = at_most(set->batch_events, BATCH_EVENTS);
+    ing->batch_limits.bytes = at_most(set->batch_bytes, BATCH_BYTES);
+    set->batch_bytes = tw__limits_fresh(ing)->bytes; /* what a new event must fit in */
     if (set->min_id_length == 0)
         set->min_id_length = TW__MIN_ID_LENGTH;
-    ing->limits.events = set->batch_events;
-    ing->limits.bytes = set->batch_bytes;
     pthread_mutex_init(&ing->lock, NULL);
     rc = head_make(ing, err);
     if (rc == TW_OK)

@@ -14,6 +14,13 @@ typedef struct tw_ingest tw_ingest;
 
 typedef enum tw_on_full { TW_FULL_REFUSE, TW_FULL_BLOCK, TW_FULL_DROP_OLDEST } tw_on_full;
 
+/* When events go to /batch and not to /2/httpapi. */
+typedef enum tw_use_batch {
+    TW_BATCH_NEVER,
+    TW_BATCH_ALWAYS,
+    TW_BATCH_BACKLOG /* what has piled up, and what was too fast for /2/httpapi */
+} tw_use_batch;
+
 /* What the client's options say about ingestion; checked by config. */
 typedef struct tw_ingest_settings {
     uint64_t queue_events;
@@ -23,7 +30,8 @@ typedef struct tw_ingest_settings {
     int64_t flush_interval_ms; /* oldest waiting event is sent after this at the latest */
     uint64_t batch_events;     /* most events in a request */
     uint64_t batch_bytes;      /* largest body */
-    int use_batch;             /* /batch instead of /2/httpapi */
+    tw_use_batch use_batch;    /* /batch instead of /2/httpapi */
+    int gzip;                  /* larger bodies are compressed */
     unsigned min_id_length;
     int64_t backoff_first_ms;
     int64_t backoff_max_ms;

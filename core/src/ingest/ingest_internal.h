@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "ingest/gzip.h"
 #include "ingest/ingest.h"
 #include "ingest/outcome.h"
 #include "ingest/packer.h"
@@ -71,13 +72,14 @@ struct tw_ingest {
 
     pthread_mutex_t lock;
     /* ---- under the lock ------------------------------------------------------------ */
-    tw_batch_limits limits; /* of a request; only ever lowered, by 413 */
-    tw_batch *open;         /* takes the events that are accepted now */
-    tw_batch_list ready;    /* full ones, oldest first */
-    tw_batch_list retry;    /* to be sent before all others */
-    tw_batch_list held;     /* each waits until its due_ms */
-    tw_batch_list backlog;  /* of dead processes, read from the spool */
-    tw_batch *spare;        /* empty ones kept for reuse */
+    tw_batch_limits limits; /* of a request to /2/httpapi; only ever lowered, by 413 */
+    tw_batch_limits batch_limits; /* to /batch */
+    tw_batch *open;               /* takes the events that are accepted now */
+    tw_batch_list ready;          /* full ones, oldest first */
+    tw_batch_list retry;          /* to be sent before all others */
+    tw_batch_list held;           /* each waits until its due_ms */
+    tw_batch_list backlog;        /* of dead processes, read from the spool */
+    tw_batch *spare;              /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
     uint64_t accepted, refused, requests, retries, filtered, dup_insert_id;
@@ -132,6 +134,10 @@ struct tw_ingest {
     unsigned split_count;
     tw_hold *holds; /* by lane */
     size_t hold_count, hold_room;
+    tw_gzip *gz;    /* NULL before its first use */
+    int gzip_sent;  /* the body on the wire is compressed */
+    int gzip_doubt; /* one was not understood: the next is sent plain */
+    int gzip_off;   /* and that one was */
     /* With a spool: */
     uint64_t *ended; /* ids whose end the spool is to be told of */
     size_t ended_count;
@@ -166,6 +172,9 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_fi
 /* Wakes those who wait for room. @locks needs lock */
 void tw__ingest_tell_room(tw_ingest *ing);
 
+/* Of the endpoint that the batch goes to; those of new events. @locks needs lock */
+tw_batch_limits *tw__limits_of(tw_ingest *ing, const tw_batch *batch);
+tw_batch_limits *tw__limits_fresh(tw_ingest *ing);
 /* Puts a record into the open batch: TW_OK or TW_E_NOMEM. @locks needs lock */
 int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
                     int64_t accepted_ms, int *wake);

@@ -182,13 +182,15 @@ static tw_batch *held_batch(tw_ingest *ing, int64_t due, size_t count, int64_t n
     for (batch = ing->held.head; batch != NULL; batch = batch->next) {
         if (batch->due_ms == due &&
             tw__batch_count(batch) + count <= TW_BATCH_EVENTS_MAX &&
-            tw__batch_body_size(batch) <= ing->limits.bytes)
+            tw__batch_body_size(batch) <= ing->limits.bytes) /* roughly: it may be cut */
             return batch;
     }
     if (tw__ingest_batch(&batch, ing) != TW_OK)
         return NULL;
     batch->since_ms = now;
     batch->due_ms = due;
+    batch->use_batch =
+        ing->settings.use_batch != TW_BATCH_NEVER; /* which takes more a second */
     tw__batch_push(&ing->held, batch);
     return batch;
 }

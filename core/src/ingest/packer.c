@@ -52,6 +52,7 @@ void tw__batch_reset(tw_batch *batch)
     batch->count = 0;
     batch->due_ms = 0;
     batch->resent = 0;
+    batch->use_batch = 0;
     batch->short_ack = 0;
     batch->unknown = 0;
     batch->guilty = 0;
@@ -274,6 +275,7 @@ int tw__batch_cut(tw_batch **out, tw_batch *batch, size_t keep)
         record_copy(rest, batch, &batch->records[i]);
     rest->since_ms = batch->since_ms;
     rest->resent = batch->resent;
+    rest->use_batch = batch->use_batch;
     rest->short_ack = batch->short_ack;
     batch->size = batch->records[from].at - 1; /* the comma goes as well */
     batch->count = from;

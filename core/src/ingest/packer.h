@@ -36,6 +36,7 @@ typedef struct tw_batch {
     int64_t since_ms; /* monotonic: when the first record came */
     int64_t due_ms;   /* held back until then */
     int resent;       /* holds records that were sent before */
+    int use_batch;    /* goes to /batch */
     int short_ack;    /* the server confirmed fewer events than were sent */
     /* In search of an event that the server refuses without naming it: */
     int unknown; /* not judged since it was cut off */

@@ -348,6 +348,16 @@ static int room_make(tw_ingest *ing, tw_event *ev, size_t size, int *wake, tw_er
 
 /* ---- acceptance -------------------------------------------------------------------- */
 
+tw_batch_limits *tw__limits_of(tw_ingest *ing, const tw_batch *batch)
+{
+    return batch->use_batch ? &ing->batch_limits : &ing->limits;
+}
+
+tw_batch_limits *tw__limits_fresh(tw_ingest *ing)
+{
+    return ing->settings.use_batch == TW_BATCH_ALWAYS ? &ing->batch_limits : &ing->limits;
+}
+
 void tw__ingest_seal(tw_ingest *ing)
 {
     if (ing->open == NULL || tw__batch_count(ing->open) == 0)
@@ -362,7 +372,7 @@ int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
 {
     size_t size = text->head_size + text->tail_size;
 
-    if (ing->open != NULL && !tw__batch_fits(ing->open, size, &ing->limits) &&
+    if (ing->open != NULL && !tw__batch_fits(ing->open, size, tw__limits_fresh(ing)) &&
         tw__batch_count(ing->open) != 0) {
         tw__ingest_seal(ing);
         *wake = 1;
@@ -376,7 +386,7 @@ int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
         ing->open->since_ms = tw__monotonic_ms();
         *wake = 1;
     }
-    if (tw__batch_count(ing->open) >= ing->limits.events) {
+    if (tw__batch_count(ing->open) >= tw__limits_fresh(ing)->events) {
         tw__ingest_seal(ing);
         *wake = 1;
     }

@@ -31,18 +31,19 @@ int64_t tw__open_due(const tw_ingest *ing)
 }
 
 /* As many records as a request may have: at least one. @locks needs lock */
-static size_t fitting(const tw_ingest *ing, const tw_batch *batch)
+static size_t fitting(tw_ingest *ing, const tw_batch *batch)
 {
+    const tw_batch_limits *limits = tw__limits_of(ing, batch);
     size_t count = tw__batch_count(batch);
-    size_t most = count < ing->limits.events ? count : ing->limits.events;
+    size_t most = count < limits->events ? count : limits->events;
     size_t size = ing->head_size + 2;
     size_t i;
 
-    if (most == count && tw__batch_body_size(batch) <= ing->limits.bytes)
+    if (most == count && tw__batch_body_size(batch) <= limits->bytes)
         return count;
     for (i = 0; i < most; i++) {
         size += batch->records[batch->first + i].size + (i > 0);
-        if (size > ing->limits.bytes)
+        if (size > limits->bytes)
             break;
     }
     return i > 0 ? i : 1;
@@ -79,6 +80,15 @@ static void join_unknown(tw_ingest *ing, tw_batch *batch)
     }
 }
 
+/* Where the batch goes, which it has not gone before. @locks needs lock */
+static tw_batch *address(const tw_ingest *ing, tw_batch *batch, int backlog)
+{
+    backlog |= ing->spilled != 0 || (ing->ready.head != NULL && ing->ready.head->next);
+    batch->use_batch = ing->settings.use_batch == TW_BATCH_ALWAYS ||
+                       (ing->settings.use_batch == TW_BATCH_BACKLOG && backlog);
+    return batch;
+}
+
 /* @locks needs lock */
 static tw_batch *batch_take(tw_ingest *ing, int64_t now)
 {
@@ -91,7 +101,7 @@ static tw_batch *batch_take(tw_ingest *ing, int64_t now)
      * may be hours of it. */
     if (ing->backlog.head != NULL && (ing->backlog_turn || !fresh)) {
         ing->backlog_turn = 0;
-        return tw__batch_shift(&ing->backlog);
+        return address(ing, tw__batch_shift(&ing->backlog), 1);
     }
     ing->backlog_turn = 1;
     batch = tw__batch_shift(&ing->ready);
@@ -99,7 +109,7 @@ static tw_batch *batch_take(tw_ingest *ing, int64_t now)
         batch = ing->open;
         ing->open = NULL;
     }
-    return batch;
+    return batch != NULL ? address(ing, batch, 0) : NULL;
 }
 
 /* The server forgets what it has stored after 7 days (Amplitude HTTP V2 API docs, read

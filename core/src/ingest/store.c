@@ -311,7 +311,7 @@ static tw_batch *batch_begin(tw_ingest *ing, const tw_batch_list *list, int want
     tw_batch *batch = NULL;
 
     pthread_mutex_lock(&ing->lock);
-    *limits = ing->limits;
+    *limits = ing->settings.use_batch != TW_BATCH_NEVER ? ing->batch_limits : ing->limits;
     if (wanted && list->head == NULL && in_window(ing, 0) && !ing->canceled)
         (void)tw__ingest_batch(&batch, ing);
     pthread_mutex_unlock(&ing->lock);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Carrying out what an answer means for the events of a batch. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "ingest/ingest_internal.h"
@@ -163,16 +165,18 @@ static void search_tell(tw_ingest *ing, const tw_batch *batch)
 static void shrink(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
     size_t count = tw__batch_count(batch);
+    tw_batch_limits *limits;
 
     if (count == 1) {
         reject_one(ing, batch, verdict);
         return;
     }
     pthread_mutex_lock(&ing->lock);
-    if (ing->limits.bytes > ing->sent_bytes / 2)
-        ing->limits.bytes = ing->sent_bytes / 2;
-    if (ing->limits.events > (count + 1) / 2)
-        ing->limits.events = (count + 1) / 2;
+    limits = tw__limits_of(ing, batch);
+    if (limits->bytes > ing->sent_bytes / 2)
+        limits->bytes = ing->sent_bytes / 2;
+    if (limits->events > (count + 1) / 2)
+        limits->events = (count + 1) / 2;
     pthread_mutex_unlock(&ing->lock);
     tw__batch_again(ing, batch); /* to be cut when it is sent */
 }
@@ -223,6 +227,23 @@ static void throttle(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
     tw__wait_retry(ing, 0); /* it may be all of us */
 }
 
+/* A server that does not know compressed bodies says that this is no JSON. Then the same events go
+ * out plain; if that helps, so do all others from now on. */
+static int gzip_suspect(tw_ingest *ing, const tw_verdict *verdict)
+{
+    if (ing->gzip_doubt) {
+        ing->gzip_doubt = 0;
+        ing->gzip_off = verdict->kind == TW_VERDICT_STORED;
+        return 0;
+    }
+    if (!ing->gzip_sent || (verdict->status != 415 &&
+                            (verdict->status != 400 ||
+                             strncmp(verdict->reasons[0].text, "Invalid JSON", 12) != 0)))
+        return 0;
+    ing->gzip_doubt = 1;
+    return 1;
+}
+
 void tw__verdict_apply(tw_ingest *ing)
 {
     tw_verdict *verdict = &ing->verdict;
@@ -234,6 +255,10 @@ void tw__verdict_apply(tw_ingest *ing)
     if (verdict->stored == TW_STORED_MAYBE) {
         for (i = batch->first; i < batch->count; i++)
             batch->records[i].maybe = 1;
+    }
+    if (gzip_suspect(ing, verdict)) {
+        tw__batch_again(ing, batch);
+        return;
     }
     if (verdict->stored == TW_STORED_NO && verdict->kind > TW_VERDICT_TOO_LARGE)
         tw__store_unmark(ing, batch); /* it may take long until the next attempt */

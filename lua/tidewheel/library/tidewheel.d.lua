@@ -268,8 +268,8 @@ function Client:stats() end
 ---@field http_status integer of the answer that ended it, 0 where no answer did
 
 ---Takes the oldest outcome that was not taken yet; nil where there is none. Only with the option
----`outcomes`, or with `on_outcome`, which `update`, `flush`, `drain` and `close` call for each. Works
----after `close` as well. The newest 100,000 are kept.
+---`outcomes`, or with `on_outcome`, which `update`, `flush`, `drain` and `close` call for each.
+---Works after `close` as well. The newest 100,000 are kept.
 ---@return tidewheel.Outcome? outcome
 ---@return tidewheel.Error? err
 function Client:outcome() end

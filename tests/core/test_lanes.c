@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Users and devices that the server throttles wait, in order; others go on. */
+#include "ingest_world.h"
+
+/* An event of this user and device; their text as it stands in JSON. */
+static void track_as(world *w, const char *type, const char *user, const char *device)
+{
+    tw_event *ev;
+    tw_json_writer *wr;
+
+    assert_int_equal(tw__ingest_begin(&ev, w->ing, NULL), TW_OK);
+    wr = tw_event_writer(ev);
+    tw_json_put_object(wr);
+    put_text(wr, "event_type", type);
+    if (user != NULL)
+        put_text(wr, "user_id", user);
+    if (device != NULL)
+        put_text(wr, "device_id", device);
+    tw_json_put_object_end(wr);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+}
+
+/* Whether the types stand in the body in this order, and nothing else. */
+static void types_are(const world *w, const char *types)
+{
+    const char *at = w->gate.call->body;
+    const char *end = at + w->gate.call->size - 15;
+
+    for (; at < end; at++) {
+        if (memcmp(at, "{\"event_type\":\"", 15) != 0)
+            continue;
+        assert_int_equal(at[15], *types);
+        types++;
+    }
+    assert_int_equal(*types, '\0');
+}
+
+static void later_events_of_a_held_user_wait_behind_the_earlier(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track_as(w, "a", "user-quick", "device-1");
+    track_as(w, "b", "user-calm", "device-2");
+    track_as(w, "c", "user-quick", "device-3");
+    advance(w, 5000);
+    types_are(w, "abc");
+    /* The server lists one of the two; the other must not overtake it. */
+    answer(w, 429,
+           "{\"code\":429,\"throttled_users\":{\"user-quick\":31},"
+           "\"throttled_events\":[0]}");
+    types_are(w, "b");
+    answer_ok(w);
+    track_as(w, "d", "user-quick", "device-1");
+    track_as(w, "e", "user-calm", "device-1");
+    advance(w, 5000);
+    types_are(w, "e"); /* the user is too fast, the device is not */
+    answer_ok(w);
+    assert_null(w->gate.call);
+    advance(w, 24999);
+    assert_null(w->gate.call);
+    track_as(w, "f", "user-quick", "device-1");
+    advance(w, 1);
+    types_are(w, "acd");
+    /* Still too fast: all wait again, what came meanwhile behind them. */
+    answer(w, 429,
+           "{\"code\":429,\"throttled_users\":{\"user-quick\":31},"
+           "\"throttled_events\":[0,1,2]}");
+    assert_null(w->gate.call);
+    advance(w, 29999);
+    assert_null(w->gate.call);
+    advance(w, 1);
+    types_are(w, "acdf");
+    answer_ok(w);
+    expect(w, 6, 0, 0);
+}
+
+static void a_device_is_held_whoever_uses_it(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track_as(w, "a", "user-one", "device \"q\\\"");
+    advance(w, 5000);
+    answer(w, 429,
+           "{\"code\":429,\"throttled_devices\":{\"device \\u0022q\\\\\\u0022\":31},"
+           "\"throttled_events\":[0]}");
+    track_as(w, "b", "user-two", "device \"q\\\"");
+    track_as(w, "c", "user-one", "device-2");
+    advance(w, 5000);
+    types_are(w, "c");
+    answer_ok(w);
+    advance(w, 25000);
+    types_are(w, "ab");
+    answer_ok(w);
+}
+
+static void a_name_without_a_list_is_enough(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track_as(w, "a", "user-quick", NULL);
+    track_as(w, "b", "user-calm", NULL);
+    advance(w, 5000);
+    answer(w, 429, "{\"code\":429,\"throttled_users\":{\"user-quick\":31}}");
+    types_are(w, "b");
+    answer_ok(w);
+    advance(w, 30000);
+    types_are(w, "a");
+    /* A name that is nobody's says nothing of whom to hold. */
+    answer(w, 429, "{\"code\":429,\"throttled_users\":{\"user-none\":31}}");
+    assert_null(w->gate.call);
+    advance(w, 29999);
+    assert_null(w->gate.call);
+    advance(w, 60000);
+    types_are(w, "a");
+    answer_ok(w);
+    expect(w, 2, 0, 0);
+}
+
+static void a_daily_quota_parks_the_user_and_asks_every_hour(void **state)
+{
+    world *w = *state;
+    int hour;
+
+    w->set.use_batch = 1;
+    start(w);
+    track_as(w, "a", "user-full", NULL);
+    track_as(w, "b", "user-quick", NULL);
+    track_as(w, "c", "user-calm", NULL);
+    advance(w, 5000);
+    answer(w, 429,
+           "{\"code\":429,\"throttled_users\":{\"user-quick\":1001},"
+           "\"exceeded_daily_quota_users\":{\"user-full\":500200},"
+           "\"throttled_events\":[0,1]}");
+    types_are(w, "c");
+    answer_ok(w);
+    advance(w, 15000);
+    types_are(w, "b");
+    answer_ok(w);
+    for (hour = 0; hour < 5; hour++) {
+        advance(w, hour == 0 ? 3600000 - 15001 : 3600000 - 1);
+        assert_null(w->gate.call);
+        advance(w, 1);
+        types_are(w, "a");
+        answer(w, 429,
+               "{\"code\":429,\"exceeded_daily_quota_users\":{\"user-full\":500200},"
+               "\"throttled_events\":[0]}");
+    }
+    assert_int_equal(stats(w).requests, 8);
+    advance(w, 3600000);
+    answer_ok(w);
+    expect(w, 3, 0, 0);
+}
+
+static void many_events_of_a_held_user_cost_one_request(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.batch_events = 10;
+    start(w);
+    for (i = 0; i < 100; i++)
+        track_as(w, "q", "user-quick", NULL);
+    fake_run(&w->gate);
+    answer(w, 429,
+           "{\"code\":429,\"throttled_users\":{\"user-quick\":31},"
+           "\"throttled_events\":[0,1,2,3,4,5,6,7,8,9]}");
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).requests, 1);
+    advance(w, 30000);
+    answer_all_ok(w);
+    expect(w, 100, 0, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(later_events_of_a_held_user_wait_behind_the_earlier),
+        test(a_device_is_held_whoever_uses_it),
+        test(a_name_without_a_list_is_enough),
+        test(a_daily_quota_parks_the_user_and_asks_every_hour),
+        test(many_events_of_a_held_user_cost_one_request),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
