@@ -229,7 +229,8 @@ local function check_defaults(made, defaults)
 end
 
 local function new(options)
-  if type(options) ~= "table" or not (options.defaults or options.before_send or options.on_outcome) then
+  local given = type(options) == "table" and options or {}
+  if given.defaults == nil and given.before_send == nil and given.on_outcome == nil then
     return core.new(options)
   end
   local defaults, before_send, told = options.defaults, options.before_send, options.on_outcome

@@ -54,7 +54,7 @@ typedef struct tw_stats {
 #define TW_STATS_INIT                                                                    \
     {                                                                                    \
         sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0                                                                         \
+            0, 0, 0                                                                      \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);
