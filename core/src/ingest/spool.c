@@ -21,7 +21,7 @@ enum { NOTES_AT_ONCE = 64, SEGMENT_LEAST = 512 };
 
 /* ---- opening --------------------------------------------------------------------------- */
 
-static int folder_open(tw_spool *sp, tw_error **err)
+int tw__spool_folder_open(tw_spool *sp, tw_error **err)
 {
     tw_spool_stat st;
     int rc;
@@ -93,7 +93,7 @@ int tw__spool_open(tw_spool **out, const tw_spool_settings *settings, tw_error *
     tw__buf_init(&sp->writing, TW_SPOOL_SEGMENT_BYTES);
     rc = settings_take(sp, settings, err);
     if (rc == TW_OK)
-        rc = folder_open(sp, err);
+        rc = tw__spool_folder_open(sp, err);
     if (rc == TW_OK)
         rc = tw__lane_start(sp, err);
     if (rc == TW_OK)

@@ -166,6 +166,8 @@ int tw__spool_open_file(tw_spool *sp, const char *name, int flags);
 int tw__spool_unlink(tw_spool *sp, const char *name); /* absent is as good as removed */
 int tw__spool_rename(tw_spool *sp, const char *from, const char *to);
 void tw__spool_close(tw_spool *sp, int *fd);
+/* Opens sp->path as sp->dir, if it may be used. */
+int tw__spool_folder_open(tw_spool *sp, tw_error **err);
 /* Makes the error of a negated errno. */
 int tw__spool_fail(tw_error **err, const tw_spool *sp, int why, const char *what);
 
