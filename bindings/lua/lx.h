@@ -272,5 +272,6 @@ enum { LX_STREAM_DECODER = 1, LX_STREAM_COLUMN, LX_STREAM_NAMES, LX_STREAM_CELLS
 /* Pushes a stream, still closed, with an anchor. */
 lx_stream *lx_newstream(lua_State *L, lx_items items);
 int lx_open_stream(lua_State *L);
+int lx_open_spool(lua_State *L);
 
 #endif

@@ -170,6 +170,7 @@ int luaopen_tidewheel_core(lua_State *L)
     lx_open_cohorts(L);
     lx_open_job(L);
     lx_open_stream(L);
+    lx_open_spool(L);
     lua_pushvalue(L, -2);
     lua_pushvalue(L, -2);
     lx_setfuncs(L, lx_taxonomy_functions, 1);

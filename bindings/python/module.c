@@ -180,6 +180,8 @@ static PyMethodDef functions[] = {
     {"load_lines", core_load_lines, METH_VARARGS, load_lines_doc},
     {"options", core_options, METH_NOARGS, options_doc},
     {"endpoints", core_endpoints, METH_NOARGS, endpoints_doc},
+    {"spool_inspect", twpy_spool_inspect, METH_O, twpy_spool_inspect_doc},
+    {"spool_purge", twpy_spool_purge, METH_VARARGS, twpy_spool_purge_doc},
     {"error_classes", core_error_classes, METH_NOARGS, error_classes_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -262,6 +262,19 @@ for _, name in ipairs{ "profile", "taxonomy", "users" } do
   core.areas[name] = require("tidewheel." .. name)
 end
 
+-- Folders of events, without a client at hand.
+local spool = { inspect = core.spool_inspect, purge = core.spool_purge }
+
+function spool.drain(options, timeout)
+  local made, err = new(options)
+  if not made then
+    return nil, err
+  end
+  local report, drain_err, so_far = made:drain(timeout)
+  made:close()
+  return report, drain_err, so_far
+end
+
 return {
   ANY_ACTIVE_EVENT = "_active",
   ANY_EVENT = "_all",
@@ -277,6 +290,7 @@ return {
     decode = core.json_decode,
     decoder = core.json_decoder,
   },
+  spool = spool,
   clock = core.clock,
   version = core.version,
 }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _core
 from . import errors as errors
+from . import spool as spool
 from ._core import __version__
 from .analytics import Analytics, AsyncAnalytics
 from .answers import (

@@ -66,7 +66,8 @@ static int teardown(void **state)
 
 static tw_spool *spool(const char *project)
 {
-    tw_spool_settings settings = {.path = folder, .max_bytes = 1 << 24, .segment_bytes = 2048};
+    tw_spool_settings settings = {
+        .path = folder, .max_bytes = 1 << 24, .segment_bytes = 2048};
     tw_spool *sp = NULL;
 
     memcpy(settings.project, project, 16);

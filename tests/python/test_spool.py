@@ -263,3 +263,27 @@ async def use_async(server: Server, spool: Path) -> None:
         report = await client.drain(20)
         assert (report.recovered, report.stored) == (1, 1)
         assert client.resend_uncertain() == 0
+
+
+def test_a_folder_without_a_client(server: Server, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    with pytest.raises(tidewheel.ConfigError, match="not there"):
+        tidewheel.spool.inspect(spool)
+    run("[client.track(event(n)) for n in range(5)]; os._exit(0)", spool, DEAD)
+    (spool / "stranger").touch()
+    report = tidewheel.spool.inspect(spool)
+    assert (report.events, report.lanes, report.live, report.foreign) == (5, 1, 0, 1)
+    assert report.path == str(spool)
+    assert report.oldest is not None
+    assert abs(report.oldest / 1000 - time.time()) < 60
+    (project,) = report.projects
+    assert project.events == 5
+    assert tidewheel.spool.purge(spool, older_than=3600) == 0
+    assert tidewheel.spool.drain(spool, API_KEY, base_url=server.url).stored == 5
+    assert numbers(server) == list(range(5))
+    run("client.track(event(7)); os._exit(0)", spool, DEAD)
+    assert tidewheel.spool.purge(spool) == 1
+    assert tidewheel.spool.inspect(spool).events == 0
+    assert tidewheel.spool.inspect(spool).oldest is None
+    with pytest.raises(ValueError, match="older_than"):
+        tidewheel.spool.purge(spool, -1)

@@ -245,7 +245,8 @@ static void count_segment(tally *sum, tw_spool *sp, const found_file *file, int 
     lane.id = file->lane;
     if (size >= TW_SPOOL_HEADER)
         memcpy(sp->project, page + 16, sizeof sp->project);
-    if (tw__segment_header_check((unsigned char *)page, size, sp, &lane, file->first) > 0) {
+    if (tw__segment_header_check((unsigned char *)page, size, sp, &lane, file->first) >
+        0) {
         lane.crc = tw__lane_crc(lane.id, sp->project);
         notes_peek(sp, file, &seg, lane.crc);
         count_frames(sum, &seg, page, size, lane.crc, live);

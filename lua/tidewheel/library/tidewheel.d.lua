@@ -42,6 +42,7 @@
 ---@field NEW_USERS string the event of being new
 ---@field version string
 ---@field json tidewheel.json
+---@field spool tidewheel.spool
 local tidewheel = {}
 
 ---Options of a client: besides these every option of docs/configuration.md. An option that is
@@ -101,6 +102,55 @@ function json.decode(text) end
 ---@param options tidewheel.Decoder
 ---@return fun(text: string): tidewheel.Value?, tidewheel.Error?
 function json.decoder(options) end
+
+---@class tidewheel.spool
+local spool = {}
+
+---What a spool folder holds of one project, or of all.
+---@class tidewheel.SpoolProject
+---@field project string the hash in the names of its files
+---@field lanes integer processes that have files there
+---@field live integer of these the ones that are running
+---@field segments integer files of events
+---@field bytes integer their size
+---@field events integer events that wait
+---@field sent integer of these the ones that were tried at least once
+---@field uncertain integer events kept apart; see `resend_uncertain`
+---@field lost integer events that damage made unreadable
+---@field torn integer files whose last bytes are no event
+---@field unreadable integer files that could not be read, or are of a later version
+---@field quarantined integer damaged files that were set aside as *.bad
+---@field oldest integer|tidewheel.Null when the oldest event was accepted, in ms since 1970
+---@field newest integer|tidewheel.Null
+
+---What a spool folder holds: the sums of its projects, and these.
+---@class tidewheel.SpoolReport: tidewheel.SpoolProject
+---@field path string
+---@field projects tidewheel.SpoolProject[]
+---@field foreign integer names in the folder that are not tidewheel's
+
+---Only reads; other processes may use the folder meanwhile.
+---@param path string
+---@return tidewheel.SpoolReport? report
+---@return tidewheel.Error? err the folder is not there, or must not be used
+function spool.inspect(path) end
+
+---Throws away the events that ended processes left in the folder, uncertain ones too. What running
+---processes hold stays.
+---@param path string
+---@param older_than? number seconds; events that were accepted later stay. With 0, the default, the damaged files that were set aside go as well
+---@return integer? events how many there were
+---@return tidewheel.Error? err
+function spool.purge(path, older_than) end
+
+---Makes a client with these options, `spool` among them, sends what ended processes left in the
+---folder, and waits for what becomes of it.
+---@param options tidewheel.Options
+---@param timeout? number seconds, default 30
+---@return tidewheel.Report? report
+---@return tidewheel.Error? err
+---@return tidewheel.Report? so_far
+function spool.drain(options, timeout) end
 
 ---A client of one project. On Lua 5.4 it can be a `<close>` variable, which closes it as `close`
 ---does. A client that is collected sends nothing any more.
