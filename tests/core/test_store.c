@@ -421,6 +421,76 @@ static void whoever_blocks_waits_for_room_in_the_spool(void **state)
     assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
 }
 
+/* Fills the spool; the number of the last event that was accepted. */
+static int fill_large(world *w, int count)
+{
+    int accepted = 0;
+
+    while (count-- > 0)
+        accepted += tw_event_commit(event_of(w, "e", 10000), NULL) == TW_OK;
+    return accepted;
+}
+
+static void a_full_spool_can_drop_the_oldest(void **state)
+{
+    world *w = *state;
+    tw_stats now;
+
+    w->set.spool_bytes = 1 << 20;
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    w->set.batch_events = 5;
+    w->set.outcomes = 1;
+    start(w);
+    assert_int_equal(fill_large(w, 500),
+                     500); /* five times as many as there is room for */
+    now = stats(w);
+    assert_int_equal(now.accepted, 500);
+    assert_true(now.dropped > 350 && now.spool_bytes <= w->set.spool_bytes);
+    balanced(w);
+    fake_run(&w->gate);
+    assert_int_equal(in_order(w, (int)now.dropped), (int)now.dropped + 5);
+    /* What is on the wire stays, and the rest goes on in order. */
+    assert_int_equal(fill_large(w, 200), 200);
+    balanced(w);
+    answer_all_ok(w);
+    advance(w, 5000);
+    answer_all_ok(w);
+    now = stats(w);
+    assert_int_equal(now.waiting, 0);
+    assert_int_equal(now.stored + now.dropped, 700);
+    end(w);
+    again(w);
+    assert_int_equal(stats(w).recovered, 0);
+}
+
+static void what_dead_processes_left_is_dropped_first(void **state)
+{
+    world *w = *state;
+    tw_stats now;
+
+    w->set.spool_bytes = 1 << 20;
+    w->set.batch_events = 5;
+    start(w);
+    assert_int_equal(fill_large(w, 80), 80);
+    end(w);
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    start(w);
+    assert_int_equal(fill_large(w, 60), 60);
+    now = stats(w);
+    assert_true(now.dropped > 20 && now.dropped <= 80);
+    assert_true(now.recovered >= now.dropped);
+    balanced(w);
+    tw__ingest_start(w->ing);
+    fake_run(&w->gate);
+    answer_all_ok(w);
+    advance(w, 5000);
+    answer_all_ok(w);
+    now = stats(w);
+    assert_int_equal(now.recovered, 80);
+    assert_int_equal(now.stored, 140 - now.dropped);
+    assert_int_equal(now.waiting, 0);
+}
+
 static void closing_does_not_wait_for_what_must_wait(void **state)
 {
     world *w = *state;
@@ -518,6 +588,8 @@ int main(void)
         disk_test(a_drain_waits_for_all_a_flush_for_its_own),
         disk_test(a_full_spool_refuses_and_has_room_again),
         disk_test(whoever_blocks_waits_for_room_in_the_spool),
+        disk_test(a_full_spool_can_drop_the_oldest),
+        disk_test(what_dead_processes_left_is_dropped_first),
         disk_test(closing_does_not_wait_for_what_must_wait),
         disk_test(after_the_end_nothing_is_accepted),
         disk_test(a_full_disk_refuses_new_events_and_sends_the_old),

@@ -136,6 +136,7 @@ void tw__ingest_destroy(tw_ingest *ing)
         close(ing->room_fd[1]);
     }
     pthread_mutex_destroy(&ing->lock);
+    pthread_mutex_destroy(&ing->reading);
     tw__loop_unref(ing->loop);
     tw__free(ing);
 }
@@ -165,6 +166,7 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
     if (set->min_id_length == 0)
         set->min_id_length = TW__MIN_ID_LENGTH;
     pthread_mutex_init(&ing->lock, NULL);
+    pthread_mutex_init(&ing->reading, NULL);
     rc = head_make(ing, err);
     if (rc == TW_OK)
         rc = room_open(ing, err);

@@ -143,6 +143,7 @@ struct tw_ingest {
     size_t ended_count;
     uint64_t *asides; /* the uncertain among them, which it keeps */
     size_t aside_count;
+    pthread_mutex_t reading;      /* held by who reads from the spool */
     tw_spool_item own, foreigner; /* read, but not in a batch yet; text NULL: none */
     int backlog_turn;             /* it goes before new events this time */
     int64_t sync_due_ms, adopt_due_ms, reread_due_ms;
@@ -169,6 +170,9 @@ tw_event *tw__ingest_empty_hand(tw_ingest *ing);
  * reason (or NULL). The batch still holds it. @locks needs lock */
 void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state,
                       int status, const char *reason);
+/* Throws the oldest event out of memory that is not on the wire: its sequence number, and
+ * nonzero when there was one. @locks needs lock */
+int tw__ingest_drop_oldest(tw_ingest *ing, uint64_t *seq);
 /* Wakes those who wait for room. @locks needs lock */
 void tw__ingest_tell_room(tw_ingest *ing);
 

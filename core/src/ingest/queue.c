@@ -118,16 +118,15 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_fi
     ing->waiting_bytes -= record->size;
     ing->mem_events--;
     ing->mem_bytes -= record->size;
-    if (ing->ended != NULL) {
-        if (record->seq >= TW_FOREIGN_SEQ) {
-            ing->foreign--;
-            ing->foreign_finals[state]++;
-        }
-        if (state == TW_FINAL_UNCERTAIN)
-            ing->asides[ing->aside_count++] = record->seq;
-        else
-            ing->ended[ing->ended_count++] = record->seq;
+    if (record->seq >= TW_FOREIGN_SEQ) {
+        ing->foreign--;
+        ing->foreign_finals[state]++;
     }
+    /* What is dropped is dropped by any thread, which tells the spool itself. */
+    if (ing->ended != NULL && state == TW_FINAL_UNCERTAIN)
+        ing->asides[ing->aside_count++] = record->seq;
+    else if (ing->ended != NULL && state != TW_FINAL_DROPPED)
+        ing->ended[ing->ended_count++] = record->seq;
     for (flush = ing->flushes; flush != NULL; flush = flush->next) {
         if (record->seq < flush->mark) {
             flush->left--;
@@ -279,9 +278,12 @@ static int has_room(const tw_ingest *ing, size_t size)
            size <= ing->settings.queue_bytes - ing->waiting_bytes;
 }
 
+/* By age: those of ended processes are older than any of ours. */
 static uint64_t first_seq(const tw_batch *batch)
 {
-    return batch->records[batch->first].seq;
+    uint64_t seq = batch->records[batch->first].seq;
+
+    return seq >= TW_FOREIGN_SEQ ? 0 : seq + 1;
 }
 
 /* The batch in `list` that holds the oldest event, if that is older than in `than`. */
@@ -296,8 +298,7 @@ static tw_batch *older(const tw_batch_list *list, tw_batch *than)
     return than;
 }
 
-/* Throws the oldest event out that is not on the wire. Zero when there is none. */
-static int drop_oldest(tw_ingest *ing)
+int tw__ingest_drop_oldest(tw_ingest *ing, uint64_t *seq)
 {
     tw_batch *batch =
         ing->open != NULL && tw__batch_count(ing->open) != 0 ? ing->open : NULL;
@@ -306,14 +307,17 @@ static int drop_oldest(tw_ingest *ing)
         batch = ing->ready.head; /* in order, and before the open one */
     batch = older(&ing->retry, batch);
     batch = older(&ing->held, batch);
+    batch = older(&ing->backlog, batch);
     if (batch == NULL)
         return 0;
+    *seq = batch->records[batch->first].seq;
     tw__ingest_final(ing, batch, 0, TW_FINAL_DROPPED, 0, "the queue was full");
     tw__batch_drop_first(batch);
     if (tw__batch_count(batch) == 0 && batch != ing->open) {
         tw__batch_list_remove(&ing->ready, batch);
         tw__batch_list_remove(&ing->retry, batch);
         tw__batch_list_remove(&ing->held, batch);
+        tw__batch_list_remove(&ing->backlog, batch);
         tw__ingest_recycle(ing, batch);
     }
     return 1;
@@ -328,7 +332,9 @@ static int room_make(tw_ingest *ing, tw_event *ev, size_t size, int *wake, tw_er
     if (has_room(ing, size))
         return TW_OK;
     if (ing->settings.on_full == TW_FULL_DROP_OLDEST) {
-        while (!has_room(ing, size) && drop_oldest(ing))
+        uint64_t dropped;
+
+        while (!has_room(ing, size) && tw__ingest_drop_oldest(ing, &dropped))
             *wake |= ing->flushes != NULL; /* one of them may wait for nothing now */
         if (has_room(ing, size))
             return TW_OK;

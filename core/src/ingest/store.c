@@ -11,7 +11,8 @@ enum {
     GROUP = 64,       /* records handed to the spool at once */
     ADOPT_MS = 30000, /* between two looks for dead processes */
     REREAD_MS = 1000, /* after a failure */
-    IDS_MOST = TW_BATCH_EVENTS_MAX
+    IDS_MOST = TW_BATCH_EVENTS_MAX,
+    DROP_ONCE = 16
 };
 
 /* A quarter of the limit at most: only whole segments are removed to make room. */
@@ -172,18 +173,52 @@ static void store_accepted(void *ctx, const tw_spool_group *groups)
     pthread_mutex_unlock(&ing->lock);
 }
 
-/* The spool is at its limit: what the policy says. */
+static void refill(tw_ingest *ing, tw_spool *sp, int force);
+
+/* Throws some of the oldest events out, wherever they wait, but for those on the wire. Zero when
+ * there were none. */
+static size_t drop_some(tw_ingest *ing, tw_spool *sp)
+{
+    uint64_t ids[DROP_ONCE];
+    size_t count = 0;
+    int any = 1;
+
+    pthread_mutex_lock(&ing->reading);
+    while (count < DROP_ONCE) {
+        refill(ing, sp, 1);
+        pthread_mutex_lock(&ing->lock);
+        any = tw__ingest_drop_oldest(ing, &ids[count]);
+        ing->news |= ing->flushes != NULL; /* one of them may wait for nothing now */
+        pthread_mutex_unlock(&ing->lock);
+        if (!any)
+            break;
+        count++;
+    }
+    pthread_mutex_unlock(&ing->reading);
+    if (count != 0)
+        (void)tw__spool_ack(sp, ids, count, NULL);
+    return count;
+}
+
+/* The spool is at its limit: what the policy says. TW_OK when there is room now. */
 static int full(tw_ingest *ing, tw_event *ev, tw_spool *sp, size_t size, tw_error **err)
 {
     int64_t now = tw__monotonic_ms();
 
+    if (ing->settings.on_full == TW_FULL_DROP_OLDEST) {
+        int room = 0;
+
+        while (!room && drop_some(ing, sp) != 0)
+            room = tw__spool_has_room(sp, size);
+        if (room)
+            return TW_OK;
+    }
     if (ing->settings.on_full == TW_FULL_BLOCK) {
         if (ev->give_up_ms < 0)
             ev->give_up_ms = tw__ms_add(now, ing->settings.block_timeout_ms);
         if (now < ev->give_up_ms)
             return TW_AGAIN;
     }
-    (void)sp;
     return tw__error(err, TW_E_QUEUE_FULL,
                      "the spool was full: an event of %zu bytes did not fit into its "
                      "%llu bytes",
@@ -201,10 +236,9 @@ int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
 
     if (sp == NULL)
         return tw__error(err, TW_E_CLOSED, "the client was closed");
-    if (tw__spool_has_room(sp, size))
+    rc = tw__spool_has_room(sp, size) ? TW_OK : full(ing, ev, sp, size, err);
+    if (rc == TW_OK)
         rc = tw__spool_append(&id, sp, &piece, 1, err);
-    else
-        rc = full(ing, ev, sp, size, err);
     tw__store_unuse(ing);
     return rc;
 }
@@ -306,13 +340,13 @@ static int batch_add(tw_batch *batch, const tw_spool_item *item,
 
 /* An empty batch when the list that it is for is to be filled. */
 static tw_batch *batch_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,
-                             tw_batch_limits *limits)
+                             int force, tw_batch_limits *limits)
 {
     tw_batch *batch = NULL;
 
     pthread_mutex_lock(&ing->lock);
     *limits = ing->settings.use_batch != TW_BATCH_NEVER ? ing->batch_limits : ing->limits;
-    if (wanted && list->head == NULL && in_window(ing, 0) && !ing->canceled)
+    if (wanted && list->head == NULL && (force || in_window(ing, 0)) && !ing->canceled)
         (void)tw__ingest_batch(&batch, ing);
     pthread_mutex_unlock(&ing->lock);
     if (batch != NULL)
@@ -333,7 +367,7 @@ static void batch_end(tw_ingest *ing, tw_batch_list *list, tw_batch *batch)
 }
 
 /* Ours that are on the disk only. */
-static void refill_own(tw_ingest *ing, tw_spool *sp)
+static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
 {
     tw_batch_limits limits;
     tw_batch *batch;
@@ -347,7 +381,7 @@ static void refill_own(tw_ingest *ing, tw_spool *sp)
     from = ing->spill_from;
     past = ing->next_seq;
     pthread_mutex_unlock(&ing->lock);
-    batch = batch_begin(ing, &ing->ready, wanted, &limits);
+    batch = batch_begin(ing, &ing->ready, wanted, force, &limits);
     while (batch != NULL && rc == TW_OK) {
         if (ing->own.text == NULL)
             rc = tw__spool_reread(&ing->own, sp, from, NULL);
@@ -402,10 +436,10 @@ static void count_foreigner(tw_ingest *ing, const tw_spool_item *item)
     }
 }
 
-static void refill_backlog(tw_ingest *ing, tw_spool *sp)
+static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
 {
     tw_batch_limits limits;
-    tw_batch *batch = batch_begin(ing, &ing->backlog, ing->backlog_left, &limits);
+    tw_batch *batch = batch_begin(ing, &ing->backlog, ing->backlog_left, force, &limits);
     int rc = TW_OK;
 
     if (batch == NULL)
@@ -433,16 +467,24 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp)
     pthread_mutex_unlock(&ing->lock);
 }
 
+/* With `force` also where memory has no room. @locks needs reading */
+static void refill(tw_ingest *ing, tw_spool *sp, int force)
+{
+    if (tw__monotonic_ms() < ing->reread_due_ms)
+        return;
+    refill_own(ing, sp, force);
+    refill_backlog(ing, sp, force);
+}
+
 void tw__store_refill(tw_ingest *ing)
 {
     tw_spool *sp = tw__store_use(ing);
 
     if (sp == NULL)
         return;
-    if (tw__monotonic_ms() >= ing->reread_due_ms) {
-        refill_own(ing, sp);
-        refill_backlog(ing, sp);
-    }
+    pthread_mutex_lock(&ing->reading);
+    refill(ing, sp, 0);
+    pthread_mutex_unlock(&ing->reading);
     tw__store_unuse(ing);
 }
 
@@ -572,7 +614,9 @@ int tw__ingest_resend_uncertain(uint64_t *count, tw_ingest *ing, tw_error **err)
     *count = 0;
     if (sp == NULL)
         return TW_OK; /* memory keeps none */
+    pthread_mutex_lock(&ing->reading);
     rc = tw__spool_revive(count, sp, err);
+    pthread_mutex_unlock(&ing->reading);
     tw__store_unuse(ing);
     if (*count == 0)
         return rc;
