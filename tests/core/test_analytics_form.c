@@ -95,6 +95,11 @@ static void series_with_labels_of_every_shape(void **unused)
         "{\"data\":{\"series\":[[1,2]],\"seriesLabels\":[[\"(none)\",null]]," DAYS "}}",
         ONE_SERIES("\"label\":[\"(none)\",\"(none)\"],\"event\":null,\"segment\":null",
                    "[1,2]", "null"));
+    becomes(tw__form_series,
+            "{\"data\":{\"series\":[[1,2]],\"seriesLabels\":[[0,[\"card\",true]]]," DAYS
+            "}}",
+            ONE_SERIES("\"label\":[\"card\",\"true\"],\"event\":0,\"segment\":null",
+                       "[1,2]", "null"));
 }
 
 static void series_that_are_less_than_documented(void **unused)
@@ -166,6 +171,7 @@ static void series_that_cannot_be_understood(void **unused)
         {"{\"data\":{\"series\":[[1,2,3]]," DAYS "}}", "more values"},
         {"{\"data\":{\"series\":[[\"1\"]]," DAYS "}}", "no number"},
         {"{\"data\":{\"series\":[[]],\"seriesLabels\":[[{}]]}}", "no text"},
+        {"{\"data\":{\"series\":[[]],\"seriesLabels\":[[[[]]]]}}", "no text"},
         {"{\"data\":{\"xValues\":[[]]}}", "no text"},
         {"{\"data\":{\"series\":[[]],\"seriesCollapsed\":[[{\"value\":\"x\"}]]}}",
          "no number"},

@@ -26,18 +26,28 @@ static int is_whole(tw_view value)
     return tw__view_kind(value) == TW_JSON_INT;
 }
 
-static void label_text(tw_shape *shape, tw_view label)
+/* Texts of a label, which may stand in an array inside it. */
+static void label_texts(tw_shape *shape, tw_view label, size_t *parts)
 {
-    if (tw__view_kind(label) == TW_JSON_STRING && label.size == 2)
-        return; /* "": there is no group */
-    tw__shape_text(shape, "seriesLabels", label);
+    tw_view_walk walk = tw__view_walk(label);
+    tw_view part;
+
+    if (tw__view_kind(label) != TW_JSON_ARRAY) {
+        tw__shape_puts(shape, (*parts)++ != 0 ? "," : "");
+        tw__shape_text(shape, "seriesLabels", label);
+        return;
+    }
+    while (shape->rc == TW_OK && tw__view_next(&walk, NULL, &part)) {
+        tw__shape_puts(shape, (*parts)++ != 0 ? "," : "");
+        tw__shape_text(shape, "seriesLabels", part);
+    }
 }
 
 /*
  * 0                event of a series without a group
- * "Norway"         a group
+ * "Norway"         a group; "" is none
  * ["Norway","iOS"] two
- * [0,"card"]       event and its group
+ * [0,"card"]       event and its group; two as [0,"card","iOS"] or [0,["card","iOS"]]
  */
 void tw__shape_label(tw_shape *shape, tw_view label, tw_view meta)
 {
@@ -57,16 +67,13 @@ void tw__shape_label(tw_shape *shape, tw_view label, tw_view meta)
         event = label;
     } else if (tw__view_kind(label) == TW_JSON_ARRAY) {
         while (shape->rc == TW_OK && tw__view_next(&walk, NULL, &part)) {
-            if (parts == 0 && event.text == NULL && is_whole(part)) {
+            if (parts == 0 && event.text == NULL && is_whole(part))
                 event = part;
-                continue;
-            }
-            if (parts++ != 0)
-                tw__shape_puts(shape, ",");
-            tw__shape_text(shape, "seriesLabels", part);
+            else
+                label_texts(shape, part, &parts);
         }
-    } else if (tw__view_given(label)) {
-        label_text(shape, label);
+    } else if (tw__view_given(label) && !tw__view_is(label, "")) {
+        label_texts(shape, label, &parts);
     }
     tw__shape_puts(shape, "],\"event\":");
     tw__shape_put(shape, is_whole(m[1]) ? m[1] : event);
