@@ -315,6 +315,50 @@ describe("analytics", function()
   end)
 end)
 
+describe("analytics of an emulator", function()
+  it("gives the numbers of what was sent", function()
+    local emu = support.emulator()
+    local tracker = support.client(emu)
+    local day = 1772409600000 -- 2026-03-02 UTC, in milliseconds
+    local function track(user, name, hours, price)
+      assert(tracker:track{
+        event_type = name, user_id = "user-" .. user, time = day + hours * 3600000,
+        country = user == "cy" and "Chile" or "Norway", event_properties = { price = price },
+      })
+    end
+    track("ada", "visit", 1)
+    track("ada", "buy", 2, 20)
+    track("ada", "buy", 26, 30)
+    track("bob", "buy", 3, 8)
+    track("cy", "visit", 50)
+    assert(tracker:flush())
+    local days = { start = "2026-03-02", stop = "2026-03-04" }
+    local function ask(name, more)
+      for key, value in pairs(days) do
+        more[key] = value
+      end
+      return assert(tracker.analytics[name](tracker.analytics, more))
+    end
+    local big = tw.event("buy"):where("price", ">", 10)
+    assert.same({ 1, 1, 0 }, ask("segmentation", { events = big }).series[1].values)
+    assert.same({ 2, 1, 1 }, ask("users", {}).series[1].values)
+    local spent = ask("segmentation", { events = tw.event("buy"):by("price"), metric = "sums" })
+    assert.same({ 28, 30, 0 }, spent.series[1].values)
+    local funnel = ask("funnel", { events = { "visit", "buy" }, group_by = "country" })
+    local steps = {}
+    for row in funnel:rows() do
+      steps[#steps + 1] = row.label .. " " .. row.step .. " " .. row.users
+    end
+    table.sort(steps)
+    assert.same({ "Chile 1 1", "Chile 2 0", "Norway 1 1", "Norway 2 1" }, steps)
+    local kept = ask("retention", { start_event = tw.NEW_USERS, return_event = tw.ANY_EVENT })
+    assert.equal(2, kept.matrix[3][1])
+    assert.equal(1, kept.matrix[3][3]) -- Ada, a day later
+    tracker:close(0)
+    emu:close()
+  end)
+end)
+
 describe("builders", function()
   it("make documents, each another one", function()
     local base = tw.event("a"):where("x", "is", 1)

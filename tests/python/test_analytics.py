@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from conftest import API_KEY, SECRET_KEY, Server, json_answer
 
 import tidewheel
 from tidewheel import NEW_USERS, Event, Segment
 from tidewheel.analytics import ENDPOINTS
+
+from .conftest import API_KEY, SECRET_KEY, Server, json_answer
 
 EMPTY: dict[str, Any] = {"data": {"series": [], "seriesLabels": [], "xValues": []}}
 

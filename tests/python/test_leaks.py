@@ -133,6 +133,31 @@ def known_cohort(client: tidewheel.Client, emulator: tidewheel.Emulator) -> str:
     return str(uploaded.cohort_id)
 
 
+def test_questions_answered_and_refused(quick: tidewheel.Client) -> None:
+    quick.track({"event_type": "buy", "user_id": "user-1", "event_properties": {"price": 20}})
+    assert quick.flush().complete
+    today = dt.datetime.now(dt.UTC).date()
+    days: Any = {"start": today - dt.timedelta(days=1), "end": today + dt.timedelta(days=1)}
+    big = tidewheel.Event("buy").where("price", ">", 10)
+    gold = tidewheel.Segment().performed(big, within_days=3)
+
+    def work() -> None:
+        assert (
+            quick.analytics.segmentation(big.by("price"), segments=gold, **days).to_dicts()
+            is not None
+        )
+        assert quick.analytics.funnel(["buy", "buy"], **days).steps
+        assert quick.analytics.retention("buy", "buy", **days).matrix
+        assert quick.analytics.estimate("users", **days) == 3
+        for bad in ({"metric": "old"}, {"interval": object()}, {"segments": [[{}]]}):
+            with contextlib.suppress(tidewheel.ValidationError, TypeError):
+                quick.analytics.users(**days, **bad)
+        with contextlib.suppress(tidewheel.ApiError):
+            quick.analytics.segmentation("nothing", **days)
+
+    assert_flat(work, 100)
+
+
 def test_downloads_and_uploads(quick: tidewheel.Client, emulator: tidewheel.Emulator) -> None:
     cohort_id = known_cohort(quick, emulator)
 

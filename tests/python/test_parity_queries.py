@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
-from query_grammar import Grammar
 
 import tidewheel
 from tidewheel import Event, Segment
+
+from .conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
+from .query_grammar import Grammar
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("TIDEWHEEL_BUILD", "build/release")
