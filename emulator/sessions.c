@@ -37,9 +37,13 @@ typedef struct job {
     session *sessions;
     size_t n, cap;
     emu_groups groups;
-    tally *tallies;  /* by group: each bucket, then the range */
-    int64_t *counts; /* by group: each bin */
-    size_t group_cap, group_n;
+    bool ranking;   /* first walk: sessions of each group only */
+    int64_t *ranks; /* by group */
+    size_t rank_cap;
+    uint32_t *order, *kept_of;
+    size_t order_n;
+    tally *tallies;  /* by kept group: each bucket, then the range */
+    int64_t *counts; /* by kept group: each bin */
 
     emu_buf labels, series, meta, whole;
 } job;
@@ -144,33 +148,27 @@ static int64_t length_of(const job *j, const session *s)
 
 /* --- adding up --- */
 
-static bool reach(job *j, uint32_t group)
+static bool reach_rank(job *j, uint32_t group)
 {
-    size_t n = j->q->axis.n + 1, bins = j->bins + 1;
+    size_t cap = j->rank_cap ? j->rank_cap : 64;
+    int64_t *grown;
 
-    if (group < j->group_n)
+    if (group < j->rank_cap)
         return true;
-    if (group >= j->group_cap) {
-        size_t cap = j->group_cap ? j->group_cap * 2 : 16;
-        tally *tallies = realloc(j->tallies, cap * n * sizeof(*tallies));
-        int64_t *counts;
-
-        j->tallies = tallies ? tallies : j->tallies;
-        counts = realloc(j->counts, cap * bins * sizeof(*counts));
-        j->counts = counts ? counts : j->counts;
-        if (!tallies || !counts)
-            return false;
-        j->group_cap = cap;
-    }
-    memset(j->tallies + group * n, 0, n * sizeof(*j->tallies));
-    memset(j->counts + group * bins, 0, bins * sizeof(*j->counts));
-    j->group_n = group + 1;
+    while (cap <= group)
+        cap *= 2;
+    grown = realloc(j->ranks, cap * sizeof(*grown));
+    if (!grown)
+        return false;
+    memset(grown + j->rank_cap, 0, (cap - j->rank_cap) * sizeof(*grown));
+    j->ranks = grown;
+    j->rank_cap = cap;
     return true;
 }
 
-typedef bool group_fn(job *j, uint32_t group, size_t bucket, int64_t length);
+typedef void group_fn(job *j, uint32_t group, size_t bucket, int64_t length);
 
-static bool add_session(job *j, uint32_t group, size_t bucket, int64_t length)
+static void add_session(job *j, uint32_t group, size_t bucket, int64_t length)
 {
     tally *t = j->tallies + group * (j->q->axis.n + 1);
     int64_t *counts = j->counts + group * (j->bins + 1);
@@ -181,10 +179,16 @@ static bool add_session(job *j, uint32_t group, size_t bucket, int64_t length)
     t[j->q->axis.n].length += length;
     for (size_t i = 0; i < j->bins; i++)
         counts[i] += length >= j->edges[i] && length < j->edges[i + 1];
-    return true;
 }
 
-static bool add_user(job *j, uint32_t group, size_t bucket, int64_t length)
+static void rank_session(job *j, uint32_t group, size_t bucket, int64_t length)
+{
+    (void)bucket;
+    (void)length;
+    j->ranks[group]++;
+}
+
+static void add_user(job *j, uint32_t group, size_t bucket, int64_t length)
 {
     tally *t = j->tallies + group * (j->q->axis.n + 1), *all = &t[j->q->axis.n];
     uint32_t user = (uint32_t)j->p.place + 1;
@@ -194,7 +198,6 @@ static bool add_user(job *j, uint32_t group, size_t bucket, int64_t length)
     t[bucket].last_user = user;
     all->users += all->last_user != user;
     all->last_user = user;
-    return true;
 }
 
 /* Calls fn for each group of a row that is in the range and passes the segment. */
@@ -214,9 +217,15 @@ static bool each_group(job *j, const emu_cell *c, int64_t length, group_fn *fn)
         emu_group_key key = {{values[i]}};
         uint32_t group;
 
-        if (!emu_groups_add(&j->groups, &key, &group) || !reach(j, group) ||
-            !fn(j, group, bucket, length))
-            return false;
+        if (j->ranking) {
+            if (!emu_groups_add(&j->groups, &key, &group) || !reach_rank(j, group))
+                return false;
+        } else {
+            group = emu_groups_find(&j->groups, &key);
+            group = group == EMU_NO_GROUP ? group : j->kept_of[group];
+        }
+        if (group != EMU_NO_GROUP)
+            fn(j, group, bucket, length);
     }
     return true;
 }
@@ -228,11 +237,11 @@ static bool take_user(job *j)
     for (size_t i = 0; i < j->n; i++) {
         int64_t length = length_of(j, &j->sessions[i]);
 
-        if (length < LONGEST_MS &&
-            !each_group(j, &j->p.rows[j->sessions[i].row], length, add_session))
+        if (length < LONGEST_MS && !each_group(j, &j->p.rows[j->sessions[i].row], length,
+                                               j->ranking ? rank_session : add_session))
             return false;
     }
-    if (j->kind != PER_USER)
+    if (j->kind != PER_USER || j->ranking)
         return true;
     for (size_t i = emu_actor_from(&j->p, j->q->axis.start);
          i < j->p.n && j->p.rows[i].t < j->q->axis.end; i++)
@@ -244,11 +253,6 @@ static bool take_user(job *j)
 
 static bool walk_users(job *j)
 {
-    emu_group_key none = {{0}};
-    uint32_t group;
-
-    if (!j->q->g_n && (!emu_groups_add(&j->groups, &none, &group) || !reach(j, group)))
-        return false;
     for (size_t place = 0; place < j->q->view->user_n; place++)
         if (emu_actor_at(j->q, place, &j->p) && !take_user(j))
             return false;
@@ -282,7 +286,8 @@ static void put_series(job *j, size_t segment, uint32_t group)
     emu_buf_ch(&j->series, ']');
     emu_buf_z(&j->labels, comma);
     if (j->q->g_n)
-        emu_buf_quote(&j->labels, emu_label_of(j->q, j->groups.keys[group].k[0]));
+        emu_buf_quote(&j->labels,
+                      emu_label_of(j->q, j->groups.keys[j->order[group]].k[0]));
     else
         emu_buf_ch(&j->labels, '0');
     emu_buf_fmt(&j->meta, "%s{\"segmentIndex\":%zu}", comma, segment);
@@ -296,33 +301,68 @@ static int by_sessions(const void *a, const void *b, void *self)
 {
     const job *j = self;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    size_t n = j->q->axis.n;
-    int64_t i = j->tallies[x * (n + 1) + n].sessions,
-            k = j->tallies[y * (n + 1) + n].sessions;
 
-    if (i != k)
-        return i > k ? -1 : 1;
+    if (j->ranks[x] != j->ranks[y])
+        return j->ranks[x] > j->ranks[y] ? -1 : 1;
     return emu_compare_labels(j->q, &j->groups.keys[x], &j->groups.keys[y], 1);
+}
+
+/* Groups with active users but without a session are left out. */
+static bool choose(job *j)
+{
+    emu_group_key none = {{0}};
+    size_t n;
+    uint32_t id;
+
+    j->ranking = j->q->g_n > 0;
+    if (j->ranking ? !walk_users(j)
+                   : !emu_groups_add(&j->groups, &none, &id) || !reach_rank(j, id))
+        return false;
+    j->ranking = false;
+    n = j->groups.n;
+    j->order = calloc(n + 1, sizeof(*j->order));
+    j->kept_of = malloc((n + 1) * sizeof(*j->kept_of));
+    if (!j->order || !j->kept_of)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        j->kept_of[i] = EMU_NO_GROUP;
+        j->order[i] = (uint32_t)i;
+    }
+    if (n > 1)
+        qsort_r(j->order, n, sizeof(*j->order), by_sessions, j);
+    j->order_n = n < j->q->limit ? n : j->q->limit;
+    for (size_t i = 0; i < j->order_n; i++)
+        j->kept_of[j->order[i]] = (uint32_t)i;
+    j->tallies = calloc(j->order_n * (j->q->axis.n + 1) + 1, sizeof(*j->tallies));
+    j->counts = calloc(j->order_n * (j->bins + 1) + 1, sizeof(*j->counts));
+    return j->tallies && j->counts;
+}
+
+static void free_groups(job *j)
+{
+    emu_groups_free(&j->groups);
+    free(j->ranks);
+    free(j->order);
+    free(j->kept_of);
+    free(j->tallies);
+    free(j->counts);
+    j->ranks = j->counts = NULL;
+    j->order = j->kept_of = NULL;
+    j->tallies = NULL;
+    j->rank_cap = j->order_n = 0;
 }
 
 static bool write_segment(job *j, size_t segment)
 {
-    uint32_t *order = NULL;
+    bool ok;
 
     j->segment = &j->q->segments[segment];
-    emu_groups_free(&j->groups);
-    j->group_n = 0;
-    if (walk_users(j))
-        order = calloc(j->groups.n + 1, sizeof(*order));
-    for (size_t i = 0; i < j->groups.n && order; i++)
-        order[i] = (uint32_t)i;
-    if (order && j->groups.n > 1)
-        qsort_r(order, j->groups.n, sizeof(*order), by_sessions, j);
-    for (size_t i = 0; i < j->groups.n && i < j->q->limit && order; i++)
-        put_series(j, segment, order[i]);
+    ok = choose(j) && walk_users(j);
+    for (size_t i = 0; i < j->order_n && ok; i++)
+        put_series(j, segment, (uint32_t)i);
     emu_segment_free(j->segment);
-    free(order);
-    return order != NULL;
+    free_groups(j);
+    return ok;
 }
 
 static void put_x(job *j)
@@ -380,10 +420,7 @@ static void compute(job *j)
     emu_buf_free(&j->series);
     emu_buf_free(&j->meta);
     emu_buf_free(&j->whole);
-    emu_groups_free(&j->groups);
     free(j->sessions);
-    free(j->tallies);
-    free(j->counts);
 }
 
 static void run(emu_req *r, kind k)

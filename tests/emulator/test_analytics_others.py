@@ -101,6 +101,16 @@ def test_sessions_per_user(visits: Api) -> None:
     assert collapsed(data) == [1]
 
 
+def test_groups_of_sessions_look_at_the_first_row(visits: Api) -> None:
+    path = "/api/2/sessions/peruser"
+    data = ask(visits, path, "0301", "0302", g="country")
+    assert data["seriesLabels"] == ["(none)", "Norway"]
+    assert data["series"] == [[0.5, 0.5], [1, 0]]
+    assert collapsed(data) == [pytest.approx(2 / 3), 1]
+    data = ask(visits, "/api/2/sessions/average", "0301", "0302", g="country", limit=1)
+    assert data["seriesLabels"] == ["(none)"]
+
+
 def test_session_lengths_in_default_bins(visits: Api) -> None:
     data = ask(visits, "/api/2/sessions/length", "0301", "0302")
     assert data["xValues"] == [
