@@ -71,7 +71,7 @@ static bool read_step(job *j, emu_str text)
 
 static bool read_steps(job *j)
 {
-    char name[8];
+    char name[16];
 
     for (size_t i = 0;; i++) {
         emu_str text = emu_form_nth(j->q->a, j->q->r->query, "e", i);
