@@ -67,7 +67,8 @@ def bodies(api_key: str) -> list[bytes]:
                     "user_properties": {"tier": ["bronze", "silver", "gold"][user % 3]},
                 }
             )
-        made.append(json.dumps({"api_key": api_key, "events": events}).encode())
+        body = {"api_key": api_key, "events": events}
+        made.append(json.dumps(body, separators=(",", ":")).encode())
     return made
 
 

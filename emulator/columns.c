@@ -116,13 +116,6 @@ static bool keep_list(emu_columns *c, uint32_t *out)
     return true;
 }
 
-static uint64_t scratch_hash(const emu_columns *c)
-{
-    emu_str bytes = {(const char *)c->scratch, c->scratch_n * sizeof(*c->scratch)};
-
-    return emu_hash_of(3, bytes, (emu_str){NULL, 0}).lo;
-}
-
 static bool same_as_scratch(const emu_columns *c, uint32_t at)
 {
     uint32_t n;
@@ -141,12 +134,11 @@ static bool grow_same(emu_columns *c)
     for (size_t i = 0; i < c->same_cap; i++) {
         uint32_t n, at = c->same[i];
         const emu_pair *p = emu_list(c, at, &n);
-        emu_str bytes = {(const char *)p, n * sizeof(*p)};
         size_t to;
 
         if (!at)
             continue;
-        to = emu_hash_of(3, bytes, (emu_str){NULL, 0}).lo & (cap - 1);
+        to = emu_quick_hash(p, n * sizeof(*p)) & (cap - 1);
         while (slots[to])
             to = (to + 1) & (cap - 1);
         slots[to] = at;
@@ -167,7 +159,8 @@ static bool keep_same(emu_columns *c, uint32_t *out)
         return true;
     if (c->same_n * 4 >= c->same_cap * 3 && !grow_same(c))
         return false;
-    i = scratch_hash(c) & (c->same_cap - 1);
+    i = emu_quick_hash(c->scratch, c->scratch_n * sizeof(*c->scratch)) &
+        (c->same_cap - 1);
     while (c->same[i] && !same_as_scratch(c, c->same[i]))
         i = (i + 1) & (c->same_cap - 1);
     if (!c->same[i]) {
@@ -452,20 +445,19 @@ static emu_str column_text(const ej_val *v, emu_arena *a)
     return (emu_str){NULL, 0};
 }
 
-static bool add_ids(emu_columns *c, emu_arena *a, const emu_doc *d, unsigned flags)
+/* The ids of an event that was read from the file again. */
+static void read_ids(emu_stored *row, emu_arena *a, const emu_doc *d)
 {
-    emu_str user = {NULL, 0}, device;
     char made[37];
 
-    if (!(flags & FLAG_NO_USER))
-        user = emu_trim(column_text(&d->v[F_user_id], a));
-    if (flags & FLAG_DEVICE_MADE) {
-        emu_uuid5(made, user);
-        device = emu_str_of(made);
+    if (!(row->flags & FLAG_NO_USER))
+        row->user = emu_trim(column_text(&d->v[F_user_id], a));
+    if (row->flags & FLAG_DEVICE_MADE) {
+        emu_uuid5(made, row->user);
+        row->device = emu_arena_copy(a, emu_str_of(made));
     } else {
-        device = emu_trim(column_text(&d->v[F_device_id], a));
+        row->device = emu_trim(column_text(&d->v[F_device_id], a));
     }
-    return add_built_in(c, B_USER_ID, user) && add_built_in(c, B_DEVICE_ID, device);
 }
 
 static bool add_os(emu_columns *c, emu_arena *a, const emu_doc *d)
@@ -484,7 +476,8 @@ static bool add_os(emu_columns *c, emu_arena *a, const emu_doc *d)
     return ok;
 }
 
-static bool add_built_ins(emu_columns *c, emu_arena *a, const emu_doc *d, unsigned flags)
+static bool add_built_ins(emu_columns *c, emu_arena *a, const emu_doc *d,
+                          const emu_stored *row)
 {
     static const struct {
         int which;
@@ -513,7 +506,8 @@ static bool add_built_ins(emu_columns *c, emu_arena *a, const emu_doc *d, unsign
                                  : column_text(&d->v[F_language], a)) &&
            (!emu_doc_pays(&d->v[F_paying], a) ||
             add_built_in(c, B_PAYING, EMU_LIT("true"))) &&
-           add_os(c, a, d) && add_ids(c, a, d, flags);
+           add_os(c, a, d) && add_built_in(c, B_USER_ID, row->user) &&
+           add_built_in(c, B_DEVICE_ID, row->device);
 }
 
 /* The list of a snapshot, read when it is met first. */
@@ -536,12 +530,14 @@ static bool snapshot_list(emu_columns *c, emu_arena *a, int64_t id, emu_str text
     return true;
 }
 
-static bool fill_cell(emu_columns *c, emu_arena *a, const emu_stored *row, emu_cell *to)
+static bool fill_cell(emu_columns *c, emu_arena *a, emu_stored *row, emu_cell *to)
 {
     emu_doc d;
 
     emu_doc_read(&d, row->doc);
     emu_doc_fill(&d, row->traits);
+    if (!row->device.s)
+        read_ids(row, a, &d);
     to->t = row->event_ms;
     to->sid = row->session;
     to->user = (uint32_t)(row->user_id - EMU_FIRST_ID);
@@ -555,12 +551,12 @@ static bool fill_cell(emu_columns *c, emu_arena *a, const emu_stored *row, emu_c
     if (!add_revenue(c, a, &d) || !keep_list(c, &to->ep))
         return false;
     new_list(c);
-    if (!add_built_ins(c, a, &d, row->flags) || !keep_same(c, &to->bi))
+    if (!add_built_ins(c, a, &d, row) || !keep_same(c, &to->bi))
         return false;
     return snapshot_list(c, a, row->props_id, row->props, &to->up);
 }
 
-bool emu_columns_add(emu_columns *c, const emu_stored *row)
+bool emu_columns_add(emu_columns *c, emu_stored *row)
 {
     emu_arena a = {0};
     bool ok;

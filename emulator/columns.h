@@ -64,6 +64,7 @@ typedef struct emu_stored {
     unsigned flags;
     int64_t props_id, traits_id;
     emu_str props, traits, doc;
+    emu_str user, device; /* ids as accepted; without a device both are read from doc */
 } emu_stored;
 
 emu_columns *emu_columns_new(void);
@@ -71,7 +72,7 @@ emu_columns *emu_columns_ref(emu_columns *c);
 void emu_columns_unref(emu_columns *c);
 
 /* All below: @locks needs the store's lock. Added rows count from emu_columns_commit on. */
-bool emu_columns_add(emu_columns *c, const emu_stored *row);
+bool emu_columns_add(emu_columns *c, emu_stored *row);
 void emu_columns_commit(emu_columns *c);
 void emu_columns_rollback(emu_columns *c);
 int emu_columns_load(emu_store *s); /* reads everything from the file */

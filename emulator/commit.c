@@ -21,6 +21,9 @@ int emu_user_update(emu_store *s, emu_arena *a, emu_user *u, const ej_val *updat
     *changed = false;
     if (update->kind != EJ_OBJECT || update->raw.n <= 2)
         return 0;
+    /* Nearly every event says what the last one said. Without operations that changes nothing. */
+    if (emu_str_eq(u->props, update->raw) && !memchr(update->raw.s, '$', update->raw.n))
+        return 0;
     now = emu_props_apply(a, u->props, update);
     if (!now.s)
         return -1;
@@ -273,7 +276,9 @@ static int insert_row(commit *k, emu_event *ev, emu_user *u, const snapshots *sh
                                                         .traits_id = shown->traits,
                                                         .props = shown->props_text,
                                                         .traits = shown->traits_text,
-                                                        .doc = doc})
+                                                        .doc = doc,
+                                                        .user = ev->user,
+                                                        .device = ev->device})
                ? 0
                : -1;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "json_scan.h"
-#include "text.h"
 
 #define PAGE_BYTES 262144u
 
@@ -101,9 +100,29 @@ double emu_number_of(emu_str s)
 
 /* --- terms --- */
 
+uint32_t emu_quick_hash(const void *p, size_t n)
+{
+    const char *at = p;
+    uint64_t h = n * 0x9E3779B97F4A7C15ull, w;
+
+    for (; n >= 8; n -= 8, at += 8) {
+        memcpy(&w, at, 8);
+        h = (h ^ w) * 0xFF51AFD7ED558CCDull;
+        h ^= h >> 32;
+    }
+    if (n) {
+        w = 0;
+        memcpy(&w, at, n);
+        h = (h ^ w) * 0xFF51AFD7ED558CCDull;
+        h ^= h >> 29;
+    }
+    h *= 0xC4CEB9FE1A85EC53ull;
+    return (uint32_t)(h >> 32);
+}
+
 static uint32_t hash_of(emu_str s)
 {
-    return (uint32_t)emu_hash_of(7, s, (emu_str){NULL, 0}).lo;
+    return emu_quick_hash(s.s, s.n);
 }
 
 static uint32_t slot_of(const emu_dict *d, emu_str text, uint32_t hash)

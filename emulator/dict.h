@@ -39,6 +39,9 @@ static inline emu_str emu_term_text(const emu_dict *d, uint32_t id)
     return (emu_str){t->s, t->n};
 }
 
+/* A quick hash of bytes; not for adversaries, who are nobody here. */
+uint32_t emu_quick_hash(const void *p, size_t n);
+
 /* The number a text is, NAN when it is none: sign, digits, point, exponent, nothing else. */
 double emu_number_of(emu_str text);
 
