@@ -178,11 +178,67 @@ static int put_profiles(twe *e, const emu_buf *cohorts)
     return rc;
 }
 
-int emu_seed_demo(twe *e, char *err, size_t err_n)
+/* --- charts --- */
+
+#define OPENED "%7B%22event_type%22%3A%22Shop%20Opened%22%7D"
+#define VIEWED "%7B%22event_type%22%3A%22Product%20Viewed%22%7D"
+#define PAID "%7B%22event_type%22%3A%22Checkout%20Done%22%7D"
+#define ANYBODY_NEW "%7B%22event_type%22%3A%22_new%22%7D"
+#define ANYTHING "%7B%22event_type%22%3A%22_active%22%7D"
+
+/* The query goes on with the last four weeks. */
+static const struct chart {
+    const char *id, *name, *query;
+} CHARTS[] = {
+    {"visitors", "Visitors by platform",
+     "/api/2/events/segmentation?e=" OPENED "&m=uniques&g=platform"},
+    {"conversion", "From visit to order",
+     "/api/2/funnels?e=" OPENED "&e=" VIEWED "&e=" PAID},
+    {"comeback", "Who comes back", "/api/2/retention?se=" ANYBODY_NEW "&re=" ANYTHING},
+};
+
+static void put_day(emu_buf *b, int64_t day)
+{
+    int64_t year;
+    unsigned month, of_month;
+
+    emu_civil_from_days(day, &year, &month, &of_month);
+    emu_buf_fmt(b, "%04d%02u%02u", (int)year, month, of_month);
+}
+
+/* Charts live in memory: they are made anew with every start. */
+static int put_charts(twe *e)
+{
+    int64_t today = emu_now_ms(e) / DEMO_DAY_MS;
+    emu_buf json = {0}, err = {0};
+    bool ok = true;
+
+    for (size_t i = 0; i < sizeof(CHARTS) / sizeof(CHARTS[0]) && ok; i++) {
+        ej_val doc = {.kind = EJ_OBJECT};
+
+        json.n = 0;
+        emu_buf_fmt(&json,
+                    "{\"id\":\"%s\",\"name\":\"%s\",\"query\":\"%s&start=", CHARTS[i].id,
+                    CHARTS[i].name, CHARTS[i].query);
+        put_day(&json, today - 28);
+        emu_buf_z(&json, "&end=");
+        put_day(&json, today - 1);
+        emu_buf_z(&json, "\"}");
+        doc.raw = (emu_str){json.p, json.n};
+        ok = !json.failed && emu_charts_set(&e->charts, &doc, &err);
+    }
+    emu_buf_free(&json);
+    emu_buf_free(&err);
+    return ok ? 0 : -1;
+}
+
+static int put_all(twe *e)
 {
     emu_buf cohorts = {0};
     int rc;
 
+    if (put_charts(e))
+        return -1;
     if (e->store.next_seq > 1)
         return 0; /* the store has a life of its own already */
     rc = emu_demo_shop(e) || put_companies(e) || put_plan(e) ||
@@ -192,7 +248,14 @@ int emu_seed_demo(twe *e, char *err, size_t err_n)
         rc = put_cohort(e, "Survey panel", 10, &cohorts) || put_profiles(e, &cohorts);
     }
     emu_buf_free(&cohorts);
+    return rc ? -1 : 0;
+}
+
+int emu_seed_demo(twe *e, char *err, size_t err_n)
+{
+    int rc = put_all(e);
+
     if (rc)
         snprintf(err, err_n, "the demo data could not be stored");
-    return rc ? -1 : 0;
+    return rc;
 }

@@ -182,7 +182,7 @@ static void put_visit(shop *s, unsigned who)
 {
     customer *c = &s->customers[who];
     visit v = {.who = who, .c = c};
-    unsigned views = 1 + draw(s, 4);
+    unsigned views = draw(s, 6);
     const product *p;
     char stars[32];
 
@@ -196,6 +196,8 @@ static void put_visit(shop *s, unsigned who)
         p = &PRODUCTS[draw(s, PRODUCT_N)];
         put_product(s, &v, "Product Viewed", p, "");
     }
+    if (!p)
+        return;
     if (c->orders && chance(s, 20)) {
         snprintf(stars, sizeof(stars), ",\"stars\":%u",
                  chance(s, 60) ? 5 : 1 + draw(s, 5));

@@ -160,6 +160,10 @@ def test_the_demo_seed_is_the_same_every_time() -> None:
             rows = api.rows()
             cohorts = api.get("/api/3/cohorts").json["cohorts"]
             plan = api.get("/api/2/taxonomy/event").json["data"]
+            charts = [
+                api.get(f"/api/3/chart/{chart}/csv").json["data"]
+                for chart in ("visitors", "conversion", "comeback")
+            ]
             path = "/v1/userprofile?user_id=customer-007&get_propensity=&prediction_id=will-buy"
             profile = api.call("GET", path, Authorization=f"Api-Key {emu.secret_key}").json
             counts.append(
@@ -167,17 +171,24 @@ def test_the_demo_seed_is_the_same_every_time() -> None:
                     [(r["event_type"], r["device_id"], r["event_properties"]) for r in rows],
                     [(c["name"], c["size"]) for c in cohorts],
                     plan,
+                    charts,
                     profile["userData"]["propensity"],
                 )
             )
             api.connection.close()
     assert counts[0] == counts[1]
-    rows, cohorts, plan, propensity = counts[0]
+    rows, cohorts, plan, charts, propensity = counts[0]
     assert len(rows) > 8000, "those of the last 30 days"
     assert len(cohorts) == 2
     states = {row["event_type"]: row["is_active"] for row in plan}
     assert states["Heartbeat Sent"] is False
     assert {"Gift Wrapped", "Review Written"} <= set(states)
+    visitors, conversion, comeback = charts
+    assert all(f'"\t{name}",' in visitors for name in ("Web", "iOS", "Android"))
+    steps = [int(n.strip('"')) for n in conversion.splitlines()[3].split(",")[1:]]
+    assert steps == sorted(steps, reverse=True)
+    assert steps[0] > steps[1] > steps[2] > 0
+    assert len(comeback.splitlines()) > 28
     assert propensity > 0
 
 
