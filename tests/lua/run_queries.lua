@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Makes the analytics calls of a file (see tests/python/query_grammar.py), one after the other, and
+-- Makes the calls of a file (see tests/python/query_grammar.py), one after the other, and
 -- prints what became of each as a line of JSON.
 -- Arguments: file url api_key secret_key
 local tw = require "tidewheel"
@@ -30,8 +30,13 @@ local function build(value)
 end
 
 for _, call in ipairs(calls) do
-  local method = client.analytics[call.method]
-  local result, err = method(client.analytics, build(call.arguments))
-  print(tw.json.encode(result and { ok = true } or { field = err.field, message = err.message }))
+  local result, err
+  if call.method == "call" then
+    result, err = client:call(call.endpoint, call.arguments)
+  else
+    result, err = client.analytics[call.method](client.analytics, build(call.arguments))
+  end
+  print(tw.json.encode(result and { ok = true }
+    or { code = err.code, field = err.field, message = err.message }))
 end
 client:close(0)

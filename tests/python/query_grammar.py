@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Analytics calls out of a seeded grammar, most of them right: what both languages are asked.
+"""Calls out of a seeded grammar, most of them right: what both languages are asked.
 
-A call is {"method", "arguments"}. Inside the arguments {"event": name, "do": [[method, ...], ...]}
-and {"segment": [[method, ...], ...]} stand for builders; everything else is what it is.
+Analytics has a grammar of its own; the calls of other areas follow docs/arguments.md. A call is
+{"method", "arguments"}. Inside the arguments {"event": name, "do": [[method, ...], ...]} and
+{"segment": [[method, ...], ...]} stand for builders; everything else is what it is.
 """
 
 import random
+import re
+from pathlib import Path
 from typing import Any
+
+ARGUMENTS = Path(__file__).resolve().parents[2] / "docs" / "arguments.md"
+AREAS = ("taxonomy", "users", "profile")
 
 NAMES = ["Cart Viewed", "purchase", "ce:Checkout", "_active", "_all", 'é 😀 "q"', "a&b=c#d%20"]
 USER_PROPERTIES = ["country", "platform", "gp:tier", "gp:plan tier", "os", "DMA"]
@@ -24,11 +30,23 @@ CALENDAR = [None, "day", "week", "month", 1, 7, 30]
 INTERVALS = [*CALENDAR, "hour", "realtime", -3600000]
 
 
+def documented() -> dict[str, list[tuple[str, str, bool]]]:
+    """Endpoint to (argument, what its value is, needed) for the areas that are called by name."""
+    endpoints: dict[str, list[tuple[str, str, bool]]] = {}
+    for section in ARGUMENTS.read_text().split("\n## ")[1:]:
+        endpoint = section.split("\n")[0]
+        if endpoint.split(".")[0] in AREAS:
+            rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (yes|) \| ", section, re.M)
+            endpoints[endpoint] = [(name, value, needed == "yes") for name, value, needed in rows]
+    return endpoints
+
+
 class Grammar:
     """Calls, the same ones for the same seed."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.endpoints = documented()
 
     def some(self, options: list[Any], most: int) -> list[Any]:
         return [self.random.choice(options) for _ in range(self.random.randint(1, most))]
@@ -105,7 +123,39 @@ class Grammar:
                 )
         return {"segment": steps}
 
+    def documented_value(self, kind: str) -> Any:
+        """A value for a row of docs/arguments.md, now and then one of another kind."""
+        if self.random.random() < 0.03:
+            return self.random.choice(VALUES)
+        if kind.startswith("list of texts"):
+            choices = re.findall(r"`(\w+)`", kind) or ["web", "a b", "é&=", "x/y?#"]
+            return self.some(choices, 3)
+        if kind.startswith("text:"):
+            return self.random.choice(re.findall(r"`([^`]+)`", kind))
+        if kind.startswith("text"):
+            return self.random.choice([*NAMES, "gp:tier", "plan tier"])
+        if kind.startswith("true or false"):
+            return self.random.choice([True, False])
+        if kind.startswith("number or its digits"):
+            return self.random.choice([0, 412, 9007199254740991, "9223372036854775807"])
+        return self.random.randint(0, 1010)
+
+    def documented_call(self) -> dict[str, Any]:
+        area = self.random.choice(AREAS)
+        endpoint = self.random.choice(sorted(one for one in self.endpoints if one.startswith(area)))
+        arguments = {
+            name: self.documented_value(kind)
+            for name, kind, needed in self.endpoints[endpoint]
+            if kind != "JSON" and (needed or self.random.random() < 0.3)
+        }
+        return {"method": "call", "endpoint": endpoint, "arguments": arguments}
+
     def call(self) -> dict[str, Any]:
+        if self.random.random() < 0.3:
+            return self.documented_call()
+        return self.analytics_call()
+
+    def analytics_call(self) -> dict[str, Any]:
         method = self.random.choice(
             ["users", "segmentation", "segmentation", "segmentation", "funnel", "funnel",
              "retention", "revenue_ltv", "session_length", "session_average", "sessions_per_user",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The same 500 analytics calls from Python and Lua: the same bytes, the same refusals."""
+"""The same 500 calls from Python and Lua: the same bytes, the same refusals."""
 
 import json
 import os
@@ -24,6 +24,12 @@ POSITIONAL = ("events", "start_event", "return_event", "chart_id", "property")
 def empty(request: Request) -> Answer:
     """An answer without anything in it."""
     path = request.path.split("?")[0]
+    if path.startswith("/api/2/taxonomy/"):
+        return json_answer({"success": True, "data": []})
+    if path.startswith("/v1/userprofile"):
+        return json_answer({"userData": {}})
+    if path == "/api/2/usersearch":
+        return json_answer({"type": "nomatch", "matches": []})
     if path.startswith("/api/3/chart/"):
         return json_answer({"data": ""})
     return json_answer({"data": [] if path in ("/api/2/funnels", "/api/2/events/list") else {}})
@@ -60,13 +66,16 @@ def from_python(server: Server, calls: list[dict[str, Any]]) -> list[dict[str, A
     with tidewheel.Client(API_KEY, SECRET_KEY, base_url=server.url) as client:
         for call in calls:
             arguments = build(call["arguments"])
-            method = getattr(client.analytics, call["method"])
-            positional = [arguments.pop(name) for name in POSITIONAL if name in arguments]
+            if call["method"] == "call":
+                method, positional = client.call, [call["endpoint"]]
+            else:
+                method = getattr(client.analytics, call["method"])
+                positional = [arguments.pop(name) for name in POSITIONAL if name in arguments]
             try:
                 method(*positional, **arguments)
                 outcomes.append({"ok": True})
-            except tidewheel.ValidationError as error:
-                outcomes.append({"field": error.field, "message": str(error)})
+            except tidewheel.TidewheelError as error:
+                outcomes.append({"code": error.code, "message": str(error), "field": error.field})
             except TypeError:  # a name that the method does not have
                 outcomes.append({"unknown": True})
     return outcomes
@@ -100,20 +109,19 @@ def test_both_languages_ask_in_the_same_bytes(
     server.answer = empty
     calls = Grammar(20261127).calls(CALLS)
     python = from_python(server, calls)
-    ours = [request.path for request in server.requests]
+    ours = [(one.method, one.path, one.body) for one in server.requests]
     server.requests.clear()
     lua = from_lua(server, calls, interpreter, abi, tmp_path / "calls.json")
-    theirs = [request.path for request in server.requests]
+    theirs = [(one.method, one.path, one.body) for one in server.requests]
     assert len(python) == len(lua) == CALLS
     for call, mine, other in zip(calls, python, lua, strict=True):
         if "unknown" in mine:
             assert "has no argument" in other["message"], call
         else:
-            assert mine == other, call
+            assert mine == {"field": None, **other} if "message" in other else mine == other, call
     assert theirs == ours
     # Most of the grammar is right, and some of it is not.
-    assert CALLS * 3 // 4 < len(ours) < CALLS
-    assert sum("ok" in one for one in python) == len(ours)
+    assert CALLS * 3 // 5 < sum("ok" in one for one in python) < len(ours) < CALLS
 
 
 def test_the_grammar_is_seeded() -> None:
