@@ -189,6 +189,10 @@ static int client_stats(lua_State *L)
     set_count(L, "filtered", stats.filtered);
     set_count(L, "dup_insert_id", stats.dup_insert_id);
     set_count(L, "outcomes_missed", stats.outcomes_missed);
+    set_count(L, "truncated", stats.truncated);
+    set_count(L, "replaced", stats.replaced);
+    set_count(L, "nulled", stats.nulled);
+    set_count(L, "stringified", stats.stringified);
     set_count(L, "spool_bytes", stats.spool_bytes);
     set_count(L, "spool_unread_bytes", stats.spool_unread_bytes);
     set_count(L, "spool_lanes", stats.spool_lanes);

@@ -387,9 +387,10 @@ static int encode_int64(lua_State *L, lx_encoder *en, int index)
     if (digits != NULL) {
         errno = 0;
         value = strtoll(digits, &end, 10);
-        rc = errno == 0 && *end == '\0'
-                 ? tw_json_put_int(en->wr, value)
-                 : tw_json_writer_refuse(en->wr, "must fit a signed integer of 64 bits");
+        if (errno == 0 && *end == '\0')
+            rc = tw_json_put_int(en->wr, value);
+        else
+            rc = tw_json_put_big_int(en->wr, digits, strlen(digits));
     }
     lua_pop(L, 1);
     return rc;

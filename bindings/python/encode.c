@@ -204,6 +204,25 @@ static int put_tuple(walk *w, tw_json_key *before, PyObject *tuple)
     return rc == TW_OK ? tw_json_cursor_array_end(&w->cur) : rc;
 }
 
+/* A text with lone surrogates as bytes that the writer mends. */
+static int put_broken_text(walk *w, PyObject *value)
+{
+    PyObject *bytes;
+    char *text;
+    Py_ssize_t size;
+    int rc = TW_E_INVALID;
+
+    if ((tw_json_writer_mends(w->wr) & TW_MEND_UTF8) == 0 ||
+        PyErr_ExceptionMatches(PyExc_MemoryError))
+        return refuse_text(w->wr);
+    PyErr_Clear();
+    bytes = PyUnicode_AsEncodedString(value, "utf-8", "surrogatepass");
+    if (bytes != NULL && PyBytes_AsStringAndSize(bytes, &text, &size) == 0)
+        rc = tw_json_put_string(w->wr, text, (size_t)size, -1, 0);
+    Py_XDECREF(bytes);
+    return rc;
+}
+
 static int put_text(walk *w, PyObject *value)
 {
     Py_ssize_t size;
@@ -211,8 +230,30 @@ static int put_text(walk *w, PyObject *value)
     const char *text = twpy_text_read(value, &size, &flags);
 
     if (text == NULL)
-        return refuse_text(w->wr);
+        return put_broken_text(w, value);
     return tw_json_put_string(w->wr, text, (size_t)size, -1, flags);
+}
+
+static int put_big_int(walk *w, PyObject *value)
+{
+    PyObject *digits = NULL;
+    const char *text = "";
+    Py_ssize_t size = 0;
+    int rc;
+
+    if ((tw_json_writer_mends(w->wr) & TW_MEND_INTS) != 0) {
+        digits = PyNumber_ToBase(value, 10);
+        text = digits != NULL ? PyUnicode_AsUTF8AndSize(digits, &size) : NULL;
+        if (text == NULL) {
+            if (!PyErr_ExceptionMatches(PyExc_ValueError))
+                return TW_E_INVALID;
+            PyErr_Clear(); /* more digits than Python converts */
+            return tw_json_writer_refuse(w->wr, "the integer had too many digits");
+        }
+    }
+    rc = tw_json_put_big_int(w->wr, text, (size_t)size);
+    Py_XDECREF(digits);
+    return rc;
 }
 
 static int put_int(walk *w, PyObject *value)
@@ -221,7 +262,7 @@ static int put_int(walk *w, PyObject *value)
     long long number = twpy_int_read(value, &overflow);
 
     if (number == -1 && overflow != 0)
-        return tw_json_writer_refuse(w->wr, "the integer was beyond 64 bits");
+        return put_big_int(w, value);
     if (number == -1 && PyErr_Occurred() != NULL)
         return TW_E_INVALID;
     return tw_json_put_int(w->wr, number);

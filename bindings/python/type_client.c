@@ -124,8 +124,9 @@ PyDoc_STRVAR(
     "stats($self, /)\n--\n\n"
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
-    "filtered, dup_insert_id, outcomes_missed, recovered, lost, and of the spool: bytes,\n"
-    "unread_bytes, lanes, torn, unreadable, quarantined, foreign).");
+    "filtered, dup_insert_id, outcomes_missed, truncated, replaced, nulled, stringified,\n"
+    "recovered, lost, and of the spool: bytes, unread_bytes, lanes, torn, unreadable,\n"
+    "quarantined, foreign).");
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
@@ -136,7 +137,7 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
     return Py_BuildValue(
-        "(KKKKKKKKKKKNKKKKKKKKKKKK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKK)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
@@ -144,7 +145,9 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
         (unsigned long long)stats.requests, (unsigned long long)stats.retries,
         PyBool_FromLong(stats.paused != 0), (unsigned long long)stats.filtered,
         (unsigned long long)stats.dup_insert_id,
-        (unsigned long long)stats.outcomes_missed, (unsigned long long)stats.recovered,
+        (unsigned long long)stats.outcomes_missed, (unsigned long long)stats.truncated,
+        (unsigned long long)stats.replaced, (unsigned long long)stats.nulled,
+        (unsigned long long)stats.stringified, (unsigned long long)stats.recovered,
         (unsigned long long)stats.lost, (unsigned long long)stats.spool_bytes,
         (unsigned long long)stats.spool_unread_bytes,
         (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,

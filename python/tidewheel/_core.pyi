@@ -68,7 +68,7 @@ class Client:
         self,
     ) -> tuple[
         int, int, int, int, int, int, int, int, int, int, int, bool, int, int, int, int, int,
-        int, int, int, int, int, int, int,
+        int, int, int, int, int, int, int, int, int, int, int,
     ]: ...  # fmt: skip
     def outcome(self) -> tuple[str, str, str, int] | None: ...
     def rejection(self) -> tuple[dict[str, Any], str, str | None, int] | None: ...

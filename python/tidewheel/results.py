@@ -36,6 +36,10 @@ class Stats(NamedTuple):
             user) had shortly before: the server keeps only the first. Logged by flush() and
             close().
         outcomes_missed: With outcomes=True: ends of events that nobody took in time.
+        truncated: Texts cut because of on_long_string="truncate", in accepted events.
+        replaced: Texts mended because of on_invalid_utf8="replace".
+        nulled: NaN and infinities made null because of on_nan="null".
+        stringified: Integers made text because of big_ints="string".
         recovered: Accepted by processes that ended, found in the spool so far.
         lost: Could not be read back from the spool, for its files were damaged.
         spool_bytes: Size of the files with events that this client holds.
@@ -62,6 +66,10 @@ class Stats(NamedTuple):
     filtered: int
     dup_insert_id: int
     outcomes_missed: int = 0
+    truncated: int = 0
+    replaced: int = 0
+    nulled: int = 0
+    stringified: int = 0
     recovered: int = 0
     lost: int = 0
     spool_bytes: int = 0

@@ -151,7 +151,8 @@ static void events(tw_buf *doc)
         "that is not in the table is\nrefused: the server would ignore it without a word. "
         "Texts have at most 1,024 characters, in whatever depth;\nobjects and lists are at "
         "most 40 layers deep; an event fits into one request (`batch_bytes`). `null` counts "
-        "as\nabsent.\n\n"
+        "as\nabsent. `on_long_string`, `on_invalid_utf8`, `on_nan` and `big_ints` change a "
+        "value of a property instead of\nrefusing the event.\n\n"
         "| field | value | meaning | source |\n|---|---|---|---|\n");
 #define FIELD(id, name, type, source, meaning) \
     put_field(doc, name, TYPE_##type, source, meaning);

@@ -140,7 +140,7 @@ static tw_event *event_new(unsigned min_id_length)
 {
     tw_event *ev;
 
-    assert_int_equal(tw__event_new(&ev, NULL, 1000000, min_id_length, NULL), TW_OK);
+    assert_int_equal(tw__event_new(&ev, NULL, 1000000, min_id_length, 0, NULL), TW_OK);
     return ev;
 }
 

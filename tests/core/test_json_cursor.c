@@ -35,7 +35,7 @@ typedef struct world {
 
 static void world_init(world *w, size_t max_bytes, int rules)
 {
-    tw_json_writer_options options = {sizeof options, max_bytes, 1024, 41};
+    tw_json_writer_options options = {sizeof options, max_bytes, 1024, 41, 0};
 
     assert_int_equal(tw_json_writer_new(&w->wr, &options, NULL), TW_OK);
     tw__event_rules_init(&w->rules, TW__MIN_ID_LENGTH);

@@ -489,7 +489,7 @@ static void a_complete_object_is_reopened(void **unused)
 
 static void text_is_replaced_in_place(void **unused)
 {
-    tw_json_writer_options options = {sizeof options, 20, 0, 41};
+    tw_json_writer_options options = {sizeof options, 20, 0, 41, 0};
     tw_json_writer *wr;
     size_t size;
     char *text;

@@ -690,7 +690,7 @@ static void a_key_that_needs_work_is_not_made_ready(void **unused)
 
 static void a_ready_key_may_be_too_much(void **unused)
 {
-    tw_json_writer_options options = {sizeof options, 10, 0, 41};
+    tw_json_writer_options options = {sizeof options, 10, 0, 41, 0};
     tw_json_writer *wr;
     tw_json_key key;
 

@@ -210,7 +210,7 @@ static void check_text(const tw_json_writer *wr)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tw_json_watch watch = {.depth = 2, .key = see_key, .value = see_value};
-    tw_json_writer_options options = {sizeof options, 4096, 100, 8};
+    tw_json_writer_options options = {sizeof options, 4096, 100, 8, 0};
     input in = {data, size};
     tw_json_writer *wr;
     tw_error *err = NULL;

@@ -256,6 +256,64 @@ describe("events", function()
     end
   end)
 
+  it("have values that are changed on request, and counted", function()
+    local mends = {
+      on_long_string = "truncate", on_invalid_utf8 = "replace", on_nan = "null",
+      big_ints = "string",
+    }
+    local rows = {
+      { "on_long_string", "truncated", ("x"):rep(1025), ("x"):rep(1024) },
+      { "on_long_string", "truncated", ("x"):rep(1023) .. "😀é", ("x"):rep(1023) .. "😀" },
+      { "on_invalid_utf8", "replaced", "a\255\254z", "a��z" },
+      { "on_invalid_utf8", "replaced", "a\237\160\128z", "a�z" },
+      { "on_nan", "nulled", 0 / 0, tw.null },
+      { "on_nan", "nulled", -math.huge, tw.null },
+    }
+    if support.is_jit then
+      local unsigned = require("ffi").typeof "uint64_t"
+      rows[#rows + 1] = {
+        "big_ints", "stringified", unsigned(0) - 1, "18446744073709551615",
+      }
+    end
+    for _, row in ipairs(rows) do
+      local option, count, given, wanted = row[1], row[2], row[3], row[4]
+      local others = {}
+      for name, value in pairs(mends) do
+        others[name] = name ~= option and value or nil
+      end
+      local bad = { event_type = "e", user_id = "user-1", event_properties = { n = { 1, given } } }
+      local ok, err = make(others):track(bad)
+      assert.is_nil(ok)
+      assert.equal("event_properties.n[1]", err.field)
+      emulator:reset()
+      local client = make { [option] = mends[option] }
+      assert(client:track(bad))
+      assert.equal(2, client:track_many { bad, event(0) })
+      assert(client:flush(30))
+      assert.equal(wanted, sent()[1].event_properties.n[2])
+      assert.equal(wanted, sent()[2].event_properties.n[2])
+      local stats = client:stats()
+      for _, name in ipairs { "truncated", "replaced", "nulled", "stringified" } do
+        assert.equal(name == count and 2 or 0, stats[name], name)
+      end
+    end
+    local client = make(mends)
+    for _, case in ipairs {
+      { { user_id = ("u"):rep(1025) }, "user_id" },
+      { { device_id = "device-\255" }, "device_id" },
+      { { insert_id = ("i"):rep(1025) }, "insert_id" },
+      { { event_properties = { ["\255"] = 1 } }, "event_properties" },
+    } do
+      local bad = event(1)
+      for name, value in pairs(case[1]) do
+        bad[name] = value
+      end
+      local ok, err = client:track(bad)
+      assert.is_nil(ok)
+      assert.equal(case[2], err.field)
+    end
+  end)
+
   it("have a way around: identifications, checked the same", function()
     local client = make()
     for _, case in ipairs(read_vectors "identifications.json") do

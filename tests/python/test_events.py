@@ -314,6 +314,89 @@ def test_the_async_client_has_them_too(server: Server) -> None:
     asyncio.run(run())
 
 
+# ---- values that are changed instead of refused ---------------------------------------------
+
+MENDS: dict[str, str] = {
+    "on_long_string": "truncate",
+    "on_invalid_utf8": "replace",
+    "on_nan": "null",
+    "big_ints": "string",
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "count", "given", "sent"),
+    [
+        ("on_long_string", "truncated", "x" * 1025, "x" * 1024),
+        ("on_long_string", "truncated", "x" * 1023 + "😀é", "x" * 1023 + "😀"),
+        ("on_long_string", "truncated", "\n" * 3000, "\n" * 1024),
+        ("on_invalid_utf8", "replaced", "a\ud800z", "a�z"),
+        ("on_invalid_utf8", "replaced", "\udfff\ud800é", "��é"),
+        ("on_nan", "nulled", float("nan"), None),
+        ("on_nan", "nulled", float("-inf"), None),
+        ("big_ints", "stringified", 2**63, str(2**63)),
+        ("big_ints", "stringified", -(2**64), str(-(2**64))),
+        ("big_ints", "stringified", 10**400, str(10**400)),
+    ],
+)
+def test_a_value_is_changed_on_request_and_counted(
+    server: Server, make_client: MakeClient, option: str, count: str, given: Any, sent: Any
+) -> None:
+    others = {name: value for name, value in MENDS.items() if name != option}
+    bad = {**event(), "event_properties": {"n": [1, given]}}
+    with pytest.raises(tidewheel.ValidationError) as caught:
+        make_client(server.url, **others).track(bad)
+    assert caught.value.field == "event_properties.n[1]"
+    client = make_client(server.url, **{option: MENDS[option]})
+    client.track(bad)
+    client.track_many([bad, event()])
+    assert client.flush().stored == 3
+    assert numbers(server) == [[1, sent], [1, sent], 0]
+    stats = client.stats()
+    counts = {name: getattr(stats, name) for name in ("truncated", "replaced", "nulled")}
+    counts["stringified"] = stats.stringified
+    assert counts == {**dict.fromkeys(counts, 0), count: 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"user_id": "u" * 1025}, "user_id"),
+        ({"device_id": "device-\ud800"}, "device_id"),
+        ({"insert_id": "i" * 1025}, "insert_id"),
+        ({"event_properties": {"\ud800": 1}}, "event_properties"),
+        ({"event_properties": {"i": 10**1024}}, "event_properties.i"),
+        ({"event_properties": {"i": 10**5000}}, "event_properties.i"),
+        ({"price": float("nan"), "productId": "p"}, "productId"),
+        ({"time": 2**64}, "time"),
+        ({"quantity": 2**64}, "quantity"),
+        ({"user_id": float("nan")}, None),
+    ],
+)
+def test_ids_keys_and_numbers_are_never_changed(
+    server: Server, make_client: MakeClient, change: dict[str, Any], field: str | None
+) -> None:
+    client = make_client(server.url, **MENDS)
+    bad = {**event(), **change}
+    with pytest.raises(tidewheel.ValidationError) as caught:
+        client.track(bad)
+    assert caught.value.field == (field or "user_id")
+    stats = client.stats()
+    assert (stats.accepted, stats.truncated, stats.replaced, stats.nulled) == (0, 0, 0, 0)
+
+
+def test_fields_may_be_cut(server: Server, make_client: MakeClient) -> None:
+    client = make_client(server.url, **MENDS)
+    client.track({**event(), "event_type": "e" * 2000, "city": "c" * 1025})
+    client.identify(user_id="user-1", set={"a": "x" * 1500, "b": float("nan"), "c": 2**65})
+    client.flush()
+    first, second = server.requests[0].events
+    assert (len(first["event_type"]), len(first["city"])) == (1024, 1024)
+    assert second["user_properties"]["$set"] == {"a": "x" * 1024, "b": None, "c": str(2**65)}
+    stats = client.stats()
+    assert (stats.truncated, stats.nulled, stats.stringified) == (3, 1, 1)
+
+
 # ---- the Identify APIs themselves -----------------------------------------------------------
 
 IDENTIFICATIONS = DEFAULTS.with_name("identifications.json")

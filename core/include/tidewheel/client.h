@@ -40,6 +40,8 @@ typedef struct tw_stats {
      * before: the server keeps the first (counted among the latest few thousand) */
     uint64_t dup_insert_id;
     uint64_t outcomes_missed; /* with the option outcomes: not taken in time */
+    /* Values of accepted events changed by on_long_string, on_invalid_utf8, on_nan, big_ints: */
+    uint64_t truncated, replaced, nulled, stringified;
     /* With a spool: */
     uint64_t recovered;          /* of processes that ended, found in the spool so far */
     uint64_t lost;               /* could not be read back: the disk was damaged */
@@ -54,7 +56,7 @@ typedef struct tw_stats {
 #define TW_STATS_INIT                                                                    \
     {                                                                                    \
         sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0                                                                      \
+            0, 0, 0, 0, 0, 0, 0                                                          \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);

@@ -83,13 +83,24 @@ typedef struct tw_json_writer_options {
     size_t max_bytes;        /* of the document */
     size_t max_string_chars; /* code points of a string value; 0 = no limit */
     unsigned max_depth;      /* containers inside each other, the outermost counts 1 */
+    unsigned mends;          /* what is changed instead of refused: TW_MEND_..., 0 none */
 } tw_json_writer_options;
+
+/** Values a writer may change, each change counted. Keys are never changed. */
+enum {
+    TW_MEND_LONG =
+        1, /* a string of too many characters is cut after the last that fits */
+    TW_MEND_UTF8 =
+        2, /* what is no UTF-8 in a string becomes U+FFFD, one for each sequence */
+    TW_MEND_NAN = 4, /* NaN and infinity become null */
+    TW_MEND_INTS = 8 /* integers beyond 64 bits become strings of their digits */
+};
 
 /* 1,024 characters: event field table; 40 layers: event_properties row
  * (Amplitude HTTP V2 API docs, read 2026-11-23). The event object itself is one layer. */
-#define TW_JSON_WRITER_OPTIONS_INIT                       \
-    {                                                     \
-        sizeof(tw_json_writer_options), 1000000, 1024, 41 \
+#define TW_JSON_WRITER_OPTIONS_INIT                          \
+    {                                                        \
+        sizeof(tw_json_writer_options), 1000000, 1024, 41, 0 \
     }
 
 /* String flags: the caller vouches that the text is UTF-8; that it has no byte above 0x7F. */
@@ -130,6 +141,9 @@ TW_API int tw_json_put_ready_key(tw_json_writer *wr, tw_json_key *key);
 TW_API int tw_json_put_string(tw_json_writer *wr, const char *text, size_t size,
                               int64_t chars, unsigned flags);
 TW_API int tw_json_put_int(tw_json_writer *wr, int64_t value);
+/** An integer beyond 64 bits by its decimal digits, "-" before them where it is negative:
+ * refused, or with TW_MEND_INTS put as a string. */
+TW_API int tw_json_put_big_int(tw_json_writer *wr, const char *digits, size_t size);
 /** The shortest text that reads back as the same double, always recognisable as a real: "5.0",
  * "0.0001", "1e16", "1.5e-5", "-0.0". No exponent while the first digit's power of ten is in
  * [-4, 15]. NaN and infinities are TW_E_VALIDATION. Independent of the locale. */
@@ -148,6 +162,9 @@ TW_API int tw_json_writer_error(const tw_json_writer *wr, tw_error **err);
 /** Makes the writer fail with TW_E_VALIDATION at the current path for a reason the binding
  * found ("datetime is not a JSON type"). Returns TW_E_VALIDATION. */
 TW_API int tw_json_writer_refuse(tw_json_writer *wr, const char *rule);
+
+/** The mends the writer was made with, for a binding that finds what it cannot even give. */
+TW_API unsigned tw_json_writer_mends(const tw_json_writer *wr);
 
 TW_END_DECLS
 

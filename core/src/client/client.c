@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <tidewheel/job.h>
+#include <tidewheel/json.h>
 #include <tidewheel/version.h>
 
 #include "base/alloc.h"
@@ -202,6 +203,25 @@ static void spool_settings(tw_ingest_settings *settings, const tw_config *cfg)
     project_name(settings->project, sizeof settings->project, cfg);
 }
 
+static unsigned mends(const tw_config *cfg)
+{
+    static const struct {
+        tw_option_id option;
+        unsigned mend;
+    } rows[] = {{TW_OPT_ON_LONG_STRING, TW_MEND_LONG},
+                {TW_OPT_ON_INVALID_UTF8, TW_MEND_UTF8},
+                {TW_OPT_ON_NAN, TW_MEND_NAN},
+                {TW_OPT_BIG_INTS, TW_MEND_INTS}};
+    unsigned all = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strcmp(tw__config_text(cfg, rows[i].option), "error") != 0)
+            all |= rows[i].mend;
+    }
+    return all;
+}
+
 static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
 {
     const char *endpoint = tw__config_text(cfg, TW_OPT_INGEST_ENDPOINT);
@@ -225,6 +245,7 @@ static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
                          : endpoint[0] == 'a' ? TW_BATCH_BACKLOG
                                               : TW_BATCH_NEVER;
     settings.gzip = tw__config_number(cfg, TW_OPT_GZIP) != 0;
+    settings.mends = mends(cfg);
     settings.min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
     settings.backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
     settings.backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);

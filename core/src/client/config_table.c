@@ -126,6 +126,20 @@ static const tw_option table[TW_OPT_COUNT] = {
         {"min_id_length", TW_OPTION_INT, NUMBER(1, 1024, "5"),
          "Fewest characters of user_id and device_id; another value than "
          "5 is sent along with the events."},
+    [TW_OPT_ON_LONG_STRING] =
+        {"on_long_string", TW_OPTION_CHOICE, CHOICE("error|truncate", "error"),
+         "A text of more than 1,024 characters in an event: refused, or cut after the "
+         "last that fits (stats().truncated). Ids are refused in any case."},
+    [TW_OPT_ON_INVALID_UTF8] =
+        {"on_invalid_utf8", TW_OPTION_CHOICE, CHOICE("error|replace", "error"),
+         "A text that is not UTF-8 or holds a lone surrogate: refused, or each broken "
+         "sequence becomes U+FFFD (stats().replaced). Keys and ids are refused in any "
+         "case."},
+    [TW_OPT_ON_NAN] = {"on_nan", TW_OPTION_CHOICE, CHOICE("error|null", "error"),
+                       "NaN and infinity: refused, or null (stats().nulled)."},
+    [TW_OPT_BIG_INTS] = {"big_ints", TW_OPTION_CHOICE, CHOICE("error|string", "error"),
+                         "An integer beyond 64 bits: refused, or the text of its digits "
+                         "(stats().stringified)."},
     [TW_OPT_BACKOFF_FIRST] =
         {"backoff_first", TW_OPTION_SECONDS, NUMBER(0.001, 3600, "1"),
          "Upper bound of the first wait before events are sent again; it "

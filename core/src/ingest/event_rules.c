@@ -346,6 +346,8 @@ static const char *first_value(tw_event_rules *rules, const tw_json_put *put)
             rules->null_time = put->at;
         return NULL;
     }
+    if (put->mended && (field->type == TYPE_ID || field->type == TYPE_INSERT_ID))
+        return "is too long or no UTF-8, and an id is not changed";
     switch ((field_type)field->type) {
     case TYPE_TEXT:
         return kind == TW_JSON_STRING ? NULL : "must be a string";

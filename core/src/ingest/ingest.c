@@ -246,6 +246,10 @@ void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
     now.requests = ing->requests;
     now.retries = ing->retries;
     now.paused = (uint64_t)ing->paused;
+    now.truncated = ing->mended.cut;
+    now.replaced = ing->mended.replaced;
+    now.nulled = ing->mended.nulled;
+    now.stringified = ing->mended.stringified;
     now.filtered = ing->filtered;
     now.outcomes_missed = ing->ends_missed;
     now.dup_insert_id = ing->dup_insert_id;

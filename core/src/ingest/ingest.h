@@ -43,6 +43,7 @@ typedef struct tw_ingest_settings {
     int64_t sync_interval_ms; /* where it is not durable */
     unsigned char project[16];
     const tw_spool_sys *spool_sys; /* NULL: the system's */
+    unsigned mends;                /* what is changed instead of refused: TW_MEND_... */
 } tw_ingest_settings;
 
 int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *settings,

@@ -83,6 +83,9 @@ struct tw_ingest {
     unsigned spare_count;
     uint64_t next_seq;
     uint64_t accepted, refused, requests, retries, filtered, dup_insert_id;
+    struct {
+        uint64_t cut, replaced, nulled, stringified;
+    } mended;                  /* values of accepted events that are not what was given */
     tw_recent_ids *recent_ids; /* NULL before a caller gave an insert_id */
     uint64_t finals[TW_FINAL_COUNT];
     uint64_t waiting, waiting_bytes;

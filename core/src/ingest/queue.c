@@ -176,7 +176,7 @@ static __attribute__((noinline)) int begin_locked(tw_event **out, tw_ingest *ing
     pthread_mutex_unlock(&ing->lock);
     if (ev == NULL) {
         rc = tw__event_new(&ev, ing, ing->settings.batch_bytes,
-                           ing->settings.min_id_length, err);
+                           ing->settings.min_id_length, ing->settings.mends, err);
         if (rc != TW_OK) {
             pthread_mutex_lock(&ing->lock);
             ing->open_events--;
@@ -468,9 +468,17 @@ static int event_prepare(tw_event *ev, tw_record_text *text, tw_error **err)
     return TW_OK;
 }
 
-/* @locks needs lock */
-static void note_given(tw_ingest *ing, const tw_event *ev)
+/* What is to be told of an event that was accepted. @locks needs lock */
+static void note_accepted(tw_ingest *ing, const tw_event *ev)
 {
+    const tw_json_mended *mended = tw__json_writer_mended(ev->wr);
+
+    if (mended->any) {
+        ing->mended.cut += mended->cut;
+        ing->mended.replaced += mended->replaced;
+        ing->mended.nulled += mended->nulled;
+        ing->mended.stringified += mended->stringified;
+    }
     if (ev->given.id != 0)
         ing->dup_insert_id += tw__recent_id_note(&ing->recent_ids, ev->given) != 0;
 }
@@ -512,7 +520,7 @@ int tw_event_commit(tw_event *ev, tw_error **err)
     wake |= ing->news || (ing->unposted && rc == TW_OK);
     ing->news = 0;
     if (rc == TW_OK)
-        note_given(ing, ev);
+        note_accepted(ing, ev);
     ing->refused += rc != TW_OK;
     spare = event_return(ing, ev);
     ing->open_events += (size_t)wake;
@@ -574,7 +582,7 @@ int tw_events_commit(size_t *accepted, tw_event **evs, size_t count, int64_t fir
     rc = rc == TW_OK ? flaw : rc;
     ing->refused += rc != TW_OK && rc != TW_AGAIN;
     for (i = 0; i < *accepted; i++)
-        note_given(ing, evs[i]);
+        note_accepted(ing, evs[i]);
     wake |= ing->news || (ing->unposted && *accepted != 0);
     ing->news = 0;
     ing->open_events += (size_t)wake;

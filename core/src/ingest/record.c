@@ -14,7 +14,7 @@
 enum { UUID_SIZE = 36 };
 
 int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
-                  unsigned min_id_length, tw_error **err)
+                  unsigned min_id_length, unsigned mends, tw_error **err)
 {
     tw_json_writer_options options = TW_JSON_WRITER_OPTIONS_INIT;
     tw_event *ev;
@@ -25,6 +25,7 @@ int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
     if (ev == NULL)
         return tw__error_nomem(err);
     options.max_bytes = max_bytes;
+    options.mends = mends;
     rc = tw_json_writer_new(&ev->wr, &options, err);
     if (rc != TW_OK) {
         tw__free(ev);

@@ -34,7 +34,7 @@ typedef struct tw_record_text {
 } tw_record_text;
 
 int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
-                  unsigned min_id_length, tw_error **err);
+                  unsigned min_id_length, unsigned mends, tw_error **err);
 void tw__event_free(tw_event *ev);
 /* Forgets the event, keeps the memory. */
 void tw__event_reset(tw_event *ev);

@@ -36,6 +36,7 @@ int tw_json_writer_new(tw_json_writer **out, const tw_json_writer_options *optio
     wr->max_depth = o.max_depth;
     wr->max_bytes = o.max_bytes;
     wr->max_chars = o.max_string_chars != 0 ? o.max_string_chars : SIZE_MAX;
+    wr->mends = o.mends;
     wr->quick_size = wr->max_chars < o.max_bytes ? wr->max_chars : o.max_bytes;
     tw_json_writer_reset(wr);
     *out = wr;
@@ -56,6 +57,8 @@ void tw_json_writer_reset(tw_json_writer *wr)
     wr->state = VALUE;
     wr->look = NULL;
     wr->code = TW_OK;
+    if (wr->mended.any)
+        memset(&wr->mended, 0, sizeof wr->mended);
     depth_set(wr, 0);
 }
 
@@ -153,6 +156,16 @@ int tw__writer_grow(tw_json_writer *wr, size_t size)
     if (rc != TW_OK && size <= wr->max_bytes)
         rc = tw__buf_reserve(&wr->buf, size + SLACK);
     return rc == TW_OK ? rc : tw__writer_fail_room(wr, rc);
+}
+
+unsigned tw_json_writer_mends(const tw_json_writer *wr)
+{
+    return wr->mends;
+}
+
+const tw_json_mended *tw__json_writer_mended(const tw_json_writer *wr)
+{
+    return &wr->mended;
 }
 
 /* ---- the text -------------------------------------------------------------------------- */

@@ -20,7 +20,14 @@ typedef struct tw_json_put {
     size_t size; /* STRING: bytes of `string` */
     int64_t integer; /* INT */
     double real;     /* REAL */
+    int mended;      /* STRING: it is not what was given; shown even where it is quiet */
 } tw_json_put;
+
+/* How many values were changed since the last reset, by kind of mend. */
+typedef struct tw_json_mended {
+    unsigned cut, replaced, nulled, stringified;
+    unsigned any;
+} tw_json_mended;
 
 /*
  * Rules of a document, asked for every key and every value with at most `depth` containers open
@@ -62,6 +69,9 @@ typedef struct tw_json_watch {
 
 /* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */
 void tw__json_writer_watch(tw_json_writer *wr, tw_json_watch *watch, void *ctx);
+
+/* Borrowed. */
+const tw_json_mended *tw__json_writer_mended(const tw_json_writer *wr);
 
 /* Takes the last '}' of a complete top-level object back: keys may be put again and
  * tw_json_put_object_end is due again. TW_E_INVALID where there is no such object. The

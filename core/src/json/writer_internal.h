@@ -47,6 +47,8 @@ struct tw_json_writer {
     const char *rule;
     size_t limit; /* the number at the rule's end, 0 for none */
     char rule_text[RULE_ROOM];
+    unsigned mends;
+    tw_json_mended mended;
     unsigned char *after; /* by depth: the state after a value in that container */
     size_t starts[];      /* offsets of the open containers; starts[0] is the outermost */
 };
@@ -67,6 +69,22 @@ NEVER_INLINE int tw__writer_grow(tw_json_writer *wr, size_t size);
  * failure. */
 char *tw__writer_text(tw_json_writer *wr, char *out, const char *text, size_t size,
                       unsigned flags);
+
+/* ---- writer_mend.c --------------------------------------------------------------------- */
+
+/* A string to be put, and what was done to it. */
+typedef struct mending {
+    const char *text;
+    size_t size;
+    unsigned flags;
+    unsigned cut, replaced;
+    tw_buf buf; /* the text, where it was copied */
+} mending;
+
+/* TW_OK with what is to be put instead, which may be what was given; TW_E_NOMEM. To be ended. */
+int tw__writer_mend(mending *mend, const tw_json_writer *wr, const char *text,
+                    size_t size, unsigned flags);
+void tw__writer_mend_end(mending *mend);
 
 /* ---- keys made ready ------------------------------------------------------------------- */
 

@@ -269,9 +269,20 @@ static NEVER_INLINE int string_check(tw_json_writer *wr, const char *text, size_
     return tw__writer_grow(wr, size);
 }
 
+/* Takes a string that is not what was given: whoever looks at this value sees that. */
+static int string_mended(tw_json_writer *wr, char *p, const char *text, size_t size)
+{
+    tw_json_put put = {.kind = TW_JSON_STRING, .string = text, .size = size, .mended = 1};
+
+    *p = '"';
+    if ((wr->shown & KIND(STRING)) != 0)
+        return value_show(wr, p + 1, &put);
+    return value_take(wr, p + 1);
+}
+
 /* Any string, whatever it needs. */
-static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t size,
-                                    int64_t chars, unsigned flags)
+static NEVER_INLINE int string_any(tw_json_writer *wr, const char *text, size_t size,
+                                   int64_t chars, unsigned flags, int mended)
 {
     char *p;
     int rc;
@@ -290,7 +301,40 @@ static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t
         return wr->code;
     if ((size_t)(p + 1 - wr->buf.data) > wr->max_bytes)
         return tw__writer_fail_room(wr, TW_E_TOO_LARGE);
-    return string_end(wr, p, text, size, flags == TW_JSON_ALL_ASCII);
+    return mended ? string_mended(wr, p, text, size)
+                  : string_end(wr, p, text, size, flags == TW_JSON_ALL_ASCII);
+}
+
+static COLD int string_mend(tw_json_writer *wr, const char *text, size_t size,
+                            unsigned flags)
+{
+    mending mend;
+    int rc;
+
+    if (wr->state > VALUE)
+        return tw__writer_misplaced(wr);
+    rc = tw__writer_mend(&mend, wr, text, size, flags);
+    if (rc != TW_OK) {
+        tw__writer_mend_end(&mend);
+        return tw__writer_fail_room(wr, rc);
+    }
+    rc = string_any(wr, mend.text, mend.size, -1, mend.flags,
+                    (mend.cut | mend.replaced) != 0);
+    if (rc == TW_OK) {
+        wr->mended.cut += mend.cut;
+        wr->mended.replaced += mend.replaced;
+        wr->mended.any |= mend.cut | mend.replaced;
+    }
+    tw__writer_mend_end(&mend);
+    return rc;
+}
+
+static NEVER_INLINE int string_slow(tw_json_writer *wr, const char *text, size_t size,
+                                    int64_t chars, unsigned flags)
+{
+    if ((wr->mends & (TW_MEND_LONG | TW_MEND_UTF8)) != 0)
+        return string_mend(wr, text, size, flags);
+    return string_any(wr, text, size, chars, flags, 0);
 }
 
 /* Common strings are plain: they are written without a call. All else is left to the slow way,
@@ -337,6 +381,34 @@ int tw_json_put_int(tw_json_writer *wr, int64_t value)
     return value_end(wr, tw__number_int(p, value), TW_JSON_INT, value, 0);
 }
 
+static COLD int real_refuse(tw_json_writer *wr)
+{
+    int rc;
+
+    if ((wr->mends & TW_MEND_NAN) == 0)
+        return tw__writer_fail(wr, TW_E_VALIDATION, "NaN and infinity have no JSON form",
+                               0);
+    rc = tw_json_put_null(wr);
+    wr->mended.nulled += rc == TW_OK;
+    wr->mended.any |= rc == TW_OK;
+    return rc;
+}
+
+int tw_json_put_big_int(tw_json_writer *wr, const char *digits, size_t size)
+{
+    int rc;
+
+    if (wr->state > VALUE)
+        return tw__writer_misplaced(wr);
+    if ((wr->mends & TW_MEND_INTS) == 0)
+        return tw__writer_fail(wr, TW_E_VALIDATION, "the integer was beyond 64 bits", 0);
+    /* Fewer digits would be another number. */
+    rc = string_any(wr, digits, size, (int64_t)size, TW_JSON_ALL_ASCII, 0);
+    wr->mended.stringified += rc == TW_OK;
+    wr->mended.any |= rc == TW_OK;
+    return rc;
+}
+
 int tw_json_put_real(tw_json_writer *wr, double value)
 {
     char *p = value_begin(wr, 0);
@@ -344,8 +416,7 @@ int tw_json_put_real(tw_json_writer *wr, double value)
     if (p == NULL)
         return wr->code;
     if (value - value != 0) /* NaN for infinities and for NaN itself */
-        return tw__writer_fail(wr, TW_E_VALIDATION, "NaN and infinity have no JSON form",
-                               0);
+        return real_refuse(wr);
     return value_end(wr, tw__number_real(p, value), TW_JSON_REAL, 0, value);
 }
 

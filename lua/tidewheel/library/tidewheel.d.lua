@@ -250,6 +250,10 @@ function Client:revenue(revenue) end
 ---@field filtered integer kept back by before_send; outside the sum
 ---@field dup_insert_id integer accepted with an insert_id that another event of the device (or user) had shortly before: the server keeps only the first; close() warns (Lua 5.4)
 ---@field outcomes_missed integer with the option outcomes: ends of events that nobody took in time
+---@field truncated integer texts cut because of on_long_string = "truncate", in accepted events
+---@field replaced integer texts mended because of on_invalid_utf8 = "replace"
+---@field nulled integer NaN and infinities made null because of on_nan = "null"
+---@field stringified integer integers made text because of big_ints = "string"
 ---@field recovered integer accepted by processes that ended, found in the spool so far
 ---@field lost integer could not be read back from the spool, for its files were damaged
 ---@field spool_bytes integer size of the files with events that this client holds
