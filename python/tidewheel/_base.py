@@ -114,8 +114,8 @@ class BaseClient:
     def track_many(self, events: Iterable[Mapping[str, Any]], /) -> int:
         """Check, freeze and queue the events of an iterable, in order.
 
-        They are taken from it one by one and accepted in chunks of up to 64, which costs less than
-        as many calls of track(); for an iterable that waits between its values use track(). When
+        They are taken from it one by one and accepted in chunks of up to 64: with a durable spool
+        a chunk is synced once. For an iterable that waits between its values use track(). When
         something fails, the events before it were accepted and none from it on: give the rest of a
         list again. An iterator may have been advanced by up to 63 events more where the queue
         was full; a bad event ends it at once.

@@ -29,6 +29,8 @@ static void find_id(tw_member *out, const char *text, size_t size)
 {
     const char *at = tw__members_begin(text);
 
+    memset(out, 0, sizeof *out);
+    out->value = text;
     do {
         at = tw__members_next(out, at, text + size);
     } while (at != NULL && !tw__member_is(out, "insert_id"));

@@ -41,6 +41,7 @@ typedef struct tw_event_rules {
     unsigned group_values;
     tw_event_properties user;
     tw_event_properties group;
+    size_t insert_id_at, insert_id_end; /* of the value that the event brings */
     size_t null_insert_id; /* where the text says null, 0 where it does not */
     size_t null_time;
     char text[160]; /* a rule with a value in it */

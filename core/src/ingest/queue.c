@@ -456,15 +456,17 @@ static int event_prepare(tw_event *ev, tw_record_text *text, tw_error **err)
     tw_recent_id none = {0, 0};
     int rc = tw__event_freeze(ev, text, err);
 
-    if (rc == TW_OK)
-        rc = size_check(ev->ing, text, err);
+    if (rc != TW_OK || ev->prepared)
+        return rc;
+    rc = size_check(ev->ing, text, err);
     if (rc != TW_OK)
         return rc;
+    ev->prepared = 1;
     ev->given = none; /* only ids that callers gave can come twice */
     if (tw__event_rules_has_insert_id(&ev->rules))
-        ev->given = tw__recent_id_of(
-            text->head, text->head_size,
-            tw__event_rules_has_device_id(&ev->rules) ? "device_id" : "user_id");
+        ev->given = tw__recent_id_of(text->head, text->head_size, ev->rules.insert_id_at,
+                                     ev->rules.insert_id_end,
+                                     tw__event_rules_has_device_id(&ev->rules));
     return TW_OK;
 }
 

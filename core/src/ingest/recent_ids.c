@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The latest insert_ids that callers gave, to notice one that is given again. */
+#define _GNU_SOURCE
 #include "ingest/recent_ids.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
-#include "ingest/members.h"
 
 /* An id replaces the one before it in its slot: what is found was given, what was given long
  * ago is forgotten. */
@@ -16,28 +16,35 @@ struct tw_recent_ids {
     tw_recent_id slots[SLOTS];
 };
 
-tw_recent_id tw__recent_id_of(const char *text, size_t size, const char *id_field)
-{
-    const char *end = text + size;
-    const char *at = tw__members_begin(text);
-    tw_recent_id found = {1, 0};
-    tw_member member;
-    int left = 2;
+/* ---- what an event is known by ----------------------------------------------------- */
 
-    while (left > 0) {
-        at = tw__members_next(&member, at, end);
-        if (at == NULL)
-            break;
-        if (tw__member_is(&member, "insert_id") || tw__member_is(&member, id_field)) {
-            /* In either order the same. */
-            found.id += tw__hash((unsigned char)*member.key, member.value, member.size);
-            left--;
-        }
-    }
-    if (left > 0)
-        found.id = 0;
-    else
-        found.event = tw__hash(0, text, size);
+/* The first value of a member of that name, up to its closing quote; at the top of the record
+ * unless the properties come before it and have such a member too. Looking for the right one
+ * would cost more than the count is worth. */
+static uint64_t hash_member(const char *text, size_t size, const char *key)
+{
+    size_t key_size = strlen(key);
+    const char *end = text + size;
+    const char *at = memmem(text, size, key, key_size);
+    const char *close;
+
+    if (at == NULL)
+        return 0;
+    at += key_size;
+    close = memchr(at, '"', (size_t)(end - at));
+    return tw__hash(1, at, (size_t)((close != NULL ? close : end) - at));
+}
+
+tw_recent_id tw__recent_id_of(const char *text, size_t size, size_t at, size_t end,
+                              int has_device)
+{
+    tw_recent_id found;
+
+    found.event = tw__hash(0, text, size);
+    found.id = tw__hash(2, text + at, end - at);
+    found.id ^=
+        hash_member(text, size, has_device ? "\"device_id\":\"" : "\"user_id\":\"");
+    found.id |= 1;
     return found;
 }
 

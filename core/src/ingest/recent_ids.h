@@ -14,9 +14,10 @@ typedef struct tw_recent_id {
     uint64_t event; /* of all the caller wrote */
 } tw_recent_id;
 
-/* `text` is a record that holds an insert_id; its closing brace may be missing. `id_field` is
- * "device_id" or "user_id", whichever the server goes by. */
-tw_recent_id tw__recent_id_of(const char *text, size_t size, const char *id_field);
+/* `text` is a record, whose closing brace may be missing; its insert_id stands at [at, end). The
+ * server goes by the device, or by the user where the event has no device. */
+tw_recent_id tw__recent_id_of(const char *text, size_t size, size_t at, size_t end,
+                              int has_device);
 /* Nonzero where the same insert_id was noted before with another event. `*ids` is made at first
  * use; without memory nothing is noticed. */
 int tw__recent_id_note(tw_recent_ids **ids, tw_recent_id id);

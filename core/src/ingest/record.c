@@ -52,6 +52,7 @@ void tw__event_reset(tw_event *ev)
     tw_json_writer_reset(ev->wr);
     tw__event_rules_start(&ev->rules, ev->wr);
     ev->frozen = 0;
+    ev->prepared = 0;
     ev->tail_size = 0;
     ev->give_up_ms = -1;
 }
@@ -100,6 +101,10 @@ static int fill_nulls(tw_event *ev)
             tw__json_writer_splice(ev->wr, places[order], places[order] + 4, value, size);
         if (rc != TW_OK)
             return rc;
+        if (places[order] < rules->insert_id_at) {
+            ev->rules.insert_id_at += size - 4;
+            ev->rules.insert_id_end += size - 4;
+        }
         if (order == 0)
             ev->rules.null_insert_id = 0;
         else

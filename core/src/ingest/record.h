@@ -22,7 +22,8 @@ struct tw_event {
     char tail[96]; /* what is added behind the caller's last member, with the brace */
     size_t tail_size;
     int64_t give_up_ms; /* of waiting for room; -1 before the first TW_AGAIN */
-    tw_recent_id given; /* once frozen */
+    int prepared;       /* everything but queueing is done */
+    tw_recent_id given; /* once prepared */
 };
 
 /* A frozen record in two pieces, which together are one JSON object. */

@@ -170,8 +170,8 @@ local Client = {}
 function Client:track(event) end
 
 ---Accepts the events of a list, or those a function gives one by one until nil, in order. They are
----accepted in chunks of up to 64, which costs less than as many calls of `track`; for a source
----that waits between its events use `track`. When something fails, the events before it were
+---accepted in chunks of up to 64: with a durable spool a chunk is synced once. For a source that
+---waits between its events use `track`. When something fails, the events before it were
 ---accepted and none from it on; `err.index` is its number, from 0. A function may have been called
 ---for up to 63 events more where the queue was full; a bad event ends it at once. What the
 ---function, or a hook, raises comes out, after the events before it were accepted.
