@@ -215,6 +215,41 @@ static void test_unsafe_folders_are_refused(void **state)
     sim_free(disk);
 }
 
+static void test_a_file_made_ahead_becomes_the_next_segment(void **state)
+{
+    world *w = *state;
+    ledger *led = &w->led;
+    int durable;
+
+    for (durable = 0; durable < 2; durable++) {
+        w->settings.durable = durable;
+        memset(led, 0, sizeof *led);
+        assert_int_equal(tw__spool_open(&led->sp, &w->settings, NULL), TW_OK);
+        tw__spool_prepare(led->sp); /* nothing was written yet: not due */
+        assert_int_equal(folder_count(w->path, ".tmp"), 0);
+        while (folder_count(w->path, ".tmp") == 0) {
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+            tw__spool_prepare(led->sp);
+        }
+        assert_int_equal(folder_count(w->path, ".seg"), 1);
+        while (folder_count(w->path, ".tmp") == 1)
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+        assert_int_equal(folder_count(w->path, ".seg"), 2);
+        while (folder_count(w->path, ".tmp") == 0) {
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+            tw__spool_prepare(led->sp);
+        }
+        tw__spool_free(led->sp);
+        assert_int_equal(folder_count(w->path, ".tmp"), 0);
+        assert_int_equal(tw__spool_open(&led->sp, &w->settings, NULL), TW_OK);
+        assert_int_equal(ledger_read(led, led->sp, 0, NULL), led->count);
+        assert_int_equal(ledger_broken(led, 1, 1), 0);
+        ledger_ack(led, 0, led->count);
+        tw__spool_free(led->sp);
+        led->sp = NULL;
+    }
+}
+
 static void test_limits(void **state)
 {
     world *w = *state;
@@ -650,6 +685,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unsafe_folders_are_refused, world_begin,
                                         world_end),
         cmocka_unit_test_setup_teardown(test_limits, world_begin, world_end),
+        cmocka_unit_test_setup_teardown(test_a_file_made_ahead_becomes_the_next_segment,
+                                        world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_limit_of_file_sizes, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_killed_writers_lose_nothing, world_begin,
                                         world_end),

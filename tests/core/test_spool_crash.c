@@ -23,7 +23,7 @@ static tw_spool *open_on(sim_disk *disk, const tw_spool_sys *sys, int durable)
     return sp;
 }
 
-/* Everything the spool does: rotation, notes, removal out of order, adoption, closing. */
+/* Everything the spool does: rotation, files made ahead, notes, removal out of order, adoption, closing. */
 static void scenario(ledger *led, const tw_spool_sys *sys, int durable)
 {
     size_t i;
@@ -31,8 +31,11 @@ static void scenario(ledger *led, const tw_spool_sys *sys, int durable)
     led->sp = open_on(led->disk, sys, durable);
     if (led->sp == NULL)
         return;
-    for (i = 0; i < 24; i++)
+    for (i = 0; i < 24; i++) {
         (void)ledger_append(led, 1);
+        if (i % 5 == 0)
+            tw__spool_prepare(led->sp); /* some segments are made ahead, some are not */
+    }
     ledger_sent(led, 0, 8, 1111);
     ledger_ack(led, 12, 9);
     ledger_ack(led, 0, 4);

@@ -82,6 +82,7 @@ int tw__spool_open(tw_spool **out, const tw_spool_settings *settings, tw_error *
     if (sp == NULL)
         return tw__error_nomem(err);
     sp->dir = -1;
+    sp->spare_fd = -1;
     sp->pid = tw__pid();
     sp->next_seq = 1;
     sp->reading = 1;
@@ -119,6 +120,7 @@ void tw__spool_free(tw_spool *sp)
         pthread_mutex_lock(&sp->files);
         if (sp->current != NULL)
             tw__segment_seal(sp, tw__segment_detach(sp));
+        tw__segment_spare_drop(sp);
         for (i = 0; i < sp->lane_count; i++)
             tw__lane_finish(sp, sp->lanes[i]);
         pthread_mutex_unlock(&sp->files);
@@ -126,6 +128,7 @@ void tw__spool_free(tw_spool *sp)
     /* In a forked child the descriptors are closed and nothing else: the locks are the
      * parent's, who keeps them. */
     tw__reader_drop(sp);
+    tw__spool_close(sp, &sp->spare_fd);
     tw__free(sp->own_page);
     for (i = 0; i < sp->lane_count; i++)
         tw__lane_free(sp, sp->lanes[i]);

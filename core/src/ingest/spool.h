@@ -144,6 +144,9 @@ int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err);
 /* These records are in their final state. Handed to the kernel; a sync makes it durable. An
  * error leaves it in memory only: after a crash they would be given out again. @thread any */
 int tw__spool_ack(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err);
+/* Makes the file of the next segment ahead, where it may be needed soon: then no append has to
+ * wait for that. A failure does no harm. @thread one at a time */
+void tw__spool_prepare(tw_spool *sp);
 /* Makes everything before durable: in fast mode this bounds what a power cut can take.
  * @thread any */
 int tw__spool_sync(tw_spool *sp, tw_error **err);

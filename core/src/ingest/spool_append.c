@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Appending: many threads stage, one of them writes and syncs for all. */
 #include <errno.h>
+#include <sched.h>
 
 #include <tidewheel/common.h>
 
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "ingest/spool_internal.h"
+
+enum { GATHER_MOST = 16, GATHER_IDLE = 2 };
 
 /* ---- the token. @locks needs lock ------------------------------------------------------ */
 
@@ -35,7 +38,29 @@ static tw_spool_group *waiters_take(tw_spool *sp)
 
     sp->waiters = NULL;
     sp->waiters_end = &sp->waiters;
+    sp->waiting = 0;
     return list;
+}
+
+/* A sync costs as much for one as for all. Those whom the last one was for are just waking up and
+ * will bring their next records: for these it pays to step aside for a moment. @locks needs lock
+ * and busy */
+static void waiters_gather(tw_spool *sp)
+{
+    unsigned hoped = sp->waiting + sp->last_group;
+    unsigned before;
+    int idle = 0;
+    int i;
+
+    if (sp->last_group < 2)
+        return;
+    for (i = 0; i < GATHER_MOST && idle < GATHER_IDLE && sp->waiting < hoped; i++) {
+        before = sp->waiting;
+        pthread_mutex_unlock(&sp->lock);
+        sched_yield();
+        pthread_mutex_lock(&sp->lock);
+        idle = sp->waiting == before ? idle + 1 : 0;
+    }
 }
 
 /* ---- writing --------------------------------------------------------------------------- */
@@ -63,15 +88,23 @@ static void take_back(tw_spool *sp, tw_segment *seg, int distrust)
  * @locks needs lock; takes the token */
 static void lead(tw_spool *sp)
 {
-    tw_spool_group *waiters = waiters_take(sp);
-    uint64_t first = sp->staged_first;
-    uint64_t past = sp->next_seq;
-    tw_segment *seg = sp->target;
-    tw_buf swap = sp->writing;
+    tw_spool_group *waiters;
+    tw_segment *seg;
+    uint64_t first;
+    uint64_t past;
+    tw_buf swap;
     int distrust = 0;
     int rc;
 
     sp->busy = 1;
+    if (sp->durable)
+        waiters_gather(sp);
+    sp->last_group = sp->waiting;
+    waiters = waiters_take(sp);
+    first = sp->staged_first;
+    past = sp->next_seq;
+    seg = sp->target;
+    swap = sp->writing;
     sp->writing = sp->staged;
     sp->staged = swap;
     tw__buf_reset(&sp->staged);
@@ -214,6 +247,7 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
     if (rc == 0) {
         *sp->waiters_end = &self.group;
         sp->waiters_end = &self.group.next;
+        sp->waiting++;
         while (!self.done) {
             if (sp->busy)
                 pthread_cond_wait(&sp->idle, &sp->lock);

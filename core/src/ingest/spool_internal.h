@@ -129,6 +129,8 @@ struct tw_spool {
     tw_buf staged, writing; /* frames; `writing` is the token holder's */
     uint64_t staged_first;
     tw_spool_group *waiters, **waiters_end;
+    unsigned waiting;    /* how many these are */
+    unsigned last_group; /* how many the latest sync was for */
     tw_spool_stats stats;
     /* ---- under `files`; segments of the own lane are added under both ---- */
     pthread_mutex_t files;
@@ -146,6 +148,7 @@ struct tw_spool {
     int page_revived;     /* its records had been set aside */
     int any_revived;      /* some segment may have revived records */
     int dir_unsynced;     /* a file was made since the last sync of the folder */
+    int spare_fd;         /* of a file that can become the next segment, or -1 */
     uint64_t own_segment; /* first number of the own one that reread is in; 0: none */
     uint64_t own_at;      /* place in it behind what was read */
     /* ---- of the thread that calls reread ---- */
@@ -199,6 +202,8 @@ tw_segment *tw__segment_find(tw_lane *lane, uint64_t seq);
 void tw__segment_free(tw_spool *sp, tw_segment *seg);
 /* Starts the own lane's next file of records. @locks needs busy, not lock */
 int tw__segment_create(tw_spool *sp);
+/* Unlinks the file made ahead. @locks needs files */
+void tw__segment_spare_drop(tw_spool *sp);
 /* Nothing is staged for the current segment from now on. @locks needs lock and busy */
 tw_segment *tw__segment_detach(tw_spool *sp);
 /* The detached file takes no more. @locks needs busy and files */

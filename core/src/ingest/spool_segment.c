@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/process.h"
 #include "ingest/spool_internal.h"
 
 /* Sealed segments that wait for a sync keep their descriptor. */
@@ -101,7 +102,7 @@ static void segment_remove(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     tw__segment_free(sp, seg);
 }
 
-/* ---- making ---------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------- */
 
 /* The name belongs to this lane, whose lock we hold: what lies there is left of a failure. */
 static int make_file(tw_spool *sp, const char *name)
@@ -117,18 +118,114 @@ static int make_file(tw_spool *sp, const char *name)
 static int segment_write_head(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     unsigned char head[TW_SPOOL_HEADER];
-    int rc;
 
-    /* Only for speed: without it each write finds its own room, or reports that there is
-     * none. */
-    if (tw__spool_allocate(sp, seg->fd, sp->segment_bytes) < 0) {
-        rc = tw__spool_truncate(sp, seg->fd, 0);
-        if (rc < 0)
-            return rc;
-    }
     tw__segment_header(head, sp, lane, seg->first, tw__wall_ms());
     return tw__spool_write_all(sp, seg->fd, head, sizeof head, 0);
 }
+
+/* Only for speed: without it each write finds its own room, or reports that there is none. */
+static int file_allocate(tw_spool *sp, int fd)
+{
+    return tw__spool_allocate(sp, fd, sp->segment_bytes) < 0
+               ? tw__spool_truncate(sp, fd, 0)
+               : 0;
+}
+
+/* ---- ahead of time --------------------------------------------------------------------- */
+
+static void spare_name(char name[TW_SPOOL_NAME], const tw_spool *sp)
+{
+    tw__spool_name(name, sp, sp->own->id, TW_SPOOL_SEQ_MASK, TW_FILE_SPARE);
+}
+
+/* A sync of blocks that were written before costs less than one of blocks that were only
+ * allocated, whose first use the file system has to note. */
+static int zeros_write(tw_spool *sp, int fd)
+{
+    static const char zeros[65536];
+    uint64_t at;
+    int rc = 0;
+
+    for (at = 0; rc == 0 && at < sp->segment_bytes; at += sizeof zeros) {
+        uint64_t left = sp->segment_bytes - at;
+
+        rc = tw__spool_write_all(sp, fd, zeros,
+                                 left < sizeof zeros ? (size_t)left : sizeof zeros, at);
+    }
+    return rc == 0 ? tw__spool_data_sync(sp, fd) : rc;
+}
+
+/* Whether the current segment is a quarter full, and nothing is ready to follow it. */
+static int spare_due(tw_spool *sp)
+{
+    int due;
+
+    pthread_mutex_lock(&sp->files);
+    pthread_mutex_lock(&sp->lock);
+    due = sp->spare_fd < 0 && sp->current != NULL && sp->planned > sp->segment_bytes / 4;
+    pthread_mutex_unlock(&sp->lock);
+    pthread_mutex_unlock(&sp->files);
+    return due;
+}
+
+void tw__spool_prepare(tw_spool *sp)
+{
+    char name[TW_SPOOL_NAME];
+    int fd;
+    int rc;
+
+    if (sp->pid != tw__pid() || !spare_due(sp))
+        return;
+    spare_name(name, sp);
+    fd = make_file(sp, name);
+    if (fd < 0)
+        return;
+    rc = file_allocate(sp, fd);
+    if (rc == 0 && sp->durable)
+        rc = zeros_write(sp, fd);
+    pthread_mutex_lock(&sp->files);
+    sp->spare_fd = fd;
+    if (rc < 0)
+        tw__segment_spare_drop(sp);
+    pthread_mutex_unlock(&sp->files);
+}
+
+void tw__segment_spare_drop(tw_spool *sp)
+{
+    char name[TW_SPOOL_NAME];
+
+    if (sp->spare_fd < 0)
+        return;
+    spare_name(name, sp);
+    (void)tw__spool_unlink(sp, name);
+    tw__spool_close(sp, &sp->spare_fd);
+}
+
+/* The file made ahead under the segment's name, or a new one. */
+static int segment_open(tw_spool *sp, const char *name)
+{
+    char spare[TW_SPOOL_NAME];
+    int fd = sp->spare_fd;
+    int rc;
+
+    if (fd >= 0) {
+        spare_name(spare, sp);
+        if (tw__spool_rename(sp, spare, name) == 0) {
+            sp->spare_fd = -1;
+            return fd;
+        }
+        tw__segment_spare_drop(sp);
+    }
+    fd = make_file(sp, name);
+    if (fd < 0)
+        return fd;
+    rc = file_allocate(sp, fd);
+    if (rc < 0)
+        tw__spool_close(sp, &fd);
+    return rc < 0 ? rc : fd;
+}
+
+/* ---- making ---------------------------------------------------------------------------- */
 
 static int segment_make_files(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
@@ -138,9 +235,11 @@ static int segment_make_files(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 
     tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);
     tw__spool_name(notes, sp, lane->id, seg->first, TW_FILE_NOTES);
-    rc = seg->fd = make_file(sp, name);
-    if (rc < 0)
+    rc = seg->fd = segment_open(sp, name);
+    if (rc < 0) {
+        (void)tw__spool_unlink(sp, name);
         return rc; /* close takes negative numbers */
+    }
     rc = segment_write_head(sp, lane, seg);
     if (rc == 0) {
         rc = seg->notes_fd = make_file(sp, notes);

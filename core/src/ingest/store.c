@@ -12,7 +12,8 @@ enum {
     ADOPT_MS = 30000, /* between two looks for dead processes */
     REREAD_MS = 1000, /* after a failure */
     IDS_MOST = TW_BATCH_EVENTS_MAX,
-    DROP_ONCE = 16
+    DROP_ONCE = 16,
+    PREPARE_EVENTS = 1024
 };
 
 /* A quarter of the limit at most: only whole segments are removed to make room. */
@@ -141,6 +142,7 @@ static void take(tw_ingest *ing, const tw_spool_text *text, uint64_t id, int64_t
     ing->waiting++;
     ing->waiting_bytes += size;
     ing->next_seq = id + 1;
+    ing->news |= id % PREPARE_EVENTS == 0; /* the next file may be due */
     /* Behind one that is on the disk only, all are, until it has been read back. */
     if (ing->spilled == 0 && in_window(ing, size) &&
         tw__ingest_take(ing, &record, id, now, &ing->news) == TW_OK)
@@ -581,6 +583,7 @@ void tw__store_tick(tw_ingest *ing, int64_t now)
         pthread_mutex_unlock(&ing->lock);
         ing->sync_due_ms = tw__ms_add(now, ing->settings.sync_interval_ms);
     }
+    tw__spool_prepare(sp);
     if (now >= ing->adopt_due_ms) {
         ing->adopt_due_ms = tw__ms_add(now, ADOPT_MS);
         (void)tw__spool_adopt(sp, NULL);
