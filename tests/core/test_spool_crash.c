@@ -23,7 +23,8 @@ static tw_spool *open_on(sim_disk *disk, const tw_spool_sys *sys, int durable)
     return sp;
 }
 
-/* Everything the spool does: rotation, files made ahead, notes, removal out of order, adoption, closing. */
+/* Everything the spool does: rotation, files made ahead, notes, removal out of order, adoption,
+ * closing. */
 static void scenario(ledger *led, const tw_spool_sys *sys, int durable)
 {
     size_t i;
