@@ -401,9 +401,9 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
     }
     if (batch == NULL)
         return;
+    pthread_mutex_lock(&ing->lock);
     if (rc < 0)
         ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_MS);
-    pthread_mutex_lock(&ing->lock);
     if (rc == TW_DONE && from < past) {
         lose(ing, from, past);
         from = past;
@@ -461,9 +461,9 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
         pthread_mutex_unlock(&ing->lock);
         ing->foreigner.text = NULL;
     }
+    pthread_mutex_lock(&ing->lock);
     if (rc < 0)
         ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_MS);
-    pthread_mutex_lock(&ing->lock);
     ing->backlog_left |= rc != TW_DONE;
     batch_end(ing, &ing->backlog, batch);
     pthread_mutex_unlock(&ing->lock);
