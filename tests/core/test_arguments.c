@@ -160,6 +160,8 @@ static const struct {
     {"users.search", "[]", NULL, "were not an object"},
     {"users.activity", "{\"amplitude_id\":\"u-1\"}", "amplitude_id",
      "not a whole number"},
+    {"users.activity", "{\"amplitude_id\":\"12abc\"}", "amplitude_id",
+     "not a whole number"},
     {"users.activity", "{\"amplitude_id\":-1}", "amplitude_id", "has to be 0 or more"},
     {"users.activity", "{\"amplitude_id\":1,\"limit\":1001}", "limit",
      "limit was 1001: it has to be 1 to 1000"},
@@ -367,6 +369,8 @@ static void the_activity_is_read_in_all_its_shapes(void **state)
         {"{\"userData\":{\"revenue\":0,\"purchases\":\"\",\"last_location\":null,"
          "\"canonical_amplitude_id\":902117334456},\"events\":[]}",
          "\"purchases\":0,\"revenue\":0,", "\"amplitude_id\":902117334456,"},
+        {"{\"userData\":{\"revenue\":\"1.5)2\",\"purchases\":\"7 \"},\"events\":[]}",
+         "\"revenue\":\"1.5)2\"", "\"purchases\":7 ,"},
         {"{\"userData\":{\"num_events\":7,\"device_ids\":[\"d\"],\"usage_time\":\"12h\"},"
          "\"metadata\":{\"cached\":false}}",
          "\"usage_time\":\"12h\"", "\"events\":[]}"},

@@ -174,6 +174,25 @@ def test_downloads_and_uploads(quick: tidewheel.Client, emulator: tidewheel.Emul
     assert_flat(work, 20)
 
 
+def ask_and_refuse(client: tidewheel.Client) -> None:
+    client.users.search("user-1")
+    list(client.users.activity(12345))
+    client.users.activity(12345)
+    client.taxonomy.categories.create("Shop", exist_ok=True)
+    client.taxonomy.plan(client.taxonomy.pull() | {"events": {"a": {"tags": ["x"]}}})
+    for bad in ({"limit": 0}, {"limit": 1 << 70}, {"limt": 1}, {"offset": print}):
+        with contextlib.suppress(tidewheel.ValidationError, TypeError):
+            client.call("users.activity", amplitude_id=1, **bad)
+    with contextlib.suppress(tidewheel.ValidationError):
+        client.taxonomy.plan({"events": {"a": {"tags": ["a,b"]}}})
+    with contextlib.suppress(tidewheel.ApiError):
+        client.profile.get(user_id="stranger")
+
+
+def test_calls_with_arguments(quick: tidewheel.Client) -> None:
+    assert_flat(lambda: ask_and_refuse(quick), 20)
+
+
 def test_event_loops(quick: tidewheel.Client, emulator: tidewheel.Emulator) -> None:
     cohort_id = known_cohort(quick, emulator)
 
@@ -244,7 +263,7 @@ def call_and_leave(client: tidewheel.Client) -> None:
         list(client.cohorts.download("none"))
 
 
-@pytest.mark.parametrize("work", [refuse_and_encode, call_and_leave])
+@pytest.mark.parametrize("work", [refuse_and_encode, call_and_leave, ask_and_refuse])
 def test_the_core_gives_its_memory_back(
     quick: tidewheel.Client, work: Callable[[tidewheel.Client], None]
 ) -> None:

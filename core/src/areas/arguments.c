@@ -135,6 +135,9 @@ static int given_collect(tw_given *given, const char *json, size_t size, tw_erro
         }
     }
     tw__parts_end(&parts);
+    if (rc == TW_E_PROTOCOL)
+        return tw__error(err, TW_E_VALIDATION, "the arguments of %s were not JSON",
+                         tw__endpoint(op->endpoint)->name);
     if (rc == TW_E_NOMEM)
         return tw__error_nomem(err);
     return rc == TW_DONE ? TW_OK : rc;

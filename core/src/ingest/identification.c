@@ -5,6 +5,7 @@
 
 #include "areas/arguments.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "ingest/event_rules.h"
 #include "json/parts.h"
 
@@ -351,7 +352,8 @@ static int options_value(tw_buf *out, const char *field, const char *json, size_
 /* The answer is a word, not JSON. */
 static int text_form(tw_buf *out, const char *body, size_t size, tw_error **err)
 {
-    int rc = tw__json_quote(out, body, size);
+    int rc = tw__utf8_check(body, size) == size ? tw__json_quote(out, body, size)
+                                                : TW_E_PROTOCOL;
 
     return rc == TW_OK ? TW_OK : tw__error(err, TW_E_PROTOCOL, "the answer was no text");
 }

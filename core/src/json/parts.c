@@ -96,6 +96,14 @@ tw_json_kind tw__json_kind(const char *json, size_t size)
     }
 }
 
+/* Nothing may come behind a number: its text may be anybody's. */
+static int number_ends(tw_json_reader *rd)
+{
+    tw_json_token token;
+
+    return tw_json_reader_next(rd, &token) == TW_OK && token.kind == TW_JSON_EOF;
+}
+
 /* The one token of a scalar, to be read before the reader is freed. */
 static int scalar_read(tw_json_reader **rd, tw_json_token *token, const char *json,
                        size_t size)
@@ -130,6 +138,8 @@ static int number_read(tw_json_token *token, const char *json, size_t size)
     if (tw__json_kind(json, size) != TW_JSON_REAL)
         return TW_DONE;
     rc = scalar_read(&rd, token, json, size);
+    if (rc == TW_OK && !number_ends(rd))
+        rc = TW_E_PROTOCOL;
     tw_json_reader_free(rd);
     return rc;
 }
