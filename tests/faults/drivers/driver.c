@@ -168,7 +168,8 @@ static int flush(tw_client *cl)
 {
     const tw_reply *rsp;
     tw_job *job;
-    int rc = tw_flush_start(&job, cl, NULL, NULL);
+    int rc = number_of("drain") ? tw_drain_start(&job, cl, NULL, NULL)
+                                : tw_flush_start(&job, cl, NULL, NULL);
 
     if (rc != TW_OK)
         return rc;
@@ -210,9 +211,10 @@ static void print_stats(tw_client *cl)
     printf(",\"stats\":{\"accepted\":%" PRIu64 ",\"stored\":%" PRIu64
            ",\"rejected\":%" PRIu64 ",\"uncertain\":%" PRIu64 ",\"expired\":%" PRIu64
            ",\"dropped\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"requests\":%" PRIu64
-           ",\"retries\":%" PRIu64 ",\"paused\":%" PRIu64,
+           ",\"retries\":%" PRIu64 ",\"paused\":%" PRIu64 ",\"recovered\":%" PRIu64
+           ",\"lost\":%" PRIu64,
            s.accepted, s.stored, s.rejected, s.uncertain, s.expired, s.dropped, s.waiting,
-           s.requests, s.retries, s.paused);
+           s.requests, s.retries, s.paused, s.recovered, s.lost);
     printf("}");
 }
 

@@ -33,7 +33,7 @@ for n = first, first + tonumber(case.events) - 1 do
   notes:write((accepted and "ok " or "no ") .. id .. "\n")
 end
 
-local report, err = client:flush(tonumber(case.flush))
+local report, err = client[case.drain == "1" and "drain" or "flush"](client, tonumber(case.flush))
 local flushed = report and "ok" or err.code
 report, err = client:close(tonumber(case.close))
 local closed = report and "ok" or err.code

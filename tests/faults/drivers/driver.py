@@ -42,8 +42,9 @@ def main() -> None:
         else:
             os.write(notes, f"ok {event_id}\n".encode())
     flushed = closed = "ok"
+    end = client.drain if case.get("drain") == "1" else client.flush
     try:
-        if client.flush(float(case["flush"])).waiting:
+        if end(float(case["flush"])).waiting:
             flushed = "timeout"
     except tidewheel.TidewheelError as error:
         flushed = error.code
