@@ -4,12 +4,21 @@
 
 #include <string.h>
 
+#include "json/scan.h"
+
 /* `at` stands behind the opening quote; so does the result behind the closing one. */
 static const char *skip_string(const char *at, const char *end)
 {
-    for (; at < end && *at != '"'; at++)
-        at += *at == '\\';
-    return at < end ? at + 1 : end;
+    unsigned high = 0;
+
+    for (;;) {
+        at = tw__scan_string(at, end, &high);
+        if (at >= end)
+            return end;
+        if (*at == '"')
+            return at + 1;
+        at += 2; /* a backslash and what it escapes */
+    }
 }
 
 static const char *skip_value(const char *at, const char *end)
