@@ -25,6 +25,7 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
+ROUNDS = 3
 
 
 def peak_kib() -> int:
@@ -57,14 +58,16 @@ def version_of(module: str) -> str:
 
 
 @contextlib.contextmanager
-def sink(archive: Path | None = None) -> Iterator[str]:
+def sink(archive: Path | None = None, *, delay_ms: int = 0, port: int = 0) -> Iterator[str]:
     """The C server of sink.c in a process of its own; yields its URL."""
     OUT.mkdir(parents=True, exist_ok=True)
     binary = OUT / "sink"
     source = ROOT / "bench" / "sink.c"
     if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", binary, source], check=True)
-    command = [str(binary)] + ([str(archive)] if archive else [])
+        compiler = os.environ.get("CC", "cc").split()
+        subprocess.run([*compiler, "-O2", "-o", binary, source, "-lz"], check=True)
+    command = [str(binary), "--delay-ms", str(delay_ms), "--port", str(port)]
+    command += [str(archive)] if archive else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -78,26 +81,21 @@ def sink_stats(url: str) -> dict[str, int]:
         return json.load(answer)
 
 
-def run(
-    name: str,
-    contenders: dict[str, Callable[..., dict[str, Any]]],
-    *,
-    baseline: str,
-    arguments: dict[str, Any] | None = None,
-    rounds: int = 3,
-    per: float = 1.0,
-    unit: str = "event",
-    checks: Callable[[str, dict[str, Any]], None] | None = None,
-) -> dict[str, Any]:
-    """Runs the contenders or, in a child process, the one that is asked for.
-
-    `per` is the number of units one run handles; `baseline` the contender the ratios refer to.
-    """
+def child(contenders: dict[str, Callable[..., dict[str, Any]]]) -> None:
+    """In a child process: runs the contender that is asked for, and ends."""
     if os.environ.get("TIDEWHEEL_CONTENDER"):
         chosen = contenders[os.environ["TIDEWHEEL_CONTENDER"]]
         print(json.dumps(chosen(**json.loads(os.environ["TIDEWHEEL_ARGUMENTS"]))))
         sys.exit(0)
 
+
+def collect(
+    contenders: dict[str, Callable[..., dict[str, Any]]],
+    arguments: dict[str, Any] | None = None,
+    rounds: int = ROUNDS,
+    checks: Callable[[str, dict[str, Any]], None] | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """What each contender measured, by round."""
     runs: dict[str, list[dict[str, Any]]] = {key: [] for key in contenders}
     for _ in range(rounds):
         for key in contenders:
@@ -112,7 +110,39 @@ def run(
             if checks:
                 checks(key, figures)
             runs[key].append(figures)
+    return runs
+
+
+def run(
+    name: str,
+    contenders: dict[str, Callable[..., dict[str, Any]]],
+    *,
+    baseline: str,
+    arguments: dict[str, Any] | None = None,
+    rounds: int = ROUNDS,
+    per: float = 1.0,
+    unit: str = "event",
+    checks: Callable[[str, dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Runs the contenders or, in a child process, the one that is asked for.
+
+    `per` is the number of units one run handles; `baseline` the contender the ratios refer to.
+    """
+    child(contenders)
+    runs = collect(contenders, arguments, rounds, checks)
     return report(name, runs, baseline=baseline, per=per, unit=unit)
+
+
+def middle(figures: list[dict[str, Any]], field: str) -> float:
+    return statistics.median(f[field] for f in figures)
+
+
+def write(name: str, result: dict[str, Any]) -> None:
+    """Puts a result into build/bench, with the machine it is from."""
+    machine = {"python": platform.python_version(), "cores": os.cpu_count()}
+    OUT.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"benchmark": name, "machine": machine, **result}, indent=1)
+    (OUT / f"{name}.json").write_text(text + "\n")
 
 
 def report(
@@ -121,20 +151,20 @@ def report(
     """Prints medians with ratios and writes build/bench/<name>.json."""
     table = {}
     for key, figures in runs.items():
-        middle = {
-            field: statistics.median(f[field] for f in figures)
+        medians = {
+            field: middle(figures, field)
             for field in ("cpu_s", "wall_s", "rss_mib")
             if field in figures[0]
         }
         # The ratio of the medians, and how far single rounds strayed from it.
         each = [b["cpu_s"] / f["cpu_s"] for f, b in zip(figures, runs[baseline], strict=True)]
-        table[key] = middle | {
-            "cpu_us_per_unit": middle["cpu_s"] / per * 1e6,
-            "units_per_cpu_s": per / middle["cpu_s"],
+        table[key] = medians | {
+            "cpu_us_per_unit": medians["cpu_s"] / per * 1e6,
+            "units_per_cpu_s": per / medians["cpu_s"],
             "ratio": statistics.median(each),
             "ratio_low": min(each),
             "ratio_high": max(each),
-            **{k: v for k, v in figures[0].items() if k not in middle},
+            **{k: v for k, v in figures[0].items() if k not in medians},
         }
     print(f"\n{name}: {per:,.0f} {unit}s, medians of {len(runs[baseline])} rounds")
     print(f"{'':36} {'CPU us/' + unit:>14} {unit + 's/CPU s':>16} {'RSS MiB':>8}  x {baseline}")
@@ -144,14 +174,6 @@ def report(
             f" {row.get('rss_mib', 0):8.1f}  {row['ratio']:.2f}"
             f" ({row['ratio_low']:.2f}-{row['ratio_high']:.2f})"
         )
-    result = {
-        "benchmark": name,
-        "machine": {"python": platform.python_version(), "cores": os.cpu_count()},
-        "per": per,
-        "unit": unit,
-        "baseline": baseline,
-        "results": table,
-    }
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    result = {"per": per, "unit": unit, "baseline": baseline, "results": table}
+    write(name, result)
     return result

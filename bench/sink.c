@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The server that benchmarks send to: as little work as HTTP allows, so that what is measured
  * is the sender. Answers ingestion posts with the documented summary, serves one file as the
- * export archive, and tells what it got under /stats. One thread, epoll, loopback only. */
+ * export archive, and tells what it got under /stats. One thread, epoll, loopback only.
+ * Usage: sink [--delay-ms N] [--port N] [ARCHIVE]; a delay comes before each summary. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +18,10 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <zlib.h>
 
 typedef struct conn {
     int fd;
@@ -39,6 +43,8 @@ static struct {
     unsigned long long connections;
 } total;
 
+static long delay_ms;
+static unsigned short port;
 static int epoll_fd;
 static int archive_fd = -1;
 static off_t archive_size;
@@ -90,6 +96,30 @@ static const char *header(const char *head, const char *end, const char *name)
     return NULL;
 }
 
+/* Counts in a body that may be gzip. */
+static size_t count_body(const char *head, const char *body, size_t size)
+{
+    static char
+        text[21 << 20]; /* an event on the border of two pieces would not be counted, */
+    z_stream z = {0};   /* hence as large as a body may be */
+    const char *encoding = header(head, body, "content-encoding");
+    size_t n;
+
+    if (encoding == NULL || strncasecmp(encoding, "gzip", 4) != 0)
+        return count_events(body, size);
+    if (inflateInit2(&z, 31) != Z_OK)
+        die("inflateInit2");
+    z.next_in = (Bytef *)body;
+    z.avail_in = (uInt)size;
+    z.next_out = (Bytef *)text;
+    z.avail_out = sizeof text;
+    if (inflate(&z, Z_FINISH) != Z_STREAM_END)
+        die("inflate");
+    n = count_events(text, z.total_out);
+    inflateEnd(&z);
+    return n;
+}
+
 static void answer(conn *c, const char *type, const char *body)
 {
     c->out_size = (size_t)snprintf(
@@ -122,8 +152,10 @@ static void serve(conn *c, const char *head, const char *body, size_t body_size)
         c->file_at = 0;
         c->sends_file = 1;
     } else {
-        size_t n = count_events(body, body_size);
+        const struct timespec pause = {delay_ms / 1000, delay_ms % 1000 * 1000000};
+        size_t n = count_body(head, body, body_size);
 
+        nanosleep(&pause, NULL);
         total.events += n;
         total.bytes += body_size;
         snprintf(text, sizeof text,
@@ -235,6 +267,8 @@ static int listen_on_loopback(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_port = htons(port);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 ||
         listen(fd, 512) < 0 || getsockname(fd, (struct sockaddr *)&addr, &n) < 0)
         die("listen");
@@ -248,13 +282,22 @@ int main(int argc, char **argv)
     struct epoll_event ev = {.events = EPOLLIN};
     struct epoll_event ready[64];
     int listener;
+    int i;
 
-    if (argc > 1) {
+    for (i = 1; i < argc; i++) {
         struct stat st;
 
-        archive_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+        if (strcmp(argv[i], "--delay-ms") == 0 && i + 1 < argc) {
+            delay_ms = strtol(argv[++i], NULL, 10);
+            continue;
+        }
+        if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
+            port = (unsigned short)strtoul(argv[++i], NULL, 10);
+            continue;
+        }
+        archive_fd = open(argv[i], O_RDONLY | O_CLOEXEC);
         if (archive_fd < 0 || fstat(archive_fd, &st) < 0)
-            die(argv[1]);
+            die(argv[i]);
         archive_size = st.st_size;
     }
     listener = listen_on_loopback();
@@ -262,7 +305,6 @@ int main(int argc, char **argv)
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &ev);
     for (;;) {
         int n = epoll_wait(epoll_fd, ready, 64, -1);
-        int i;
 
         for (i = 0; i < n; i++) {
             conn *c = ready[i].data.ptr;
