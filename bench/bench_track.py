@@ -18,7 +18,7 @@ from typing import Any
 import events
 import harness
 
-EVENTS = 200_000
+EVENTS = 100_000
 EVENTS_DURABLE = 2_000  # each waits for the disk
 EVENTS_OFFICIAL = 20_000
 SERVERS = ("healthy", "slow", "black hole")

@@ -86,7 +86,8 @@ def child(contenders: dict[str, Callable[..., dict[str, Any]]]) -> None:
     if os.environ.get("TIDEWHEEL_CONTENDER"):
         chosen = contenders[os.environ["TIDEWHEEL_CONTENDER"]]
         print(json.dumps(chosen(**json.loads(os.environ["TIDEWHEEL_ARGUMENTS"]))))
-        sys.exit(0)
+        sys.stdout.flush()
+        os._exit(0)  # some wait at exit for a server that never answers
 
 
 def collect(
