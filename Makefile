@@ -5,7 +5,7 @@ package := .venv/.tidewheel
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build library test demo bench lint format sanitize tsan fuzz wheel clean
+.PHONY: help setup build library test prove demo bench lint format sanitize tsan fuzz wheel clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,10 @@ $(package): setup.py pyproject.toml tools/install-python $(python_inputs) | setu
 
 test: build      ## C, Python, Lua 5.4 and LuaJIT
 	@tools/test
+
+prove: build     ## the full ladder: every fault, thousands of kills; writes docs/evidence
+	@tools/cmake-build dev
+	@tools/prove
 
 demo: build      ## a real job against the emulator, in Python and in Lua
 	@tools/demo

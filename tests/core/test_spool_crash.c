@@ -12,6 +12,14 @@
 
 enum { SEGMENT = 1024, RANDOM_STATES = 40 };
 
+/* TW_SPOOL_STATES makes the longer runs of the ladder. */
+static size_t random_states(void)
+{
+    const char *more = getenv("TW_SPOOL_STATES");
+
+    return more != NULL ? (size_t)strtoul(more, NULL, 10) : RANDOM_STATES;
+}
+
 static tw_spool *open_on(sim_disk *disk, const tw_spool_sys *sys, int durable)
 {
     tw_spool_settings settings = {
@@ -99,7 +107,7 @@ static size_t check_all_states(ledger *led, int durable, int verbose, size_t *st
 
     for (moment = 0; moment <= led->disk->op_count; moment++) {
         for (how = 0; how < SIM_CRASHES; how++) {
-            for (seed = 0; seed < (how == SIM_RANDOM ? RANDOM_STATES : 1); seed++) {
+            for (seed = 0; seed < (how == SIM_RANDOM ? random_states() : 1); seed++) {
                 broken +=
                     check_state(led, moment, (sim_crash)how, seed, durable, verbose);
                 ++*states;

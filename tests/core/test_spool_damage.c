@@ -13,6 +13,14 @@
 
 enum { SEGMENT = 2048, RECORDS = 80, MUTATIONS = 10000 };
 
+/* TW_SPOOL_MUTATIONS makes the longer runs of the ladder. */
+static size_t mutations(void)
+{
+    const char *more = getenv("TW_SPOOL_MUTATIONS");
+
+    return more != NULL ? (size_t)strtoul(more, NULL, 10) : MUTATIONS;
+}
+
 /* A dead process's files: RECORDS records, some of them acknowledged. */
 static ledger *dead_lane(tw_spool_sys *sys, int finished)
 {
@@ -156,7 +164,7 @@ static void test_random_damage_is_counted_exactly(void **state)
     size_t n;
 
     (void)state;
-    for (n = 0; n < MUTATIONS; n++) {
+    for (n = 0; n < mutations(); n++) {
         sim_disk *disk = sim_crashed(led->disk, led->moment, SIM_KEEP_ALL, 0);
         sim_inode *file = sim_file(disk, nth(disk, ".seg", sim_random(&seed))->name);
         sim_inode *other = sim_file(disk, nth(disk, ".seg", sim_random(&seed))->name);
@@ -173,8 +181,8 @@ static void test_random_damage_is_counted_exactly(void **state)
         assert_int_equal(look(led, disk).given, 0);
         sim_free(disk);
     }
-    print_message("%zu records lost by %d mutations\n", lost, MUTATIONS);
-    assert_true(lost > MUTATIONS / 4);
+    print_message("%zu records lost by %zu mutations\n", lost, mutations());
+    assert_true(lost > mutations() / 4);
     ledger_end(led);
 }
 
@@ -186,7 +194,7 @@ static void test_damaged_notes_lose_no_record(void **state)
     size_t n;
 
     (void)state;
-    for (n = 0; n < MUTATIONS / 5; n++) {
+    for (n = 0; n < mutations() / 5; n++) {
         sim_disk *disk = sim_crashed(led->disk, led->moment, SIM_KEEP_ALL, 0);
         sim_name *name = nth(disk, ".ack", sim_random(&seed));
         finding f;

@@ -82,7 +82,8 @@ class Outcome:
 
     @property
     def report(self) -> ledger.Report:
-        return ledger.Report(self.said["stats"], self.said["rejected"])
+        ends = [(event_id, state) for event_id, state in self.said["ends"]]
+        return ledger.Report(self.said["stats"], self.said["rejected"], ends)
 
 
 def drive(language: str, case: dict[str, Any], **env: str) -> Outcome:

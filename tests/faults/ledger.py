@@ -38,7 +38,7 @@ class Report:
 
     stats: dict[str, int]
     rejected: list[str] = dataclasses.field(default_factory=list)
-    given_up: dict[str, str] | None = None  # state by id; None: only the counts are known
+    ends: list[tuple[str, str]] | None = None  # id and state; None: only the counts are known
 
 
 @dataclasses.dataclass
@@ -144,15 +144,28 @@ def check_fates(world: World) -> list[str]:
     found += [f"P3: {i} is in the spool although nobody tracked it" for i in spooled - called]
     missing = leftover(world)
     told = sum(r.stats.get(s, 0) for r in world.reports for s in GIVEN_UP)
-    if all(r.given_up is not None for r in world.reports):
-        ends = {i: end for r in world.reports for i, end in (r.given_up or {}).items()}
-        never_sent = {i for i, end in ends.items() if end in ("expired", "dropped")}
-        found += [f"P3: {i} was told {ends[i]} and is stored" for i in never_sent & stored]
-        missing -= ends.keys()
-        told = 0
+    if all(r.ends is not None for r in world.reports):
+        ends = [end for r in world.reports for end in r.ends or []]
+        found += check_ends(world, ends, stored)
+        missing -= {event_id for event_id, state in ends if state in GIVEN_UP}
+        told = sum(r.stats.get("lost", 0) for r in world.reports)  # the disk kept not even the id
     if len(missing) > told and (world.persistent or not world.killed):
         some = ", ".join(sorted(missing)[:3])
         found.append(f"P1: {len(missing)} accepted events are missing, {told} were told ({some})")
+    return found
+
+
+def check_ends(world: World, ends: list[tuple[str, str]], stored: set[str]) -> list[str]:
+    """Each event that ended was told of once, and truly."""
+    found = [f"P3: two ends were told of {i}" for i in twice(i for i, _ in ends)]
+    called = set(world.notes.calls)
+    for i, state in ends:
+        if i not in called:
+            found.append(f"P3: {i} was told {state} although nobody tracked it")
+        if state == "stored" and i not in stored:
+            found.append(f"P3: {i} was told stored and is not")
+        if state in ("expired", "dropped", "rejected") and i in stored:
+            found.append(f"P3: {i} was told {state} and is stored")
     return found
 
 
@@ -160,11 +173,14 @@ def check_report(report: Report) -> list[str]:
     stats, found = report.stats, []
     if stats["accepted"] + stats.get("recovered", 0) != sum(stats.get(s, 0) for s in STATES):
         found.append(f"P3: the sum of {stats} is not what was accepted")
-    if report.given_up is not None:
-        ends = collections.Counter(report.given_up.values())
+    if report.ends is not None:
+        ends = collections.Counter(state for _, state in report.ends)
+        # What an earlier process set aside as uncertain, and told of, is counted again.
+        again = min(stats.get("recovered", 0), stats["uncertain"] - ends["uncertain"])
+        ends["uncertain"] += max(0, again)
         found += [
-            f"P3: {stats[state]} {state}, {ends[state]} named"
-            for state in GIVEN_UP
+            f"P3: {stats.get(state, 0)} {state}, {ends[state]} named"
+            for state in ("stored", "rejected", "uncertain", "expired", "dropped")
             if stats.get(state, 0) != ends[state]
         ]
     if len(report.rejected) != min(stats["rejected"], KEPT_REJECTIONS):

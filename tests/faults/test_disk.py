@@ -140,8 +140,7 @@ def test_processes_share_a_spool(place: Place) -> None:
     for process in started:
         out, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
-        said = json.loads(out)
-        place.reports.append(ledger.Report(said["stats"], said["rejected"]))
+        place.reports.append(kit.Outcome(0, json.loads(out), errors, 0).report)
     place.emulator.faults()
     place.drive("c", 0)
     world = place.world()

@@ -36,7 +36,11 @@ def truth() -> World:
             Report(
                 stats,
                 rejected,
-                {"run-89": "uncertain", "run-98": "expired", "run-99": "uncertain"},
+                [
+                    *((i, "stored") for i in ids[:89]),
+                    *((i, "rejected") for i in rejected),
+                    *((ids[89], "uncertain"), (ids[98], "expired"), (ids[99], "uncertain")),
+                ],
             )
         ],
         accounts=[account(i) for i in stored]
@@ -87,6 +91,20 @@ def stats(**change: int) -> Callable[[World], None]:
     return lie
 
 
+def ends(changed: tuple[str, str]) -> Callable[[World], None]:
+    """One event is told another end, and the counts fit."""
+
+    def lie(w: World) -> None:
+        report = w.reports[0]
+        assert report.ends is not None
+        (old,) = [state for i, state in report.ends if i == changed[0]]
+        report.ends = [changed if i == changed[0] else (i, state) for i, state in report.ends]
+        report.stats[old] -= 1
+        report.stats[changed[1]] += 1
+
+    return lie
+
+
 LIES: dict[str, Callable[[World], object]] = {
     "a stored event vanished": lose_one,
     "an event that was received was never stored": never_commit,
@@ -109,10 +127,11 @@ LIES: dict[str, Callable[[World], object]] = {
     "the spool holds a stranger": lambda w: (w.spooled or set()).add("other-1"),
     "one more told stored": stats(stored=2, uncertain=-2),
     "an end that nobody named": stats(stored=-1, expired=1),
-    "a stored one told expired": lambda w: (
-        w.reports[0].given_up.__setitem__("run-7", "expired"),
-        stats(stored=-1, expired=1)(w),
-    ),
+    "a stored one told expired": ends(("run-7", "expired")),
+    "one that is not stored told stored": ends(("run-99", "stored")),
+    "an end told twice": lambda w: w.reports[0].ends.append(("run-7", "stored")),
+    "the end of a stranger": lambda w: w.reports[0].ends.append(("other-7", "stored")),
+    "an end that was not told": lambda w: w.reports[0].ends.pop(),
     "one accepted too few": stats(accepted=-1, expired=-1),
     "the sum does not add up": stats(waiting=1),
     "one told waiting that is not": stats(waiting=1, uncertain=-1),
@@ -148,11 +167,11 @@ def test_a_killed_process_may_leave_no_report_but_no_event_behind() -> None:
 
 def test_counts_alone_are_checked_where_no_ids_are_told() -> None:
     world = truth()
-    world.reports[0].given_up = None
+    world.reports[0].ends = None
     assert check(world) == []
     for lie in (lose_one, never_commit):
         world = truth()
-        world.reports[0].given_up = None
+        world.reports[0].ends = None
         world.reports[0].stats.update(uncertain=1, stored=90)
         assert check(world) == []
         lie(world)

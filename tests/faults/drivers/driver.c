@@ -81,6 +81,8 @@ static tw_client *make_client(void)
         fail("config", err);
     set_option(cfg, "api_key", text_of("api_key"));
     set_option(cfg, "base_url", text_of("url"));
+    if (tw_config_set_bool(cfg, "outcomes", 1, &err) != TW_OK)
+        fail("outcomes", err);
     for (size_t i = 0; i < pair_count; i++)
         if (strncmp(pairs[i].name, "option.", 7) == 0)
             set_option(cfg, pairs[i].name + 7, pairs[i].value);
@@ -202,6 +204,21 @@ static void print_rejected(tw_client *cl)
     printf("]");
 }
 
+static void print_ends(tw_client *cl)
+{
+    tw_event_outcome *outcome;
+    const char *comma = "";
+
+    printf(",\"ends\":[");
+    while (tw_event_outcome_next(&outcome, cl, NULL) == TW_OK) {
+        printf("%s[\"%s\",\"%s\"]", comma, tw_event_outcome_insert_id(outcome),
+               tw_event_outcome_state(outcome));
+        comma = ",";
+        tw_event_outcome_free(outcome);
+    }
+    printf("]");
+}
+
 static void print_stats(tw_client *cl)
 {
     tw_stats s = TW_STATS_INIT;
@@ -233,6 +250,7 @@ int main(void)
            tw_code_name(closed));
     print_stats(cl);
     print_rejected(cl);
+    print_ends(cl);
     printf("}\n");
     tw_client_free(cl);
     return 0;

@@ -8,7 +8,7 @@ for line in io.lines() do
   case[name] = value
 end
 
-local options = { api_key = case.api_key, base_url = case.url }
+local options = { api_key = case.api_key, base_url = case.url, outcomes = true }
 for name, value in pairs(case) do
   local option = name:match "^option%.(.*)"
   if option then
@@ -38,12 +38,17 @@ local flushed = report and "ok" or err.code
 report, err = client:close(tonumber(case.close))
 local closed = report and "ok" or err.code
 local rejected = {}
-for rejection in client:rejections() do
+for rejection in client:rejected() do
   rejected[#rejected + 1] = rejection.event.insert_id
+end
+local ends = {}
+for outcome in client:outcomes() do
+  ends[#ends + 1] = { outcome.insert_id, outcome.state }
 end
 io.write(assert(tw.json.encode {
   flush = flushed,
   close = closed,
   stats = assert(client:stats()),
   rejected = tw.array(rejected),
+  ends = tw.array(ends),
 }), "\n")

@@ -21,7 +21,7 @@ def value_of(text: str) -> bool | int | float | str:
 def main() -> None:
     case = dict(line.rstrip("\n").split("\t", 1) for line in sys.stdin)
     options = {name[7:]: value_of(text) for name, text in case.items() if name[:7] == "option."}
-    client = tidewheel.Client(case["api_key"], base_url=case["url"], **options)
+    client = tidewheel.Client(case["api_key"], base_url=case["url"], outcomes=True, **options)
     notes = os.open(case["notes"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     first, users = int(case["first"]), int(case["users"])
     identify = case.get("identify") == "1"
@@ -52,8 +52,10 @@ def main() -> None:
     if not report.complete:
         closed = "timeout"
     stats = {name: int(value) for name, value in client.stats()._asdict().items()}
-    rejected = [rejection.event["insert_id"] for rejection in client.rejections()]
-    print(json.dumps({"flush": flushed, "close": closed, "stats": stats, "rejected": rejected}))
+    rejected = [rejection.event["insert_id"] for rejection in client.rejected()]
+    ends = [[outcome.insert_id, outcome.state] for outcome in client.outcomes()]
+    said = {"flush": flushed, "close": closed, "stats": stats, "rejected": rejected, "ends": ends}
+    print(json.dumps(said))
 
 
 main()
