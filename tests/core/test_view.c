@@ -86,10 +86,6 @@ static void strings_are_compared_as_what_they_say(void **unused)
     assert_false(tw__view_is(open_text("7"), "7"));
     assert_true(tw__view_is(open_text("\"\""), ""));
     assert_false(tw__view_is(open_text("\"\\\\\""), "\\\\"));
-    tw__buf_reset(&out);
-    assert_int_equal(tw__view_quote(&out, "a\"b\\c\n\x01", 7), TW_OK);
-    assert_int_equal(tw__buf_putc(&out, '\0'), TW_OK);
-    assert_string_equal(out.data, "\"a\\\"b\\\\c\\u000a\\u0001\"");
     tw__buf_clear(&out);
 }
 

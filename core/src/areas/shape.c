@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "json/parts.h"
 
 /* Deepest nesting of an answer, and its size, which the gate has bounded already. */
 enum { DEEPEST = 64, LONGEST = 1 << 30 };
@@ -85,7 +86,7 @@ void tw__shape_put(tw_shape *shape, tw_view value)
 void tw__shape_quote(tw_shape *shape, const char *text, size_t size)
 {
     if (shape->rc == TW_OK)
-        tw__shape_settle(shape, tw__view_quote(shape->out, text, size));
+        tw__shape_settle(shape, tw__json_quote(shape->out, text, size));
 }
 
 /* ---- cells --------------------------------------------------------------------------- */

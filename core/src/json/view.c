@@ -384,20 +384,3 @@ int tw__view_put(tw_buf *out, tw_view value)
     return value.text != NULL ? tw__buf_put(out, value.text, value.size)
                               : tw__buf_puts(out, "null");
 }
-
-int tw__view_quote(tw_buf *out, const char *text, size_t size)
-{
-    size_t i;
-    int rc = tw__buf_putc(out, '"');
-
-    for (i = 0; rc == TW_OK && i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c == '"' || c == '\\')
-            rc = tw__buf_putc(out, '\\');
-        if (rc == TW_OK)
-            rc =
-                c < 0x20 ? tw__buf_printf(out, "\\u%04x", c) : tw__buf_putc(out, (char)c);
-    }
-    return rc == TW_OK ? tw__buf_putc(out, '"') : rc;
-}

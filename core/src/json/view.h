@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 
+/* For texts that are looked at many times; what was not checked is read by json/parts.h. */
+
 /* One value, borrowed from the text; `text` NULL: absent, which answers as null does. */
 typedef struct tw_view {
     const char *text;
@@ -58,7 +60,5 @@ int tw__view_zero(tw_view number);
 
 /* Appends the value as it stands in the text. As tw__buf_put. */
 int tw__view_put(tw_buf *out, tw_view value);
-/* Appends any text as a JSON string; it has to be UTF-8. */
-int tw__view_quote(tw_buf *out, const char *text, size_t size);
 
 #endif

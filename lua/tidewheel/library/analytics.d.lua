@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
----@meta tidewheel
+---@meta _
 
 -- The part of the annotations that is about analytics: builders, questions, answers.
 
