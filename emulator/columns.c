@@ -222,7 +222,7 @@ static uint32_t number_value(emu_columns *c, const ej_val *v)
 
 static bool push(emu_columns *c, uint32_t key, uint32_t value)
 {
-    if (!reach(&c->scratch, &c->scratch_cap, c->scratch_n, sizeof(*c->scratch)))
+    if (!value || !reach(&c->scratch, &c->scratch_cap, c->scratch_n, sizeof(*c->scratch)))
         return false;
     c->scratch[c->scratch_n++] = (emu_pair){key, value};
     return true;
@@ -230,20 +230,21 @@ static bool push(emu_columns *c, uint32_t key, uint32_t value)
 
 static bool push_text(emu_columns *c, uint32_t key, emu_str text)
 {
-    uint32_t value = emu_dict_add(&c->values, text);
-
-    return value && push(c, key, value);
+    return !text.n || push(c, key, emu_dict_add(&c->values, text));
 }
 
-/* Objects, and arrays in arrays, count as their JSON text. */
+/* Null and "" are no value. Objects, and arrays in arrays, count as their JSON text. */
 static bool push_scalar(emu_columns *c, emu_arena *a, uint32_t key, const ej_val *v)
 {
-    uint32_t value;
-
-    if (v->kind != EJ_NUMBER)
+    switch (v->kind) {
+    case EJ_NONE:
+    case EJ_NULL:
+        return true;
+    case EJ_NUMBER:
+        return push(c, key, number_value(c, v));
+    default:
         return push_text(c, key, ej_text(v, a));
-    value = number_value(c, v);
-    return value && push(c, key, value);
+    }
 }
 
 static bool push_value(emu_columns *c, emu_arena *a, uint32_t key, const ej_val *v)
@@ -251,14 +252,12 @@ static bool push_value(emu_columns *c, emu_arena *a, uint32_t key, const ej_val 
     ej_cur in = ej_at(v->raw);
     ej_val item;
 
-    if (v->kind == EJ_NONE || v->kind == EJ_NULL)
-        return true;
     if (v->kind != EJ_ARRAY)
         return push_scalar(c, a, key, v);
     ej_enter(&in);
     while (ej_item(&in)) {
         ej_take(&in, &item);
-        if (item.kind == EJ_NULL ? !push(c, key, 0) : !push_scalar(c, a, key, &item))
+        if (!push_scalar(c, a, key, &item))
             return false;
     }
     return true;

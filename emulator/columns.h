@@ -6,8 +6,7 @@
 #include "dict.h"
 #include "store.h"
 
-/* One property of a list; an array is one pair for each of its elements. Value 0 is a null
- * within an array. */
+/* One property of a list; an array is one pair for each of its elements. */
 typedef struct emu_pair {
     uint32_t key, value;
 } emu_pair;

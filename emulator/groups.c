@@ -106,12 +106,9 @@ size_t emu_group_values(const emu_ask *q, const emu_prop *p, const emu_cell *c,
     const emu_pair *list = emu_row_list(q, c, p, &n);
     size_t found = 0;
 
-    for (uint32_t i = 0; i < n && found < max; i++) {
-        uint32_t v = list[i].value;
-
+    for (uint32_t i = 0; i < n && found < max; i++)
         if (list[i].key == p->key && p->key)
-            out[found++] = v == q->none_id || v == q->empty_id ? 0 : v;
-    }
+            out[found++] = list[i].value == q->none_id ? 0 : list[i].value;
     if (!found)
         out[found++] = 0;
     return found;

@@ -103,7 +103,7 @@ static bool value_hits(emu_ask *q, emu_filter *f, uint32_t value)
 static bool same_set(const emu_filter *f, const emu_pair *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (p[i].key == f->prop.key && p[i].value && !is_one_of(f, p[i].value))
+        if (p[i].key == f->prop.key && !is_one_of(f, p[i].value))
             return false;
     for (size_t k = 0; k < f->n; k++) {
         bool found = false;
@@ -125,7 +125,7 @@ bool emu_filter_fits(emu_ask *q, emu_filter *f, const emu_cell *c)
     if (f->op >= OP_SET_IS)
         return same_set(f, p, n) == (f->op == OP_SET_IS);
     for (uint32_t i = 0; i < n; i++) {
-        if (p[i].key != f->prop.key || !p[i].value)
+        if (p[i].key != f->prop.key)
             continue;
         any = true;
         if (value_hits(q, f, p[i].value))

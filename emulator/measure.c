@@ -108,7 +108,7 @@ static void each_number(emu_measure *m, const emu_set *set, number_fn *fn, void 
         for (uint32_t i = 0; i < n; i++) {
             double d;
 
-            if (list[i].key != p->key || !list[i].value)
+            if (list[i].key != p->key)
                 continue;
             d = emu_dict_at(&m->q->columns->values, list[i].value)->number;
             if (!isnan(d))
@@ -257,7 +257,7 @@ static double distinct_values(emu_measure *m, const emu_set *set, bool by_user)
         const emu_pair *list = emu_row_list(m->q, &m->q->view->cells[r->row], p, &n);
 
         for (uint32_t i = 0; i < n; i++)
-            if (list[i].key == p->key && list[i].value && list[i].value != m->q->empty_id)
+            if (list[i].key == p->key)
                 keep_pair(m, &kept, by_user ? r->user : 0, list[i].value);
     }
     return kept ? distinct(m, kept) : 0;

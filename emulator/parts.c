@@ -57,7 +57,7 @@ static bool put_numbers(walk *w, emu_part *part, emu_rec *rec, emu_group_key *ke
     for (uint32_t i = 0; i < n; i++) {
         double d;
 
-        if (list[i].key != part->number->key || !list[i].value)
+        if (list[i].key != part->number->key)
             continue;
         d = emu_dict_at(&w->q->columns->values, list[i].value)->number;
         if (isnan(d))

@@ -102,7 +102,6 @@ bool emu_ask_open(emu_ask *q, emu_req *r)
         return emu_ask_no_memory(q);
     q->columns = q->view->columns;
     q->none_id = emu_dict_find(&q->columns->values, EMU_LIT("(none)"));
-    q->empty_id = emu_dict_find(&q->columns->values, EMU_LIT(""));
     q->user_n = r->e->store.user_n;
     return true;
 }

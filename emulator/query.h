@@ -98,8 +98,8 @@ typedef struct emu_ask {
     bool locked;  /* holds the store's lock: while parameters are read */
     bool charged; /* holds cost in flight */
     int64_t cost;
-    uint32_t none_id, empty_id; /* codes of the texts "(none)" and "" */
-    size_t type_n;              /* by type: */
+    uint32_t none_id; /* code of the text "(none)" */
+    size_t type_n;    /* by type: */
     uint8_t *inactive;
     emu_str *type_name;
     size_t user_n; /* of the store: size of membership arrays */

@@ -66,12 +66,10 @@ static double sum_of_row(const emu_calc *c, const emu_part *part, const emu_rec 
     if (!p)
         return isnan(cell->revenue) ? 0 : cell->revenue;
     for (uint32_t i = 0; i < n; i++) {
-        double d;
+        double d = emu_dict_at(&c->q->columns->values, list[i].value)->number;
 
-        if (list[i].key != p->key || !list[i].value)
-            continue;
-        d = emu_dict_at(&c->q->columns->values, list[i].value)->number;
-        sum += isnan(d) ? 0 : d;
+        if (list[i].key == p->key && !isnan(d))
+            sum += d;
     }
     return sum;
 }
