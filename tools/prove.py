@@ -126,6 +126,9 @@ def page(results: dict[str, dict[str, object]]) -> str:
         "",
         "Written by `make prove`; not edited by hand. A step alone: `tools/prove STEP`.",
         "",
+        "Ladder T0 is what `make test` runs: each fault in two modes, in one language each, 200 "
+        "kills, 14 points of each scenario. T1 is all of them, and longer; T2 longer still.",
+        "",
     ]
     for step in STEPS:
         got = results.get(step.name)
