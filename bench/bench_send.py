@@ -12,6 +12,7 @@ import http.client
 import itertools
 import json
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -58,6 +59,12 @@ def with_tidewheel(url: str, count: int, **options: Any) -> dict[str, Any]:
             track(event)
         client.flush(60)
     return checked(url, count, meter.stop(version=harness.version_of("tidewheel")))
+
+
+def with_spool(url: str, count: int) -> dict[str, Any]:
+    harness.OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=harness.OUT) as folder:
+        return with_tidewheel(url, count, spool=folder)
 
 
 def plain_loop(url: str, count: int, dumps: Callable[[Any], bytes], **extra: Any) -> dict[str, Any]:
@@ -147,6 +154,8 @@ SENDERS: dict[str, Callable[..., dict[str, Any]]] = {
     "ujson.dumps + keep-alive": with_ujson,
     "orjson.dumps + keep-alive": with_orjson,
     "tidewheel": with_tidewheel,
+    "tidewheel, gzip": lambda url, count: with_tidewheel(url, count, gzip=True),
+    "tidewheel, spool fast": with_spool,
 }
 
 
