@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Builds the Python extensions: the core's sources, the binding's, and flags; pkg-config, no CMake.
 
-Environment: TIDEWHEEL_ABI3=1 builds for the stable ABI of Python 3.11, slower by a sixth (not where
-there is no interpreter lock); otherwise the build is for this Python version only;
+Environment: TIDEWHEEL_ABI3=1 builds for the stable ABI of Python 3.11, slower by an eighth (not
+where there is no interpreter lock); otherwise the build is for this Python version only;
 TIDEWHEEL_SANITIZE=address,undefined builds with these sanitizers; TIDEWHEEL_JOBS compilers run side
 by side; TIDEWHEEL_LTO=0 compiles each file for itself; CC, CFLAGS and PKG_CONFIG as usual.
 """
@@ -144,7 +144,7 @@ class ParallelBuild(build_ext):
     def build_extensions(self) -> None:
         # Binding, writer and rules are small functions in three folders: 10 % of an event's cost.
         # Only gcc brings the linker plugin for it along.
-        if LTO and "gcc" in Path(self.compiler.compiler_so[0]).name:
+        if LTO and any("gcc" in Path(word).name for word in self.compiler.compiler_so[:2]):
             for extension in self.extensions:
                 extension.extra_compile_args.append("-flto=auto")
                 extension.extra_link_args += ["-O2", "-flto=auto"]
