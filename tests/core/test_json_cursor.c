@@ -156,6 +156,12 @@ static void check_at(const char *name, const value *v, size_t max_bytes, int rul
             assert_same_end(worlds[0].wr, worlds[1].wr);
         assert_int_equal(worlds[0].rules.watch.marks, worlds[1].rules.watch.marks);
         assert_int_equal(worlds[0].rules.kind, worlds[1].rules.kind);
+        if (rc[0] == TW_OK) {
+            assert_int_equal(worlds[0].rules.watch.noted_at,
+                             worlds[1].rules.watch.noted_at);
+            assert_int_equal(worlds[0].rules.watch.noted_end,
+                             worlds[1].rules.watch.noted_end);
+        }
         for (i = 0; i < 2; i++)
             tw_json_writer_free(worlds[i].wr);
     }
@@ -547,6 +553,8 @@ static void depth_is_limited(void **unused)
     (void)unused;
     world_init(&w, 1000, 0);
     assert_int_equal(tw_json_key_make(&key, "a", 1), TW_OK);
+    memset(&cur, 0xA5,
+           sizeof cur); /* opening sets all of it, also where nothing was written yet */
     tw_json_cursor_open(&cur, w.wr);
     assert_int_equal(put_cursor(&cur, NULL, &object), TW_OK);
     assert_int_equal(put_cursor(&cur, &key, &array), TW_OK);

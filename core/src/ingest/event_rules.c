@@ -47,7 +47,7 @@ static const tw_json_look looks[] = {
     [TYPE_ID] = {.depth = 1, .asked = '0'}, /* a banned UUID begins with it */
     /* other than "$identify" and "$groupidentify", and the reserved ones */
     [TYPE_EVENT_TYPE] = {.depth = 1, SIZES_BUT(SIZE(0) | RESERVED_SIZES), .asked = '$'},
-    [TYPE_INSERT_ID] = {.depth = 1}, /* where it stands is remembered */
+    [TYPE_INSERT_ID] = {.depth = 1, SIZES_BUT(SIZE(0)), .noted = 1},
     [TYPE_CURRENCY] = {.depth = 1},
     [TYPE_NUMBER] = {.quiet = KIND(INT) | KIND(REAL), .depth = 1, ANY_INT},
     [TYPE_INTEGER] = {.quiet = KIND(INT), .depth = 1, ANY_INT},
@@ -358,8 +358,6 @@ static const char *first_value(tw_event_rules *rules, const tw_json_put *put)
     case TYPE_INSERT_ID:
         if (kind != TW_JSON_STRING)
             return "must be a string";
-        rules->insert_id_at = put->at;
-        rules->insert_id_end = put->end;
         return put->size != 0 ? NULL : "must not be empty: leave it out instead";
     case TYPE_CURRENCY:
         return currency_value(put);

@@ -31,7 +31,7 @@ typedef struct tw_event_properties {
 
 /* The state of one event being written. */
 typedef struct tw_event_rules {
-    tw_json_watch watch;                 /* its marks: the fields' ids + 1 */
+    tw_json_watch watch; /* its marks: the fields' ids + 1; noted: insert_id */
     tw_json_look looks[FIELD_COUNT + 1]; /* by mark; of no field: 0 */
     uint64_t nulls;                      /* marks of the fields that are null */
     unsigned min_id_length;
@@ -41,7 +41,6 @@ typedef struct tw_event_rules {
     unsigned group_values;
     tw_event_properties user;
     tw_event_properties group;
-    size_t insert_id_at, insert_id_end; /* of the value that the event brings */
     size_t null_insert_id; /* where the text says null, 0 where it does not */
     size_t null_time;
     char text[160]; /* a rule with a value in it */

@@ -464,8 +464,8 @@ static int event_prepare(tw_event *ev, tw_record_text *text, tw_error **err)
     ev->prepared = 1;
     ev->given = none; /* only ids that callers gave can come twice */
     if (tw__event_rules_has_insert_id(&ev->rules))
-        ev->given = tw__recent_id_of(text->head, text->head_size, ev->rules.insert_id_at,
-                                     ev->rules.insert_id_end,
+        ev->given = tw__recent_id_of(text->head, text->head_size,
+                                     ev->rules.watch.noted_at, ev->rules.watch.noted_end,
                                      tw__event_rules_has_device_id(&ev->rules));
     return TW_OK;
 }

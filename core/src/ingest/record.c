@@ -101,9 +101,9 @@ static int fill_nulls(tw_event *ev)
             tw__json_writer_splice(ev->wr, places[order], places[order] + 4, value, size);
         if (rc != TW_OK)
             return rc;
-        if (places[order] < rules->insert_id_at) {
-            ev->rules.insert_id_at += size - 4;
-            ev->rules.insert_id_end += size - 4;
+        if (places[order] < rules->watch.noted_at) {
+            ev->rules.watch.noted_at += size - 4;
+            ev->rules.watch.noted_end += size - 4;
         }
         if (order == 0)
             ev->rules.null_insert_id = 0;

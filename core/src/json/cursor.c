@@ -19,24 +19,22 @@ static int is_plain(const tw_json_writer *wr)
 /* Finds out again what is at hand. Where nothing can be written quickly, `last` says so. */
 void tw_json_cursor_open(tw_json_cursor *cur, tw_json_writer *wr)
 {
-    cur->wr = wr;
-    cur->last = NULL;
-    cur->p = wr->buf.data; /* behind `last` */
-    if (wr->state == VALUE || wr->state > NEXT_KEY || cur->p == NULL)
+    /* Any address is behind a `last` of NULL. */
+    *cur = (tw_json_cursor){.wr = wr, .p = (char *)(void *)wr, .depth = wr->depth};
+    if (wr->state == VALUE || wr->state > NEXT_KEY ||
+        (wr->looks == NULL && !is_plain(wr)))
         return;
-    cur->depth = wr->depth;
+    if (!has_room(wr, TW__CURSOR_ROOM) && tw__buf_reserve(&wr->buf, AMPLE) != TW_OK)
+        return;
+    if (!has_room(wr, TW__CURSOR_ROOM))
+        return;
+    cur->p = wr->buf.data + wr->buf.size;
+    cur->last = wr->buf.data + wr->buf.room - TW__CURSOR_ROOM;
     cur->looks = wr->looks;
     cur->marks = wr->looks != NULL ? wr->watch->marks : 0;
     cur->first = wr->state == FIRST_KEY || wr->state == FIRST;
     cur->object = wr->state >= FIRST_KEY;
     cur->plain = wr->shown == 0;
-    if (wr->looks == NULL && !is_plain(wr))
-        return;
-    if (!has_room(wr, TW__CURSOR_ROOM) && tw__buf_reserve(&wr->buf, AMPLE) != TW_OK)
-        return;
-    if (has_room(wr, TW__CURSOR_ROOM))
-        cur->last = wr->buf.data + wr->buf.room - TW__CURSOR_ROOM;
-    cur->p = wr->buf.data + wr->buf.size;
 }
 
 void tw_json_cursor_close(const tw_json_cursor *cur)
@@ -46,6 +44,10 @@ void tw_json_cursor_close(const tw_json_cursor *cur)
     if (cur->last == NULL) /* the writer is where the cursor is */
         return;
     wr->buf.size = (size_t)(cur->p - wr->buf.data);
+    if (cur->noted != NULL) {
+        wr->watch->noted_at = (size_t)(cur->noted - wr->buf.data);
+        wr->watch->noted_end = (size_t)(cur->noted_end - wr->buf.data);
+    }
     if (cur->object)
         wr->state = cur->first ? FIRST_KEY : NEXT_KEY;
     else

@@ -65,6 +65,8 @@ typedef struct tw_json_watch {
     uint64_t marks;            /* of the top-level keys put; to be 1 at the start */
     unsigned mark;             /* of the last one */
     unsigned first; /* set before `key` is asked: the key is its object's first */
+    size_t noted_at,
+        noted_end; /* the string, with its quotes, that a look wanted remembered */
 } tw_json_watch;
 
 /* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */

@@ -237,9 +237,13 @@ static NEVER_INLINE int string_show(tw_json_writer *wr, const char *p, const cha
     tw_json_put put = {.kind = TW_JSON_STRING, .string = text, .size = size};
     const tw_json_look *look = wr->look;
 
-    if (wr->depth == 1 && look != NULL && look_knows_string(look, text, size, ascii))
-        return value_take(wr, p);
-    return value_show(wr, p, &put);
+    if (wr->depth != 1 || look == NULL || !look_knows_string(look, text, size, ascii))
+        return value_show(wr, p, &put);
+    if (look->noted) {
+        wr->watch->noted_at = wr->buf.size;
+        wr->watch->noted_end = (size_t)(p - wr->buf.data);
+    }
+    return value_take(wr, p);
 }
 
 /* Takes a string whose text ends at `p`, its closing quote due, into the document. */

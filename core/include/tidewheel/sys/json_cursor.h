@@ -33,6 +33,7 @@ typedef struct tw_json_look {
         sizes; /* strings of so many bytes are right, bit 63: of 63 or more; never 0 */
     uint64_t ascii_sizes; /* the same of strings that are all ASCII */
     char asked;           /* but not those that begin with this byte */
+    char noted;           /* where a string that is right stands is to be remembered */
     int64_t from;         /* and whole numbers that begin here, */
     uint64_t count;       /* so many of them */
 } tw_json_look;
@@ -56,6 +57,8 @@ typedef struct tw_json_cursor {
     unsigned depth;
     const tw_json_look *looks; /* where members are top-level ones, else NULL */
     uint64_t marks;            /* of the top-level keys that were put */
+    const char *noted;         /* the string that is to be remembered, or NULL */
+    const char *noted_end;
     tw_json_writer *wr;
 } tw_json_cursor;
 
@@ -143,6 +146,10 @@ TW__CURSOR int tw_json_cursor_string(tw_json_cursor *cur, tw_json_key *key,
     if (tw__copy_plain(q, text, size, 0) != size)
         return tw__cursor_slow_string(cur, key, text, size, flags);
     q[size] = '"';
+    if (look != NULL && look->noted) {
+        cur->noted = q - 1;
+        cur->noted_end = q + size + 1;
+    }
     return tw__cursor_end(cur, made, look, q + size + 1);
 }
 
