@@ -36,11 +36,17 @@ def blocks_after(work: Callable[[], Any], times: int) -> int:
 
 
 def assert_flat(work: Callable[[], Any], times: int) -> None:
-    """One block kept per round is a leak. Caches and Python's own tables fill up at first."""
-    blocks_after(work, 2 * times)
-    before = blocks_after(work, times)
-    after = blocks_after(work, times)
-    assert after - before < times, f"{after - before} blocks in {times} rounds"
+    """One block kept per round is a leak, and it shows every time.
+
+    Caches and Python's own tables fill up at first, some of them later than others.
+    """
+    growth: list[int] = []
+    before = blocks_after(work, 2 * times)
+    while len(growth) < 6 and min(growth, default=times) >= times:
+        after = blocks_after(work, times)
+        growth.append(after - before)
+        before = after
+    assert min(growth) < times, f"{growth} blocks in {times} rounds each"
 
 
 @pytest.fixture
