@@ -6,6 +6,20 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "ingest/spool.h"
+
+/* What another thread does right before a look for more on the disk. */
+static void (*meanwhile)(void);
+
+static int reread(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err)
+{
+    if (meanwhile != NULL)
+        meanwhile();
+    return tw__spool_reread(out, sp, from, err);
+}
+
+#define tw__spool_reread reread
+
 #include "ingest_world.h"
 
 enum { DAY_MS = 86400000 };
@@ -30,6 +44,7 @@ static int disk_setup(void **state)
 
     snprintf(folder, sizeof folder, "/tmp/tw-store-%ld", (long)getpid());
     folder_remove();
+    meanwhile = NULL;
     world_setup(state);
     w = *state;
     w->set.spool = folder;
@@ -164,6 +179,41 @@ static void memory_holds_a_part_and_the_disk_the_rest_in_order(void **state)
     assert_int_equal(w->ing->spilled, 0);
     track(w, 5); /* through memory again */
     assert_int_equal(w->ing->mem_events, 5);
+}
+
+static world *other;
+
+/* Accepts an event as soon as the disk holds none that memory has not. */
+static void track_once_read_back(void)
+{
+    if (other->ing->spilled != 0 || other->next >= 20)
+        return;
+    track(other, 1);
+}
+
+static void what_comes_while_the_last_is_read_back_is_not_read_again(void **state)
+{
+    world *w = *state;
+    int next = 0;
+
+    w->set.queue_events = 10;
+    start(w);
+    track(w, 15);
+    assert_int_equal(w->ing->spilled, 5);
+    other = w;
+    meanwhile = track_once_read_back;
+    advance(w, 5000);
+    while (w->gate.call != NULL) {
+        next = in_order(w, next);
+        answer_ok(w);
+        balanced(w);
+        if (w->gate.call == NULL)
+            advance(w, 5000);
+    }
+    meanwhile = NULL;
+    assert_int_equal(w->ing->spilled, 0);
+    assert_int_equal(next, w->next);
+    expect(w, (uint64_t)w->next, 0, 0);
 }
 
 static void a_flush_waits_for_what_is_on_the_disk_only(void **state)
@@ -577,6 +627,7 @@ int main(void)
         disk_test(what_was_not_sent_waits_for_the_next_process),
         disk_test(the_bytes_are_the_same_in_the_next_process),
         disk_test(memory_holds_a_part_and_the_disk_the_rest_in_order),
+        disk_test(what_comes_while_the_last_is_read_back_is_not_read_again),
         disk_test(a_flush_waits_for_what_is_on_the_disk_only),
         disk_test(an_event_is_marked_before_it_is_sent),
         disk_test(an_attempt_that_stored_nothing_leaves_no_mark),

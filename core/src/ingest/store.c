@@ -368,6 +368,35 @@ static void batch_end(tw_ingest *ing, tw_batch_list *list, tw_batch *batch)
     tw__batch_push(list, batch);
 }
 
+/* What was read back goes to the others, and what the disk holds begins at `from`. Events that come
+ * from now on go through memory if that was all. @locks needs lock */
+static void own_end(tw_ingest *ing, tw_batch *batch, uint64_t from)
+{
+    ing->spill_from = from;
+    if (ing->spilled == 0) {
+        ing->waiting_bytes -= ing->spilled_bytes; /* of those that were lost */
+        ing->spilled_bytes = 0;
+    }
+    batch_end(ing, &ing->ready, batch);
+}
+
+/* The record at hand is in the batch. Nonzero when it was the last of them: from then on the
+ * batch is not the caller's any more. */
+static int own_taken(tw_ingest *ing, tw_batch *batch, uint64_t from)
+{
+    int last;
+
+    pthread_mutex_lock(&ing->lock);
+    lose(ing, from, ing->own.id);
+    ing->spilled--;
+    ing->spilled_bytes -= ing->own.size;
+    last = ing->spilled == 0;
+    if (last)
+        own_end(ing, batch, ing->own.id + 1);
+    pthread_mutex_unlock(&ing->lock);
+    return last;
+}
+
 /* Ours that are on the disk only. */
 static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
 {
@@ -384,23 +413,23 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
     past = ing->next_seq;
     pthread_mutex_unlock(&ing->lock);
     batch = batch_begin(ing, &ing->ready, wanted, force, &limits);
-    while (batch != NULL && rc == TW_OK) {
+    if (batch == NULL)
+        return;
+    for (;;) {
+        int last;
+
         if (ing->own.text == NULL)
             rc = tw__spool_reread(&ing->own, sp, from, NULL);
         if (rc == TW_OK)
             rc = batch_add(batch, &ing->own, &limits);
         if (rc != TW_OK)
             break;
-        pthread_mutex_lock(&ing->lock);
-        lose(ing, from, ing->own.id);
-        ing->spilled--;
-        ing->spilled_bytes -= ing->own.size;
-        pthread_mutex_unlock(&ing->lock);
+        last = own_taken(ing, batch, from);
         from = ing->own.id + 1;
         ing->own.text = NULL;
+        if (last) /* what comes behind it is in memory */
+            return;
     }
-    if (batch == NULL)
-        return;
     pthread_mutex_lock(&ing->lock);
     if (rc < 0)
         ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_MS);
@@ -408,12 +437,7 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
         lose(ing, from, past);
         from = past;
     }
-    ing->spill_from = from;
-    if (ing->spilled == 0) {
-        ing->waiting_bytes -= ing->spilled_bytes; /* of those that were lost */
-        ing->spilled_bytes = 0;
-    }
-    batch_end(ing, &ing->ready, batch);
+    own_end(ing, batch, from);
     pthread_mutex_unlock(&ing->lock);
 }
 
