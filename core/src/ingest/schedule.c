@@ -217,8 +217,8 @@ void tw__wait_retry(tw_ingest *ing, int64_t at_least)
     ing->not_before_ms = tw__ms_add(tw__monotonic_ms(), wait);
 }
 
-/* Probes are rarer than retries: backoff_max, doubled each time, without jitter below
- * it. */
+/* Probes are rarer than retries: backoff_max and a jitter on top of it, whose range is doubled each
+ * time. */
 void tw__wait_pause(tw_ingest *ing, int64_t at_least)
 {
     int64_t first = ing->settings.backoff_max_ms > 0 ? ing->settings.backoff_max_ms : 1;
@@ -226,7 +226,7 @@ void tw__wait_pause(tw_ingest *ing, int64_t at_least)
 
     if (first > PAUSE_MAX_MS)
         first = PAUSE_MAX_MS;
-    wait = first / 2 + backoff(first - first / 2, PAUSE_MAX_MS - first / 2, ing->pauses);
+    wait = first + backoff(first, PAUSE_MAX_MS - first, ing->pauses);
     ing->pauses++;
     if (wait < at_least)
         wait = at_least;
