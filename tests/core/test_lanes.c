@@ -119,6 +119,26 @@ static void a_name_without_a_list_is_enough(void **state)
     expect(w, 2, 0, 0);
 }
 
+static void a_list_with_an_impossible_index_refuses_nobody(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track_as(w, "a", "user-quick", NULL);
+    track_as(w, "b", "user-calm", NULL);
+    advance(w, 5000);
+    answer(w, 429,
+           "{\"code\":429,\"throttled_users\":{\"user-quick\":31},"
+           "\"silenced_events\":[1,7],\"throttled_events\":[1]}");
+    types_are(w, "b"); /* the name counts all the same */
+    answer_ok(w);
+    expect(w, 1, 0, 1);
+    advance(w, 30000);
+    types_are(w, "a");
+    answer_ok(w);
+    expect(w, 2, 0, 0);
+}
+
 static void a_daily_quota_parks_the_user_and_asks_every_hour(void **state)
 {
     world *w = *state;
@@ -180,6 +200,7 @@ int main(void)
         test(later_events_of_a_held_user_wait_behind_the_earlier),
         test(a_device_is_held_whoever_uses_it),
         test(a_name_without_a_list_is_enough),
+        test(a_list_with_an_impossible_index_refuses_nobody),
         test(a_daily_quota_parks_the_user_and_asks_every_hour),
         test(many_events_of_a_held_user_cost_one_request),
     };

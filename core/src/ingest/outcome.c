@@ -429,6 +429,9 @@ void tw__verdict_read(tw_verdict *verdict, const tw_outcome *outcome, size_t cou
     verdict->status = status;
     if (verdict->stored == TW_STORED_NO && outcome->stored == TW_STORED_MAYBE)
         verdict->stored = TW_STORED_MAYBE; /* it had been sent once before this answer */
+    if (verdict->kind ==
+        TW_VERDICT_THROTTLED) /* its lists, if any, are not to be trusted */
+        memset(verdict->marks, TW_MARK_KEEP, count);
     if (asked > RETRY_AFTER_MAX_MS)
         asked = RETRY_AFTER_MAX_MS;
     if (verdict->kind == TW_VERDICT_LISTED || verdict->kind == TW_VERDICT_THROTTLED)
