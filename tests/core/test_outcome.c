@@ -327,12 +327,35 @@ static void a_smaller_limit_is_found_and_remembered(void **state)
     expect(w, 1999, 0, 0);
     assert_in_range(refused, 2, 3);
     assert_in_range(w->ing->limits.bytes, 30000, 120000);
-    assert_in_range(w->ing->limits.events, 200, 1000);
+    assert_int_equal(w->ing->limits.events, 1999);
     track(w, 1999);
     advance(w, 5000);
     assert_true(w->gate.call->size <= 100000);
     answer_all_ok(w);
     expect(w, 3998, 0, 0);
+}
+
+/* Bytes were too many, not events: small ones go together as before. */
+static void a_large_event_does_not_make_small_ones_go_alone(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 1);
+    assert_int_equal(tw_event_commit(event_of(w, "large", 60000), NULL), TW_OK);
+    advance(w, 5000);
+    while (w->gate.call != NULL) {
+        if (w->gate.call->size > 50000)
+            answer(w, 413, "{\"code\":413,\"error\":\"Payload too large\"}");
+        else
+            answer_ok(w);
+    }
+    expect(w, 1, 1, 0);
+    track(w, 100);
+    advance(w, 5000);
+    assert_int_equal(sent(w), 100);
+    answer_ok(w);
+    expect(w, 101, 1, 0);
 }
 
 static void one_event_too_large_for_the_server_is_rejected(void **state)
@@ -771,6 +794,7 @@ int main(void)
         test(poison_named_wrongly),
         test(a_server_that_refuses_all_is_not_stormed),
         test(a_smaller_limit_is_found_and_remembered),
+        test(a_large_event_does_not_make_small_ones_go_alone),
         test(one_event_too_large_for_the_server_is_rejected),
         test(throttled_events_wait_and_the_rest_goes_on),
         test(batch_throttling_is_shorter),

@@ -161,13 +161,13 @@ static void search_tell(tw_ingest *ing, const tw_batch *batch)
     pthread_mutex_unlock(&ing->lock);
 }
 
-/* A smaller limit than documented holds from now on: something on the way has its own. */
+/* A smaller limit than documented holds from now on: something on the way has its own. It is one of
+ * bytes: two events of which one is large say nothing of how many small ones may go together. */
 static void shrink(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
-    size_t count = tw__batch_count(batch);
     tw_batch_limits *limits;
 
-    if (count == 1) {
+    if (tw__batch_count(batch) == 1) {
         reject_one(ing, batch, verdict);
         return;
     }
