@@ -270,6 +270,26 @@ static void an_attempt_that_stored_nothing_leaves_no_mark(void **state)
     answer_ok(w);
 }
 
+/* A daily quota may keep them for long. */
+static void throttled_events_leave_no_mark(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 2);
+    advance(w, 5000);
+    answer(w, 429,
+           "{\"code\":429,\"exceeded_daily_quota_users\":{\"user-000001\":500001},"
+           "\"throttled_events\":[1]}");
+    answer_ok(w); /* of the other */
+    end(w);
+    advance(w, (int64_t)7 * DAY_MS);
+    again(w);
+    assert_int_equal(sent(w), 1);
+    assert_false(w->ing->sent->records[0].maybe);
+    answer_ok(w);
+}
+
 static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
 {
     world *w = *state;
@@ -631,6 +651,7 @@ int main(void)
         disk_test(a_flush_waits_for_what_is_on_the_disk_only),
         disk_test(an_event_is_marked_before_it_is_sent),
         disk_test(an_attempt_that_stored_nothing_leaves_no_mark),
+        disk_test(throttled_events_leave_no_mark),
         disk_test(past_the_window_a_doubtful_event_is_not_sent_again),
         disk_test(the_window_counts_in_one_process_too),
         disk_test(events_older_than_max_age_expire),

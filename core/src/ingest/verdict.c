@@ -175,8 +175,6 @@ static void shrink(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
     limits = tw__limits_of(ing, batch);
     if (limits->bytes > ing->sent_bytes / 2)
         limits->bytes = ing->sent_bytes / 2;
-    if (limits->events > (count + 1) / 2)
-        limits->events = (count + 1) / 2;
     pthread_mutex_unlock(&ing->lock);
     tw__batch_again(ing, batch); /* to be cut when it is sent */
 }
@@ -260,7 +258,8 @@ void tw__verdict_apply(tw_ingest *ing)
         tw__batch_again(ing, batch);
         return;
     }
-    if (verdict->stored == TW_STORED_NO && verdict->kind > TW_VERDICT_TOO_LARGE)
+    if (verdict->stored == TW_STORED_NO &&
+        (verdict->kind > TW_VERDICT_TOO_LARGE || verdict->status == 429))
         tw__store_unmark(ing, batch); /* it may take long until the next attempt */
     if (verdict->kind != TW_VERDICT_RETRY && verdict->kind != TW_VERDICT_PAUSE)
         let_in(ing);
