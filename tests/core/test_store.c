@@ -444,6 +444,58 @@ static void a_drain_waits_for_all_a_flush_for_its_own(void **state)
     fake_job_unref(job);
 }
 
+/* It comes upon them while it reads. */
+static void a_drain_reports_the_uncertain_and_the_lost(void **state)
+{
+    world *w = *state;
+    tw_stats report = TW_STATS_INIT;
+    tw_job *job;
+    DIR *list;
+    struct dirent *entry;
+    int fd = -1;
+
+    start(w);
+    track(w, 3);
+    advance(w, 5000);
+    reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
+    track(w, 3);
+    end(w);
+    list = opendir(folder);
+    assert_non_null(list);
+    while ((entry = readdir(list)) != NULL) {
+        if (strstr(entry->d_name, ".seg") != NULL)
+            fd = openat(dirfd(list), entry->d_name, O_RDWR);
+    }
+    closedir(list);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "!", 1, 64 + 36), 1); /* in the text of the first */
+    close(fd);
+    advance(w, (int64_t)7 * DAY_MS);
+    start(w);
+    assert_int_equal(tw__ingest_drain(&job, w->ing, NULL, NULL), TW_OK);
+    fake_run(&w->gate);
+    answer_all_ok(w);
+    fake_run(&w->gate);
+    assert_true(job->finished);
+    assert_int_equal(tw__flush_stats(job, &report), TW_OK);
+    assert_int_equal(report.recovered, 6);
+    assert_int_equal(report.lost, 1);
+    assert_int_equal(report.uncertain, 2);
+    assert_int_equal(report.stored, 3);
+    assert_int_equal(report.waiting, 0);
+    fake_job_unref(job);
+    end(w);
+    start(w); /* now it finds them set aside */
+    report = (tw_stats)TW_STATS_INIT;
+    assert_int_equal(tw__ingest_drain(&job, w->ing, NULL, NULL), TW_OK);
+    fake_run(&w->gate);
+    assert_true(job->finished);
+    assert_int_equal(tw__flush_stats(job, &report), TW_OK);
+    assert_int_equal(report.uncertain, 2);
+    assert_int_equal(report.recovered, report.uncertain + report.lost);
+    fake_job_unref(job);
+}
+
 static void a_full_spool_refuses_and_has_room_again(void **state)
 {
     world *w = *state;
@@ -658,6 +710,7 @@ int main(void)
         disk_test(a_refused_event_is_gone_from_the_spool),
         disk_test(old_and_new_go_by_turns),
         disk_test(a_drain_waits_for_all_a_flush_for_its_own),
+        disk_test(a_drain_reports_the_uncertain_and_the_lost),
         disk_test(a_full_spool_refuses_and_has_room_again),
         disk_test(whoever_blocks_waits_for_room_in_the_spool),
         disk_test(a_full_spool_can_drop_the_oldest),

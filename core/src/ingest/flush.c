@@ -56,6 +56,20 @@ static void flush_cancel(tw_job *job, void *state, int code)
 
 static const tw_job_kind flush_kind = {flush_start, flush_cancel, NULL, tw__free};
 
+/* What the spool has found missing or set aside since the last time; numbers that were read before
+ * those of the last time say nothing. @locks needs lock */
+static void flush_found(tw_flush *flush, const tw_spool_stats *spool)
+{
+    uint64_t lost = spool->lost > flush->lost ? spool->lost - flush->lost : 0;
+    uint64_t aside = spool->aside > flush->aside ? spool->aside - flush->aside : 0;
+
+    flush->lost += lost;
+    flush->aside += aside;
+    flush->recovered += lost + aside;
+    flush->finals[TW_FINAL_LOST] += lost;
+    flush->finals[TW_FINAL_UNCERTAIN] += aside;
+}
+
 /* The sum as it is. @locks needs lock */
 static void flush_count(tw_flush *flush, int all, const tw_spool_stats *spool)
 {
@@ -69,9 +83,9 @@ static void flush_count(tw_flush *flush, int all, const tw_spool_stats *spool)
     for (i = 0; i < TW_FINAL_COUNT; i++)
         flush->finals[i] = ing->finals[i] - (all ? 0 : ing->foreign_finals[i]);
     if (all) {
-        flush->recovered = ing->recovered + spool->lost + spool->aside;
-        flush->finals[TW_FINAL_UNCERTAIN] += spool->aside - ing->revived;
-        flush->finals[TW_FINAL_LOST] += spool->lost;
+        flush->recovered = ing->recovered;
+        flush->finals[TW_FINAL_UNCERTAIN] -= ing->revived;
+        flush_found(flush, spool);
     }
 }
 
@@ -197,10 +211,28 @@ static int flush_in_vain(tw_ingest *ing)
     return vain;
 }
 
+/* A drain tells of what is found while it runs. */
+static void flush_learn(tw_ingest *ing)
+{
+    tw_spool_stats spool;
+    tw_flush *flush;
+
+    if (ing->ended == NULL)
+        return;
+    tw__store_stats(ing, &spool);
+    pthread_mutex_lock(&ing->lock);
+    for (flush = ing->flushes; flush != NULL; flush = flush->next) {
+        if (flush->all)
+            flush_found(flush, &spool);
+    }
+    pthread_mutex_unlock(&ing->lock);
+}
+
 void tw__flush_settle(tw_ingest *ing)
 {
     tw_error *err = NULL;
 
+    flush_learn(ing);
     flush_finish(flush_collect(ing, 0), NULL);
     if (!flush_in_vain(ing))
         return;

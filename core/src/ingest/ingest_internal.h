@@ -44,7 +44,8 @@ typedef struct tw_flush {
     tw_job *job; /* referenced while linked */
     uint64_t mark;
     uint64_t left;
-    int all; /* below any mark, and for all that the spool holds */
+    int all;              /* below any mark, and for all that the spool holds */
+    uint64_t lost, aside; /* what the spool had found so far; only with `all` */
     /* What became of all events below the mark, for any thread to read. */
     _Atomic uint64_t accepted, recovered;
     _Atomic uint64_t finals[TW_FINAL_COUNT];
