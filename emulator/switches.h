@@ -41,7 +41,7 @@
     X(taxonomy, 0, 2, 0, "available|not_found|forbidden",                                \
       "whether the plan has the API")                                                    \
     X(accounts, 0, 1, 1, "false|true", "group properties")                               \
-    X(property_restore, 0, 1, 0, "201|200", "status of an event property restored")      \
+    X(property_restore, 0, 1, 0, "200|201", "status of an event property restored")      \
     X(user_property_errors, 0, 1, 0, "text|bare", "body of a user property refused")     \
     X(profile_cohorts, 0, 1, 0, "synced|all", "cohorts that a profile names")            \
     X(profile_unknown, 0, 2, 0, "200|400|404", "status for a user never seen")           \

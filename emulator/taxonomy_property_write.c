@@ -392,7 +392,7 @@ void emu_do_property_delete(emu_req *r)
 void emu_do_property_restore(emu_req *r)
 {
     bool created =
-        emu_tax_kind_of(r)->kind == KIND_EVENT && EMU_SW(r->e, property_restore) == 0;
+        emu_tax_kind_of(r)->kind == KIND_EVENT && EMU_SW(r->e, property_restore) == 1;
 
     answer(r, restore_property, created ? 201 : 200);
 }

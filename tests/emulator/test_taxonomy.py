@@ -423,15 +423,18 @@ def test_deleting_and_restoring_event_properties(checkout: Plan, api: Api) -> No
         409, "POST", "event-property", event_property="method"
     )
     restored = checkout.send("POST", "event-property", "method", "restore")
-    assert (restored.status, restored.json) == (201, {"success": True})
+    assert (restored.status, restored.json) == (200, {"success": True})
     assert checkout.get("event-property", event_type="Checkout Done") == [CHECKOUT]
     for name in ("method", "planned"):
         assert checkout.refused(409, "POST", "event-property", name, "restore") == "Not found"
     checkout.delete("event-property", "method", event_type="Checkout Done")
     assert checkout.get("event-property", event_type="Checkout Done") == []
     assert names(checkout.get("event-property"), "event_property") == ["method"]
-    api.emu.switch(property_restore="200")
-    checkout.post("event-property", "method", "restore", event_type="Checkout Done")
+    api.emu.switch(property_restore="201")
+    restored = checkout.send(
+        "POST", "event-property", "method", "restore", event_type="Checkout Done"
+    )
+    assert restored.status == 201
     assert checkout.get("event-property", event_type="Checkout Done") == [CHECKOUT]
 
 
