@@ -28,7 +28,7 @@ typedef struct emu_req {
     struct MHD_Connection *conn; /* NULL for a call made in the process */
     int fd;
     uint64_t id, conn_id;
-    int64_t received_ms;
+    int64_t received_ms, answered_ms;
 
     char *uri;                   /* as sent */
     emu_str method, path, query; /* still percent-encoded */

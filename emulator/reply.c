@@ -187,10 +187,10 @@ static enum MHD_Result send_bent(emu_req *r, const emu_action *a)
         half = 0;
     }
     emu_buf_put(&b, r->out.p + half, r->out.n - half);
+    journal(r, 0);
     send_raw(r, (emu_str){b.p, b.n});
     emu_buf_free(&b);
     emu_break(r, CLOSE_FIN);
-    journal(r, 0);
     return MHD_NO;
 }
 
@@ -199,19 +199,20 @@ static bool bends(const emu_action *a)
     return a->wrong_cl || a->chunk_error;
 }
 
-/* Stall, raw bytes and closing; MHD_NO when the connection is gone. */
+/* Stall, raw bytes and closing; MHD_NO when the connection is gone. The journal comes first:
+ * who has seen the connection break finds the request there. */
 static enum MHD_Result act(emu_req *r, const emu_action *a)
 {
     if (a->close_listener)
         emu_door_close(r->e, a->listener_ms);
     if (a->stall_ms)
         emu_wait_until(r->e, emu_now_ms(r->e) + a->stall_ms);
-    if (a->raw.s)
-        send_raw(r, a->raw);
     if (a->close == CLOSE_NO && !a->raw.s)
         return MHD_YES;
-    emu_break(r, a->close == CLOSE_NO ? CLOSE_FIN : a->close);
     journal(r, 0);
+    if (a->raw.s)
+        send_raw(r, a->raw);
+    emu_break(r, a->close == CLOSE_NO ? CLOSE_FIN : a->close);
     return MHD_NO;
 }
 
@@ -238,8 +239,10 @@ static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
     ssize_t n;
 
     if (mid && r->sent >= a->at && (a->close || a->stall_ms)) {
+        /* Counted from before the head went out: who has the head and then moves the clock
+         * by as much ends the stall, whether it has begun or not. */
         if (a->stall_ms && r->sent == a->at)
-            emu_wait_until(r->e, emu_now_ms(r->e) + a->stall_ms);
+            emu_wait_until(r->e, r->answered_ms + a->stall_ms);
         if (a->close) {
             emu_break(r, a->close);
             return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -297,6 +300,7 @@ static enum MHD_Result journal_and_queue(emu_req *r)
 {
     /* The journal takes the body over: the answer must not point into it from here on. */
     journal(r, r->status);
+    r->answered_ms = emu_now_ms(r->e);
     return queue(r);
 }
 
