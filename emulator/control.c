@@ -199,6 +199,11 @@ static void post_clock(emu_req *r)
         fail(r, 400, "the clock was not moved by more than 30,000 years");
         return;
     }
+    /* Meters count by seconds and hours since 1970. */
+    if (emu_now_ms(r->e) - r->e->clock_offset_ms + ms < 0) {
+        fail(r, 400, "the clock was not set before 1970");
+        return;
+    }
     emu_clock_shift(r->e, ms - r->e->clock_offset_ms);
     get_clock(r);
 }

@@ -88,6 +88,7 @@ def test_control_over_http(emu: Emulator, api: Api) -> None:
     assert post("/switches", '{"job_ms": 9223372036854775807}').status == 400
     assert post("/clock", '{"advance_ms": 9223372036854775807}').status == 400
     assert post("/clock", '{"offset_ms": -9223372036854775807}').status == 400
+    assert post("/clock", '{"offset_ms": -2000000000000}').status == 400, "before 1970"
     before = control(emu, "GET", "/clock", **token(emu)).json["now_ms"]
     assert post("/clock", '{"advance_ms": 5000}').json["now_ms"] >= before + 5000
     api.upload(event(1))
