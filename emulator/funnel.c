@@ -13,7 +13,7 @@
 #define WINDOW_DEFAULT 2592000 /* 30 days (Dashboard REST API docs) */
 #define WINDOW_MAX 31622400    /* 366 days (chart page) */
 #define BINS_MAX 400           /* of a distribution; ours */
-#define ELEMENTS_MAX 1000      /* of an array that splits users into groups; ours */
+#define ELEMENTS_MAX 1000      /* groups that arrays split a user into; ours */
 
 /* One step of one path: step 0 holds the time from first to last, -1 when not converted. */
 typedef struct mark {
@@ -170,19 +170,22 @@ static bool put_path(job *j, const emu_path *path, const emu_group_key *key,
 static bool put_groups(job *j, const emu_path *path, uint16_t slot)
 {
     uint32_t values[3][ELEMENTS_MAX];
-    size_t count[3], at[3] = {0}, n = 0;
+    size_t count[3], at[3] = {0}, n = 0, room = ELEMENTS_MAX;
     emu_group_key key = {{0}};
 
-    for (size_t i = 0; i < j->q->g_n; i++, n++)
+    for (size_t i = 0; i < j->q->g_n; i++, n++) {
         count[n] = emu_group_set(j->q, &j->q->g[i], &j->f.p.rows[path->row[0]], values[n],
-                                 ELEMENTS_MAX);
+                                 room);
+        room /= count[n];
+    }
     for (size_t i = 0; i < j->inline_n; i++, n++) {
         values[n][0] = EMU_NOT_REACHED;
         count[n] = 1;
         if (j->inline_step[i] < path->depth)
             count[n] = emu_group_set(j->q, &j->inline_prop[i],
                                      &j->f.p.rows[path->row[j->inline_step[i]]],
-                                     values[n], ELEMENTS_MAX);
+                                     values[n], room);
+        room /= count[n];
     }
     for (;;) {
         size_t i = n;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ELEMENTS_MAX 10000 /* of an array that splits a row into groups; ours */
+#define ELEMENTS_MAX 10000 /* groups that arrays split a row into; ours */
 
 /* What is known of the user being walked over. */
 typedef struct walk {
@@ -70,15 +70,18 @@ static bool put_numbers(walk *w, emu_part *part, emu_rec *rec, emu_group_key *ke
     return true;
 }
 
-/* Every combination of the keys' values is a group of its own. */
+/* Every combination of the keys' values is a group of its own. Beyond ELEMENTS_MAX of them the
+ * later keys give fewer values: four arrays would make more groups than memory holds. */
 static bool put_groups(walk *w, emu_part *part, emu_rec *rec)
 {
     const emu_cell *c = &w->q->view->cells[rec->row];
-    size_t count[4], at[4] = {0}, k = part->key_n;
+    size_t count[4], at[4] = {0}, k = part->key_n, room = ELEMENTS_MAX;
     emu_group_key key = {{0}};
 
-    for (size_t i = 0; i < k; i++)
-        count[i] = emu_group_values(w->q, &part->keys[i], c, w->values[i], ELEMENTS_MAX);
+    for (size_t i = 0; i < k; i++) {
+        count[i] = emu_group_values(w->q, &part->keys[i], c, w->values[i], room);
+        room /= count[i];
+    }
     for (;;) {
         size_t i = k;
 

@@ -12,7 +12,7 @@
 #define WORDS 6          /* bits for CELLS_MAX */
 #define HOUR_MS 3600000LL
 #define DAY_MS 86400000LL
-#define ELEMENTS_MAX 1000
+#define ELEMENTS_MAX 1000 /* groups that arrays split a start into; ours */
 
 typedef enum mode { N_DAY, ROLLING, BRACKET } mode;
 
@@ -496,8 +496,8 @@ static bool has_group(const job *j, const start *s, const emu_group_key *key)
     uint32_t values[ELEMENTS_MAX];
 
     for (size_t i = 0; i < j->key_n; i++) {
-        size_t n =
-            emu_group_set(j->q, &j->keys[i], &j->p.rows[s->row], values, ELEMENTS_MAX);
+        size_t n = emu_group_values(j->q, &j->keys[i], &j->p.rows[s->row], values,
+                                    ELEMENTS_MAX);
         bool found = false;
 
         for (size_t k = 0; k < n && !found; k++)
@@ -575,12 +575,14 @@ static bool each_group(job *j)
 
     for (size_t i = 0; i < j->start_n && ok; i++) {
         uint32_t values[2][ELEMENTS_MAX], id;
-        size_t n[2] = {1, 1};
+        size_t n[2] = {1, 1}, room = ELEMENTS_MAX;
         emu_group_key key = {{0}};
 
-        for (size_t k = 0; k < j->key_n; k++)
+        for (size_t k = 0; k < j->key_n; k++) {
             n[k] = emu_group_set(j->q, &j->keys[k], &j->p.rows[j->starts[i].row],
-                                 values[k], ELEMENTS_MAX);
+                                 values[k], room);
+            room /= n[k];
+        }
         for (size_t a = 0; a < n[0] && ok; a++) {
             for (size_t b = 0; b < n[1] && ok; b++) {
                 key.k[0] = values[0][a];

@@ -54,6 +54,15 @@ def test_the_four_counting_metrics(three: Api, metric: str, value: float) -> Non
     assert data["xValues"] == ["2026-03-02"]
 
 
+def test_arrays_split_a_row_into_ten_thousand_groups_at_most(api: Api) -> None:
+    """Without a bound two arrays of one event make more groups than memory holds."""
+    many = {"a": [f"{n:04}" for n in range(1000)], "b": [f"{n:02}" for n in range(20)]}
+    send(api, row("0001", "Buy", "03-02 10:00", user_properties=many))
+    data = segmentation(api, event("Buy"), "0302", "0302", g="gp:a", g2="gp:b", limit=1000)
+    assert len(data["series"]) == 1000
+    assert {b for _, b in data["seriesLabels"]} == {f"{n:02}" for n in range(10)}
+
+
 def test_pct_dau_scale_is_a_switch(three: Api) -> None:
     three.emu.switch(pct_dau_scale="fraction")
     data = segmentation(three, event("Buy"), "0302", "0302", m="pct_dau")
