@@ -30,6 +30,7 @@ typedef struct ej_info {
 
 #define EJ_MAX_DEPTH 2048
 
+bool ej_is_utf8(emu_str s);
 /* True when text is one JSON value (RFC 8259, valid UTF-8, depth capped). */
 bool ej_check(emu_str text, ej_info *info);
 

@@ -29,6 +29,18 @@ static size_t utf8_len(const unsigned char *p, const unsigned char *end)
     return 4;
 }
 
+bool ej_is_utf8(emu_str s)
+{
+    const unsigned char *p = (const unsigned char *)s.s, *end = p + s.n;
+    size_t n = 1;
+
+    while (s.n && p < end && n) {
+        n = *p < 0x80 ? 1 : utf8_len(p, end);
+        p += n;
+    }
+    return n > 0;
+}
+
 static const char *check_escape(const char *p, const char *end)
 {
     if (end - p < 2)

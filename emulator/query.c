@@ -16,18 +16,6 @@
     100 /* group values, and how many at most (Dashboard REST API docs) */
 #define LIMIT_MAX 1000
 
-static bool is_utf8(emu_str s)
-{
-    emu_buf b = {0};
-    ej_info info;
-    bool ok;
-
-    emu_buf_quote(&b, s);
-    ok = !b.failed && ej_check((emu_str){b.p, b.n}, &info);
-    emu_buf_free(&b);
-    return ok;
-}
-
 bool emu_ask_fail(emu_ask *q, const char *fmt, ...)
 {
     char details[600];
@@ -37,7 +25,7 @@ bool emu_ask_fail(emu_ask *q, const char *fmt, ...)
     vsnprintf(details, sizeof(details), fmt, ap);
     va_end(ap);
     /* Parameters may hold any bytes, and a long name may have been cut within a character. */
-    for (char *p = details; *p && !is_utf8(emu_str_of(details)); p++)
+    for (char *p = details; *p && !ej_is_utf8(emu_str_of(details)); p++)
         *p = (char)((unsigned char)*p & 0x80 ? '?' : *p);
     q->r->out.n = 0;
     emu_buf_z(&q->r->out,
@@ -279,7 +267,7 @@ bool emu_ask_user_prop(emu_ask *q, emu_str name, emu_prop *out)
         out->key = met_key(q, name, LIST_BUILT_IN);
         known = known && (out->key || !strict);
     }
-    known = known && is_utf8(name);
+    known = known && ej_is_utf8(name);
     return known || emu_ask_fail(q, "Invalid user property %.*s", (int)name.n, name.s);
 }
 

@@ -182,6 +182,13 @@ static void run_users(emu_req *r, emu_handler *handler)
         handler(r);
 }
 
+/* What is stored comes back in JSON, where other bytes have no place. */
+static bool is_text(emu_req *r)
+{
+    return ej_is_utf8(emu_unescape(&r->arena, emu_str_of(r->uri), true)) &&
+           ej_is_utf8(emu_unescape(&r->arena, r->body, true));
+}
+
 /* The plan of the project may lack the API; each call has a cost that counts, refused by its
  * handler or not. */
 static void run_taxonomy(emu_req *r, emu_handler *handler)
@@ -199,6 +206,8 @@ static void run_taxonomy(emu_req *r, emu_handler *handler)
     else if (!emu_meter_take(r->e, METER_TAXONOMY, cost))
         emu_tax_refuse(
             r, 429, "Too Many Requests: Exceeded rate limit with query of cost %d", cost);
+    else if (!is_text(r))
+        emu_tax_error(r, 400, "Invalid UTF-8");
     else
         handler(r);
 }

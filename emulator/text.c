@@ -267,6 +267,19 @@ bool emu_all_digits(emu_str s)
     return s.n > 0 && s.n < 19;
 }
 
+/* The character at *i, which then stands behind it. */
+static char decode(emu_str s, size_t *i, bool plus)
+{
+    char c = s.s[*i];
+    int hi = c == '%' && *i + 2 < s.n ? hex_digit(s.s[*i + 1]) : -1;
+    int lo = hi >= 0 ? hex_digit(s.s[*i + 2]) : -1;
+
+    *i += hi >= 0 && lo >= 0 ? 3 : 1;
+    if (hi >= 0 && lo >= 0)
+        return (char)(hi * 16 + lo);
+    return c == '+' && plus ? ' ' : c;
+}
+
 emu_str emu_unescape(emu_arena *a, emu_str s, bool plus)
 {
     char *out = emu_arena_alloc(a, s.n + 1);
@@ -274,22 +287,19 @@ emu_str emu_unescape(emu_arena *a, emu_str s, bool plus)
 
     if (!out)
         return (emu_str){NULL, 0};
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.s[i];
-
-        int hi = c == '%' && i + 2 < s.n ? hex_digit(s.s[i + 1]) : -1;
-        int lo = hi >= 0 ? hex_digit(s.s[i + 2]) : -1;
-
-        if (hi >= 0 && lo >= 0) {
-            c = (char)(hi * 16 + lo);
-            i += 2;
-        } else if (c == '+' && plus) {
-            c = ' ';
-        }
-        out[n++] = c;
-    }
+    for (size_t i = 0; i < s.n;)
+        out[n++] = decode(s, &i, plus);
     out[n] = 0;
     return (emu_str){out, n};
+}
+
+/* Compared in place: a query of thousands of names would leave a copy of each. */
+static bool decodes_to(emu_str s, const char *name)
+{
+    for (size_t i = 0; i < s.n; name++)
+        if (!*name || decode(s, &i, true) != *name)
+            return false;
+    return !*name;
 }
 
 emu_str emu_form_nth(emu_arena *a, emu_str form, const char *name, size_t nth)
@@ -301,9 +311,7 @@ emu_str emu_form_nth(emu_arena *a, emu_str form, const char *name, size_t nth)
         const char *stop = amp ? amp : end;
         const char *eq = memchr(p, '=', (size_t)(stop - p));
         const char *key_end = eq ? eq : stop;
-        emu_str key = emu_unescape(a, (emu_str){p, (size_t)(key_end - p)}, true);
-
-        if (emu_str_is(key, name) && nth-- == 0) {
+        if (decodes_to((emu_str){p, (size_t)(key_end - p)}, name) && nth-- == 0) {
             const char *v = eq ? eq + 1 : stop;
             return emu_unescape(a, (emu_str){v, (size_t)(stop - v)}, true);
         }

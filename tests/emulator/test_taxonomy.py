@@ -94,6 +94,22 @@ def test_categories(plan: Plan) -> None:
     assert plan.get("category", "Shop")["id"] not in (shop["id"], sale["id"])
 
 
+@pytest.mark.parametrize("name", ["%FF", "a%C3", "%ED%A0%80", "%C0%80"])
+def test_text_that_is_no_utf8_is_refused(plan: Plan, api: Api, name: str) -> None:
+    """Stored, it would make every list after it a text that is no JSON."""
+    form = {**api.basic, "Content_Type": FORM}
+    replies = [
+        api.call("POST", f"{BASE}/event", f"event_type={name}", **form),
+        api.call("POST", f"{BASE}/event", f"event_type=Cart&description={name}", **form),
+        api.call("PUT", f"{BASE}/event/{name}", "description=x", **form),
+        api.call("GET", f"{BASE}/event-property?event_type={name}", **api.basic),
+    ]
+    for reply in replies:
+        assert reply.status == 400
+        assert reply.json == {"success": False, "errors": [{"message": "Invalid UTF-8"}]}
+    assert plan.get("event") == []
+
+
 def test_refused_categories(plan: Plan) -> None:
     plan.post("category", category_name="Shop")
     plan.post("category", category_name="Store")
