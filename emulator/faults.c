@@ -195,6 +195,20 @@ static bool read_do(struct emu_fault *f, const ej_val *what)
     return true;
 }
 
+/* Something that is never looked at where the fault stands: a test would wait for it in vain. */
+static bool is_idle(const emu_action *a)
+{
+    bool commit = a->when == AT_BEFORE_COMMIT || a->when == AT_AFTER_COMMIT;
+    bool late = a->when == AT_MID_RESPONSE || a->when == AT_KEEPALIVE;
+
+    return (a->trickle_bps && a->when != AT_MID_RESPONSE) ||
+           (a->status && !commit && a->when != AT_BEFORE_READ &&
+            a->when != AT_MID_RESPONSE) ||
+           (!a->status && (a->body.s || a->headers.s)) ||
+           (a->raw.s && (late || a->when == AT_ACCEPT)) || (a->close_listener && late) ||
+           (a->stall_ms && a->when == AT_KEEPALIVE);
+}
+
 static const char *read_fault(struct emu_fault *f, const ej_val *v)
 {
     ej_val copy = *v, part;
@@ -216,6 +230,8 @@ static const char *read_fault(struct emu_fault *f, const ej_val *v)
     if ((f->action.wrong_cl || f->action.chunk_error) &&
         f->action.when != AT_BEFORE_COMMIT && f->action.when != AT_AFTER_COMMIT)
         return "had a \"wrong_cl\" or \"chunk_error\" that is not around the commit";
+    if (is_idle(&f->action))
+        return "had a \"do\" with a part that its \"when\" has no use for";
     if (ej_get(&copy, "count", &part) && (!ej_int(&part, &f->count) || f->count < 1))
         return "had an invalid \"count\"";
     return NULL;

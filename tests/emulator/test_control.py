@@ -292,6 +292,15 @@ def test_matching(emu: Emulator, api: Api) -> None:
         {"when": "after_commit", "do": {"redirect": ""}},
         {"when": "after_commit", "do": {"gzip_bomb": 10**12}},
         {"when": "accept", "do": {"close_listener": -1}},
+        {"when": "accept", "do": {"status": 503}},
+        {"when": "mid_body@1", "do": {"status": 503}},
+        {"when": "keepalive", "do": {"redirect": "/x"}},
+        {"when": "keepalive", "do": {"stall_ms": 1}},
+        {"when": "after_commit", "do": {"body": "x"}},
+        {"when": "after_commit", "do": {"headers": {"Retry-After": "1"}}},
+        {"when": "after_commit", "do": {"trickle_bps": 1}},
+        {"when": "mid_response@1", "do": {"raw_base64": "eA=="}},
+        {"when": "mid_response@1", "do": {"refuse": 1}},
     ],
 )
 def test_a_bad_plan_is_refused(emu: Emulator, fault: dict[str, Any]) -> None:
