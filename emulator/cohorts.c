@@ -148,7 +148,7 @@ void emu_do_cohort_list(emu_req *r)
     sqlite3_finalize(st);
     pthread_mutex_unlock(&e->store.mu);
     emu_buf_z(&r->out, "]}");
-    emu_reply(r, 200, "application/json; charset=UTF-8"); /* spelt so here alone */
+    emu_reply(r, 200, EMU_JSON_CAPITAL);
 }
 
 /* Members of a user cohort, twice: as amplitude ids and as the user ids known. */

@@ -174,8 +174,8 @@ static bool put_groups(job *j, const emu_path *path, uint16_t slot)
     emu_group_key key = {{0}};
 
     for (size_t i = 0; i < j->q->g_n; i++, n++) {
-        count[n] = emu_group_set(j->q, &j->q->g[i], &j->f.p.rows[path->row[0]], values[n],
-                                 room);
+        count[n] =
+            emu_group_set(j->q, &j->q->g[i], &j->f.p.rows[path->row[0]], values[n], room);
         room /= count[n];
     }
     for (size_t i = 0; i < j->inline_n; i++, n++) {
@@ -613,7 +613,7 @@ static void compute(job *j)
     }
     emu_buf_fmt(out, "],\"numSeries\":%zu}", j->written);
     if (ok)
-        emu_reply(j->q->r, 200, EMU_JSON_UTF8);
+        emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
     else
         emu_ask_no_memory(j->q);
     emu_funnel_free(&j->f);

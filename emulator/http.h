@@ -90,5 +90,7 @@ emu_str emu_query(emu_req *r, const char *name);
 
 #define EMU_JSON "application/json"
 #define EMU_JSON_UTF8 "application/json; charset=utf-8"
+/* So spelt by the charts, the taxonomy and the list of cohorts, as recorded live. */
+#define EMU_JSON_CAPITAL "application/json; charset=UTF-8"
 
 #endif

@@ -496,8 +496,8 @@ static bool has_group(const job *j, const start *s, const emu_group_key *key)
     uint32_t values[ELEMENTS_MAX];
 
     for (size_t i = 0; i < j->key_n; i++) {
-        size_t n = emu_group_values(j->q, &j->keys[i], &j->p.rows[s->row], values,
-                                    ELEMENTS_MAX);
+        size_t n =
+            emu_group_values(j->q, &j->keys[i], &j->p.rows[s->row], values, ELEMENTS_MAX);
         bool found = false;
 
         for (size_t k = 0; k < n && !found; k++)
@@ -808,7 +808,7 @@ static void compute(job *j)
     emu_buf_put(out, meta.p, meta.n);
     emu_buf_z(out, "]}}");
     if (ok && !labels.failed && !meta.failed)
-        emu_reply(j->q->r, 200, EMU_JSON_UTF8);
+        emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
     else
         emu_ask_no_memory(j->q);
     emu_buf_free(&labels);

@@ -17,7 +17,7 @@ void emu_tax_error(emu_req *r, int status, const char *message)
     emu_buf_z(&r->out, "{\"success\":false,\"errors\":[{\"message\":");
     emu_buf_quote(&r->out, emu_str_of(message));
     emu_buf_z(&r->out, "}]}");
-    emu_reply(r, status, EMU_JSON_UTF8);
+    emu_reply(r, status, EMU_JSON_CAPITAL);
 }
 
 int emu_tax_refuse(emu_req *r, int status, const char *fmt, ...)
@@ -54,7 +54,7 @@ void emu_tax_read(emu_req *r, int (*read)(emu_req *r))
     if (rc)
         emu_tax_error(r, 500, "Internal error");
     else
-        emu_reply(r, 200, EMU_JSON_UTF8);
+        emu_reply(r, 200, EMU_JSON_CAPITAL);
 }
 
 void emu_tax_write(emu_req *r, int (*write)(emu_req *r), int status)
@@ -72,7 +72,7 @@ void emu_tax_write(emu_req *r, int (*write)(emu_req *r), int status)
         emu_store_rollback(s);
     pthread_mutex_unlock(&s->mu);
     if (rc == 0)
-        emu_reply_z(r, status, EMU_JSON_UTF8, "{\"success\":true}");
+        emu_reply_z(r, status, EMU_JSON_CAPITAL, "{\"success\":true}");
     else if (rc != TAX_REFUSED)
         emu_tax_error(r, 500, "Internal error");
 }

@@ -371,7 +371,7 @@ static void answer(emu_req *r, int (*fn)(emu_req *r), int status)
     emu_tax_write(r, fn, status);
     if (r->status != status && emu_tax_kind_of(r)->kind == KIND_USER &&
         EMU_SW(r->e, user_property_errors) == 1)
-        emu_reply_z(r, r->status, EMU_JSON_UTF8, "{\"success\":false}");
+        emu_reply_z(r, r->status, EMU_JSON_CAPITAL, "{\"success\":false}");
 }
 
 void emu_do_property_add(emu_req *r)

@@ -81,7 +81,7 @@ class Api:
         return self.call("POST", path, body, Content_Type=kind)
 
     def rest(self, answer: http.client.HTTPResponse) -> bytes:
-        """The rest of a stalled answer, whose head has come: one move of the clock ends the stall."""
+        """The rest of a stalled answer whose head has come: one move of the clock ends it."""
         self.emu.advance(10**7)
         return answer.read()
 

@@ -218,7 +218,7 @@ def test_saved_charts_answer_as_csv(api: Api) -> None:
     )  # fmt: skip
     reply = api.get("/api/3/chart/abc123/csv")
     assert reply.status == 200
-    assert reply.headers["Content-Type"].lower() == "application/json; charset=utf-8"
+    assert reply.headers["Content-Type"] == "application/json; charset=UTF-8"
     text = reply.json["data"]
     assert text == (
         '"\tBuyers"\r\n\r\n"\tSegment","2026-03-01","2026-03-02"\r\n'

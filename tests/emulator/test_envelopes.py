@@ -67,7 +67,7 @@ def dashboard(reply: Reply) -> str:
 
 
 def taxonomy(reply: Reply) -> str:
-    assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert reply.headers["Content-Type"] == "application/json; charset=UTF-8"
     assert list(reply.json) == ["success", "errors"]
     assert reply.json["success"] is False
     (error,) = reply.json["errors"]

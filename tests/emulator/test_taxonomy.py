@@ -33,7 +33,7 @@ class Plan:
             **self.api.basic,
             **({"Content_Type": FORM} if text else {}),
         )
-        assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
+        assert reply.headers["Content-Type"] == "application/json; charset=UTF-8"
         return reply
 
     def get(self, *parts: str, **query: object) -> Any:
