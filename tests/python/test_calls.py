@@ -7,10 +7,11 @@ import enum
 from types import MappingProxyType
 
 import pytest
-from conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server, json_answer
 
 import tidewheel
 from tidewheel._calls import plain, row
+
+from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server, json_answer
 
 
 class Direction(enum.StrEnum):

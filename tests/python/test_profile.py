@@ -5,9 +5,10 @@ import asyncio
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server, json_answer
 
 import tidewheel
+
+from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server, json_answer
 
 DATA = {
     "recommendations": [

@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
 
 import tidewheel
+
+from .conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "tracking_plan.py"
 

@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
 
 import tidewheel
+
+from .conftest import API_KEY, SECRET_KEY, Answer, Request, Server, json_answer
 
 MATCH = {
     "user_id": "u-7781",
