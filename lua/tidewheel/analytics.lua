@@ -39,6 +39,9 @@ end
 
 -- As the core wants them: lists where lists are due, and `stop` under its own name.
 local function arguments(options)
+  if options ~= nil and type(options) ~= "table" then
+    error("options are a table", 3)
+  end
   local made = {}
   for name, value in pairs(options or {}) do
     made[name == "stop" and "end" or name] = value
@@ -112,6 +115,15 @@ function Analytics:estimate(name, options)
     error("analytics has no method '" .. tostring(name) .. "'", 2)
   end
   return self.client:estimate(method[1], arguments(options))
+end
+
+-- A chart has its id alone, as a text or among options.
+for _, name in ipairs{ "chart", "chart_start" } do
+  local asks = Analytics[name]
+
+  Analytics[name] = function(self, chart, callback)
+    return asks(self, type(chart) == "string" and { chart_id = chart } or chart, callback)
+  end
 end
 
 core.areas.analytics = function(client)

@@ -132,16 +132,23 @@ local function segment()
   return setmetatable(array{}, Segment)
 end
 
--- One segment (or cohort, or list of conditions) as a list of one, a cohort as a segment.
+local function is_condition(given)
+  return type(given) == "table" and (given.prop ~= nil or given.event_type ~= nil)
+end
+
+-- One segment (or cohort, JSON text, condition, list of them) as a list of one, a cohort as a
+-- segment.
 local function segments(given)
+  if type(given) == "string" then
+    return { given }
+  end
   if type(given) ~= "table" then
     return given
   end
-  if getmetatable(given) == Segment or given.id ~= nil then
+  if getmetatable(given) == Segment or given.id ~= nil or is_condition(given) then
     given = { given }
   end
-  local first = given[1]
-  if type(first) == "table" and (first.prop ~= nil or first.event_type ~= nil) then
+  if is_condition(given[1]) then
     given = { given }
   end
   local list = {}

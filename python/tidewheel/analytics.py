@@ -91,8 +91,8 @@ class Analytics(Area):
                 Dashboard REST API docs, read 2026-11-27, as for all limits here).
             metric: "active" or "new".
             interval: "day", "week" or "month".
-            segments: A Segment, a cohort, or a list of conditions as the API has them; or several
-                of these, each of which becomes a series.
+            segments: A Segment, a cohort, or a list of conditions as the API has them (or its JSON
+                text); or several of these, each of which becomes a series.
             group_by: One or two properties of users, with one segment at most.
 
         Raises:

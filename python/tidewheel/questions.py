@@ -242,8 +242,8 @@ class Segment(_Builder):
         return f"<Segment {self._document}>"
 
 
-SegmentLike: TypeAlias = Segment | Cohort | Iterable[Mapping[str, Any]]
-SegmentsLike: TypeAlias = SegmentLike | Iterable[SegmentLike]
+SegmentLike: TypeAlias = Segment | Cohort | str | Iterable[Mapping[str, Any]]
+SegmentsLike: TypeAlias = SegmentLike | Mapping[str, Any] | Iterable[SegmentLike]
 
 
 def listed(value: Any) -> Any:
@@ -254,10 +254,13 @@ def listed(value: Any) -> Any:
 
 
 def segments(value: Any) -> Any:
-    """One segment (or cohort, or list of conditions) as a list of one; a cohort as a segment."""
+    """One segment (or cohort, JSON text, condition, list of them) as a list of one.
+
+    Cohorts become segments.
+    """
     if value is None:
         return None
-    if isinstance(value, Segment | Cohort):
+    if isinstance(value, Segment | Cohort | str | Mapping):
         value = [value]
     many = list(value)
     if many and all(isinstance(one, Mapping) for one in many):

@@ -74,6 +74,26 @@ describe("analytics", function()
       .. "&g=platform&limit=10&m=formula&formula=UNIQUES(A)/UNIQUES(B)&rollingAverage=3", query)
   end)
 
+  it("takes one segment as the API has it, or its text", function()
+    local condition = { prop = "country", op = "is", values = { "Norway" } }
+    local text = '[{"prop":"country","op":"is","values":["Norway"]}]'
+    for _, segments in ipairs{ condition, { condition }, { { condition } }, text, { text } } do
+      assert(client.analytics:users{ start = "20260301", stop = "20260302", segments = segments })
+      local _, query = asked()
+      assert.equal("start=20260301&end=20260302"
+        .. "&s=[{'prop':'country','op':'is','values':['Norway']}]", query)
+    end
+  end)
+
+  it("asks for a chart by its id", function()
+    answer [[{"data":"\"a\"\r\n"}]]
+    assert(client.analytics:chart "abc123")
+    assert.equal("/api/3/chart/abc123/csv", (asked()))
+    assert(assert(client.analytics:chart_start "abc124"):wait())
+    assert.equal("/api/3/chart/abc124/csv", (asked()))
+    assert.has_error(function() client.analytics:users "abc" end, "options are a table")
+  end)
+
   it("asks all the others", function()
     local days = { start = "20260301", stop = "20260302" }
     local function ask(name, more)

@@ -117,6 +117,10 @@ def test_one_stands_for_a_list_of_one() -> None:
     assert segments([condition]) == [[condition]]
     assert segments([[condition], []]) == [[condition], []]
     assert segments([]) == []
+    assert segments(condition) == [[condition]]
+    text = '[{"prop":"country","op":"is","values":["Norway"]}]'
+    assert segments(text) == [text]
+    assert segments([text, Segment()]) == [text, Segment()]
 
 
 def test_exported() -> None:

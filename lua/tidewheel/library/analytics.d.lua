@@ -88,7 +88,7 @@ local Analytics = {}
 ---@field stop string|table last day, part of the range; `["end"]` means the same
 ---@field metric? "active"|"new"
 ---@field interval? "day"|"week"|"month"|1|7|30
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 
 ---@class tidewheel.Segmentation
@@ -98,7 +98,7 @@ local Analytics = {}
 ---@field metric? "uniques"|"totals"|"pct_dau"|"average"|"histogram"|"sums"|"value_avg"|"formula"
 ---@field users? "any"|"active"
 ---@field interval? "day"|"week"|"month"|"hour"|"realtime"|1|7|30|-3600000|-300000 realtime (5 minutes) reaches over 2 days, hour over 7, day over 365
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 ---@field limit? integer groups in the answer, 100 if absent, 1,000 at most
 ---@field formula? string such as "UNIQUES(A)/UNIQUES(B)", A being the first event; it is the metric
@@ -112,7 +112,7 @@ local Analytics = {}
 ---@field mode? "ordered"|"unordered"|"sequential"
 ---@field users? "new"|"active"
 ---@field interval? "day"|"week"|"month"|"hour"|"realtime"|1|7|30|-3600000|-300000 realtime (5 minutes) reaches over 2 days, hour over 7, day over 365
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 ---@field conversion_window? integer seconds from the first step to the last, 30 days if absent
 ---@field limit? integer
@@ -125,7 +125,7 @@ local Analytics = {}
 ---@field mode? "nday"|"rolling"|"unbounded"|"bracket"
 ---@field brackets? integer[][] ranges of days without their end, {{0, 1}, {1, 8}}
 ---@field interval? "day"|"week"|"month"|1|7|30
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 
 ---@class tidewheel.RevenueLtv
@@ -133,7 +133,7 @@ local Analytics = {}
 ---@field stop string|table last day, part of the range; `["end"]` means the same
 ---@field metric? "arpu"|"arppu"|"total_revenue"|"paying_users"|0|1|2|3
 ---@field interval? "day"|"week"|"month"|1|7|30
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 
 ---@class tidewheel.Chart
@@ -146,13 +146,13 @@ local Analytics = {}
 ---@field bin_min? number
 ---@field bin_max? number
 ---@field bin_size? number
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 
 ---@class tidewheel.Sessions
 ---@field start string|table first day, in the project's time zone: "20260301", "2026-03-01", or as os.date("*t") gives it
 ---@field stop string|table last day, part of the range; `["end"]` means the same
----@field segments? table a segment, a cohort, a list of conditions; or a list of these, each of which has a series
+---@field segments? table|string a segment, a cohort, a list of conditions or its JSON text; or a list of these, each of which has a series
 ---@field group_by? string|string[] properties of users, with one segment at most
 
 ---@class tidewheel.Composition
@@ -364,16 +364,16 @@ function Analytics:revenue_ltv(options) end
 function Analytics:revenue_ltv_start(options, callback) end
 
 ---A saved chart as the table it is exported as.
----@param options tidewheel.Chart
+---@param chart string|tidewheel.Chart its id, from the chart's address
 ---@return tidewheel.ChartAnswer? answer
 ---@return tidewheel.Error? err
-function Analytics:chart(options) end
+function Analytics:chart(chart) end
 
----@param options tidewheel.Chart
+---@param chart string|tidewheel.Chart its id, from the chart's address
 ---@param callback? fun(answer: tidewheel.ChartAnswer?, err: tidewheel.Error?)
 ---@return tidewheel.Job? job
 ---@return tidewheel.Error? err
-function Analytics:chart_start(options, callback) end
+function Analytics:chart_start(chart, callback) end
 
 ---Sessions by their length.
 ---@param options tidewheel.SessionLength
