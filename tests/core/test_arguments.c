@@ -502,6 +502,9 @@ static void what_exists_is_fine_on_request(void **state)
         "{\"success\":false,\"errors\":[{\"message\":\"Attempted to operate on entity "
         "event_category, id \\\"1\\\", that does not exist.\"}]}";
     static const char create[] = "{\"event_property\":\"a\",\"exist_ok\":true}";
+    static const char user[] = "{\"user_property\":\"a\",\"exist_ok\":true}";
+    static const char bare[] = "{\"success\":false}";
+    char of_long_name[600];
     const tw_reply *rsp;
     tw_job *job;
     char *text;
@@ -522,6 +525,28 @@ static void what_exists_is_fine_on_request(void **state)
     script_answer(&sc, 2, 409, body);
     assert_int_equal(tw_job_result(&rsp, job, NULL), TW_E_HTTP);
     tw_job_unref(job);
+    snprintf(of_long_name, sizeof of_long_name,
+             "{\"success\":false,\"errors\":[{\"message\":\"%0500d already exists.\"}]}",
+             7);
+    job = start_call("taxonomy.event_property_create", create);
+    script_answer(&sc, 3, 409, of_long_name);
+    text = result_of(job);
+    assert_string_equal(text, "{\"existed\":true}");
+    tw_text_free(text);
+    /* A conflict without words may be another one; only user properties have none. */
+    job = start_call("taxonomy.event_property_create", create);
+    script_answer(&sc, 4, 409, bare);
+    assert_int_equal(tw_job_result(&rsp, job, NULL), TW_E_HTTP);
+    tw_job_unref(job);
+    job = start_call("taxonomy.user_property_create", user);
+    script_answer(&sc, 5, 409, "");
+    assert_int_equal(tw_job_result(&rsp, job, NULL), TW_E_HTTP);
+    tw_job_unref(job);
+    job = start_call("taxonomy.user_property_create", user);
+    script_answer(&sc, 6, 409, bare);
+    text = result_of(job);
+    assert_string_equal(text, "{\"existed\":true}");
+    tw_text_free(text);
 }
 
 /* Is the call of request `at` repeated after an answer that may have been stored? */

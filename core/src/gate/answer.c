@@ -12,6 +12,8 @@
 
 /* The API's own bodies are small; lists of bad events may be longer. */
 enum { PARSE_MOST = 1024 * 1024, REFUSAL_MOST = 64 * 1024, QUOTE_MOST = 200 };
+/* The name comes first in what a conflict says, and may be long. */
+enum { CONFLICT_MOST = 4096 };
 
 static const tw_node *path2(const tw_node *node, const char *a, const char *b)
 {
@@ -127,10 +129,13 @@ int tw__answer_refusal(char *text, size_t room, const char *body, size_t size)
     return refused ? refusal_code(text) : TW_OK;
 }
 
-int tw__answer_exists(const char *body, size_t size)
+int tw__answer_exists(const char *body, size_t size, int is_wordless)
 {
-    char text[QUOTE_MOST];
+    char text[CONFLICT_MOST];
 
     tw__answer_text(text, sizeof text, body, size);
-    return text[0] == '\0' || strcasestr(text, "already exist") != NULL;
+    if (strcasestr(text, "already exist") != NULL)
+        return 1;
+    return is_wordless && tw__answer_refusal(text, sizeof text, body, size) != TW_OK &&
+           text[0] == '\0';
 }

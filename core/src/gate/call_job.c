@@ -67,11 +67,13 @@ static tw_reply *outcome_read(const call_job *cj, const tw_outcome *outcome,
                               tw_error **err)
 {
     static const char existed[] = "{\"success\":true,\"existed\":true}";
+    /* No text is documented for these (Amplitude Taxonomy API docs, read 2026-11-27). */
+    int is_wordless = cj->spec.endpoint == TW_EP_TAXONOMY_USER_PROPERTY_CREATE;
     char text[REFUSAL_MOST];
     int code = TW_OK;
 
     if ((cj->reading.flags & TW_READING_EXISTING) != 0 && outcome->head.status == 409 &&
-        tw__answer_exists(outcome->body, outcome->body_size))
+        tw__answer_exists(outcome->body, outcome->body_size, is_wordless))
         return reply_make(cj, outcome->head.status, existed, strlen(existed), err);
     if (cj->reads)
         code = tw__answer_refusal(text, sizeof text, outcome->body, outcome->body_size);
