@@ -113,7 +113,11 @@ function taxonomy:plan(changes, options)
   if not plan then
     return nil, err
   end
-  local state
+  local state, form
+  form, err = core.taxonomy_diff("", plan, false)
+  if not form then
+    return nil, err -- before anything is sent
+  end
   state, err = finish(core.taxonomy_pull_start(self.client, "state"))
   if not state then
     return nil, err

@@ -31,6 +31,7 @@ from .tracking_plan import (
     UserProperty,
     UserPropertyList,
     body,
+    checked,
     compare,
     document,
     failed,
@@ -362,8 +363,9 @@ class AsyncTaxonomy(AsyncArea):
 
     async def plan(self, changes: Mapping[str, Any], *, delete: bool = False) -> PlanDiff:
         """Compare a document with the project's plan; see Taxonomy.plan."""
+        text = checked(changes)
         core = self._client.taxonomy_pull(STATE, self._bridge.queue)
-        return compare(await AsyncJob(core, self._bridge, body), changes, delete)
+        return compare(await AsyncJob(core, self._bridge, body), text, delete)
 
     async def apply(self, diff: PlanDiff) -> None:
         """Make the changes of a diff, one after the other; see Taxonomy.apply."""

@@ -32,6 +32,7 @@ from .tracking_plan import (
     UserProperty,
     UserPropertyList,
     body,
+    checked,
     compare,
     document,
     failed,
@@ -567,11 +568,13 @@ class Taxonomy(Area):
             The changes to be made: print them, then give them to apply().
 
         Raises:
-            ValidationError: The document is not one; `field` names the place.
+            ValidationError: The document is not one; `field` names the place. What has not the
+                form of a plan is refused before anything is sent.
             TidewheelError: Reading the project's plan failed.
         """
+        text = checked(changes)
         state = Job(self._client.taxonomy_pull(STATE, None), body).result()
-        return compare(state, changes, delete)
+        return compare(state, text, delete)
 
     def apply(self, diff: PlanDiff) -> None:
         """Make the changes of a diff, one after the other.

@@ -294,10 +294,16 @@ def body(reply: tuple[int, bytes] | None) -> bytes:
     return reply[1] if reply is not None else b""
 
 
-def compare(state: bytes, plan: Mapping[str, Any], delete: bool) -> PlanDiff:
-    """The changes from a state to a plan."""
+def checked(plan: Mapping[str, Any]) -> bytes:
+    """The text of a plan that has the form of one."""
     text = json.dumps(plan, sort_keys=True, ensure_ascii=False, allow_nan=False, default=plain)
-    found = _core.taxonomy_diff(state, text.encode(), delete)
+    _core.taxonomy_diff(b"", text.encode(), False)
+    return text.encode()
+
+
+def compare(state: bytes, plan: bytes, delete: bool) -> PlanDiff:
+    """The changes from a state to a plan."""
+    found = _core.taxonomy_diff(state, plan, delete)
     changes = tuple(PlanChange(**change) for change in found["changes"])
     return PlanDiff(changes, tuple(found["notes"]), found["cost"])
 

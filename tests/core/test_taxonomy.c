@@ -381,6 +381,28 @@ static void bad_plans_are_refused_with_the_place(void **state)
     }
 }
 
+/* What the values may be depends on what the project has; what a plan looks like does not. */
+static void the_form_of_a_plan_is_checked_without_a_state(void **state)
+{
+    static const char plan[] =
+        "{\"categories\":[\"Shop\"],\"events\":{\"a\":{\"tags\":[\"b\"],"
+        "\"properties\":{\"p\":{\"type\":\"any\"}}}}}";
+    static const char slip[] = "{\"events\":{\"a\":{\"desc\":\"\"}}}";
+    tw_error *err = NULL;
+    char *text;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(tw_taxonomy_diff(&text, &size, "", 0, plan, strlen(plan), 1, &err),
+                     TW_OK);
+    assert_string_equal(text, "{\"cost\":0,\"changes\":[],\"notes\":[]}");
+    tw_text_free(text);
+    assert_int_equal(tw_taxonomy_diff(&text, &size, "", 0, slip, strlen(slip), 1, &err),
+                     TW_E_VALIDATION);
+    assert_string_equal(tw_error_field(err), "events.a.desc");
+    tw_error_free(err);
+}
+
 /* A plan that was pulled asks for nothing, whatever is in it. */
 static void what_was_pulled_is_no_change(void **state)
 {
@@ -457,6 +479,7 @@ int main(void)
         TEST(a_cancelled_pull_leaves_the_wire),
         TEST(plans_become_calls),
         TEST(bad_plans_are_refused_with_the_place),
+        TEST(the_form_of_a_plan_is_checked_without_a_state),
         TEST(what_was_pulled_is_no_change),
         TEST(no_memory_is_said),
     };

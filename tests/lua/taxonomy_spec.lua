@@ -34,6 +34,7 @@ describe("client.taxonomy", function()
     refused("override_scope",
       taxonomy.group_properties:update("a", { override_scope = "shared", description = "x" }))
     refused("category_id", taxonomy.categories:delete(1.5))
+    refused("events.a.desc", taxonomy:plan{ events = { a = { desc = "x" } } })
     assert.has_error(function() taxonomy.events:list "all" end)
   end)
 end)

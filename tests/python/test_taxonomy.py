@@ -228,6 +228,10 @@ def test_a_bad_plan_names_the_place(server: Server, client: tidewheel.Client) ->
     assert caught.value.field == "events.a.desc"
     with pytest.raises(ValueError, match="JSON compliant"):
         client.taxonomy.plan({"events": {"a": {"description": float("nan")}}})
+    assert not server.requests
+    with pytest.raises(tidewheel.ValidationError) as caught:
+        client.taxonomy.plan({"events": {"a": {"tags": ["b,c"]}}})
+    assert caught.value.field == "events.a.tags[0]"
 
 
 def test_all_event_properties_four_at_a_time(server: Server, client: tidewheel.Client) -> None:

@@ -375,6 +375,8 @@ static int change_make(diff *df, const entry *en, plan_action action)
     size_t count = 0;
     int rc;
 
+    if (df->state == NULL) /* the form of the plan was all that was asked for */
+        return TW_OK;
     tw__buf_init(&arguments, CHANGES_MOST);
     tw__buf_init(&title, CHANGES_MOST);
     rc = name_put(&arguments, en, action);
@@ -713,7 +715,7 @@ int tw_taxonomy_diff(char **out, size_t *out_size, const char *state, size_t sta
     tw_node *to = NULL;
     diff df = {.deletes = deletes, .err = err};
     tw_buf text;
-    int rc = tw__tree_parse(&from, state, state_size, err);
+    int rc = state_size != 0 ? tw__tree_parse(&from, state, state_size, err) : TW_OK;
 
     *out = NULL;
     *out_size = 0;
