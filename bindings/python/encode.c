@@ -17,8 +17,9 @@
 
 enum {
     HOOK_NODES = 1000000, /* no event of at most 1 MB can have more values */
-    HOOK_DEPTH = 48
-}; /* a little more than the writer takes: it names the path */
+    HOOK_DEPTH = 48,      /* a little more than the writer takes: it names the path */
+    AHEAD = 8             /* values fetched before their turn */
+};
 
 typedef struct walk {
     tw_json_writer *wr; /* behind the cursor, but when that is closed */
@@ -155,27 +156,32 @@ static __attribute__((noinline)) int put_new_member(walk *w, PyObject *key,
 }
 
 /* The values of a dict that was made a while ago lie all over the memory: each is fetched while
- * the one before it is written. */
+ * those before it are written. No code of the user's runs meanwhile, so that they stay. */
+static void look_ahead(PyObject *dict, Py_ssize_t *at, PyObject **key, PyObject **value)
+{
+    PyDict_Next(dict, at, key, value);
+    __builtin_prefetch(*value);
+    __builtin_prefetch((const char *)*value + 64);
+}
+
 static int put_dict(walk *w, tw_json_key *before, PyObject *dict)
 {
     Py_ssize_t left = TWPY_DICT_SIZE(dict);
     Py_ssize_t at = 0;
-    PyObject *next_key = NULL;
-    PyObject *next_value = NULL;
+    PyObject *keys[AHEAD];
+    PyObject *values[AHEAD];
+    unsigned i;
     int rc = tw_json_cursor_object(&w->cur, before);
 
-    if (left > 0)
-        PyDict_Next(dict, &at, &next_key, &next_value);
-    for (; rc == TW_OK && left > 0; left--) {
-        PyObject *key = next_key;
-        PyObject *value = next_value;
+    for (i = 0; i < AHEAD && i < (size_t)left; i++)
+        look_ahead(dict, &at, &keys[i], &values[i]);
+    for (i = 0; rc == TW_OK && left > 0; i = (i + 1) % AHEAD, left--) {
+        PyObject *key = keys[i];
+        PyObject *value = values[i];
         twpy_key *slot = key_find(w, key);
 
-        if (left > 1) {
-            PyDict_Next(dict, &at, &next_key, &next_value);
-            __builtin_prefetch(next_value);
-            __builtin_prefetch((const char *)next_value + 64);
-        }
+        if (left > AHEAD)
+            look_ahead(dict, &at, &keys[i], &values[i]);
         rc = slot != NULL ? put_value(w, &slot->ready, value)
                           : put_new_member(w, key, value);
     }
