@@ -104,6 +104,19 @@ static void buffer_grows_to_its_maximum_and_no_further(void **state)
     tw__buf_clear(&buf);
 }
 
+static void buffer_grows_in_few_steps_near_its_maximum_too(void **state)
+{
+    tw_buf buf;
+    int i;
+
+    (void)state;
+    heap.left = 16; /* 64 bytes doubled until they are a million */
+    tw__buf_init(&buf, 1000000);
+    for (i = 0; i < 1000000; i++)
+        assert_int_equal(tw__buf_putc(&buf, 'a'), TW_OK);
+    tw__buf_clear(&buf);
+}
+
 static void buffer_holds_to_a_maximum_below_its_first_room(void **state)
 {
     tw_buf buf;
@@ -332,6 +345,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(size_products_that_overflow_give_no_memory,
                                         heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_grows_to_its_maximum_and_no_further,
+                                        heap_setup, heap_teardown),
+        cmocka_unit_test_setup_teardown(buffer_grows_in_few_steps_near_its_maximum_too,
                                         heap_setup, heap_teardown),
         cmocka_unit_test_setup_teardown(buffer_holds_to_a_maximum_below_its_first_room,
                                         heap_setup, heap_teardown),

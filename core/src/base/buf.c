@@ -43,8 +43,8 @@ int tw__buf_reserve(tw_buf *buf, size_t more)
     room = buf->room < 64 ? 64 : buf->room;
     if (room > buf->max)
         room = buf->max; /* room must not promise more than the maximum */
-    while (room < need)
-        room = room > buf->max / 2 ? need : room * 2;
+    while (room < need)  /* near the maximum too: a step a byte would cost its square */
+        room = room > buf->max / 2 ? buf->max : room * 2;
     data = tw__realloc(buf->data, room);
     if (data == NULL)
         return TW_E_NOMEM;
