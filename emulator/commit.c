@@ -330,14 +330,13 @@ static int store_event(commit *k, emu_event *ev, uint8_t *mark)
     unsigned flags = (k->b->batch ? FLAG_BATCH : 0) | (skip ? FLAG_SKIP_SYNC : 0) |
                      (ev->user.s ? 0 : FLAG_NO_USER);
     emu_user *u = NULL;
-    char made[37];
     snapshots shown = {0};
     emu_hash h;
     int rc = 0;
 
     if (!ev->device.s && ev->user.s) {
-        emu_uuid5(made, ev->user);
-        ev->device = emu_str_of(made);
+        emu_uuid5(ev->made, ev->user);
+        ev->device = emu_str_of(ev->made);
         flags |= FLAG_DEVICE_MADE;
     }
     if (duplicate(k, ev, &h, &rc)) {

@@ -43,6 +43,7 @@ typedef struct emu_event {
     ej_val event_properties, user_properties, groups, group_properties, skip_sync;
     ej_val price, revenue, app_version;
     emu_str type_text, user, device, insert; /* decoded; s == NULL is absent */
+    char made[37]; /* the device made of the user id, which `device` then is; else "" */
     uint32_t bad;
 } emu_event;
 

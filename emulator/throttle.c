@@ -418,7 +418,7 @@ void emu_throttle_count(emu_batch *b)
         if (ev->user.s)
             count_id(&k, USER, ev->user);
         /* A device made of the user id counts as that user does. */
-        if (ev->device.s && ev->device_id.kind != EJ_NONE)
+        if (ev->device.s && !ev->made[0])
             count_id(&k, DEVICE, ev->device);
     }
     pthread_mutex_unlock(&k.t->mu);
