@@ -16,7 +16,16 @@ import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Request, Server, store_events
+from .conftest import (
+    API_KEY,
+    SECRET_KEY,
+    Answer,
+    MakeClient,
+    Request,
+    Server,
+    forks,
+    store_events,
+)
 
 EVENT = {"event_type": "e", "user_id": "user-1"}
 WINDOW = ("20261101T00", "20261101T05")
@@ -180,6 +189,7 @@ def test_daemon_threads_that_still_track_do_no_harm(server: Server) -> None:
     )
 
 
+@forks
 def test_a_child_makes_its_own_client(server: Server) -> None:
     server.answer = export_or_store
     done = script(

@@ -15,7 +15,7 @@ import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, MakeClient, Server
+from .conftest import API_KEY, MakeClient, Server, forks
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -196,6 +196,7 @@ def test_more_than_memory_holds(server: Server, make_client: MakeClient, tmp_pat
     assert numbers(server) == list(range(2000))
 
 
+@forks
 def test_a_child_has_a_lane_of_its_own(
     server: Server, make_client: MakeClient, tmp_path: Path
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_child_has_a_lane_of_its_own(
     assert numbers(server) == [3, 1]
 
 
+@forks
 def test_eight_processes_share_a_folder(
     server: Server, make_client: MakeClient, tmp_path: Path
 ) -> None:
