@@ -30,11 +30,10 @@ static PyObject *job_or_raise(PyObject *client, int rc, tw_job *job, tw_error *e
     return twpy_job_wrap(state->job_type, job, client, queue);
 }
 
-const char twpy_client_flush_doc[] =
-    "flush($self, queue, /)\n--\n\n"
-    "Start sending everything accepted so far; the job ends when each event has a final state.";
-
-PyObject *twpy_client_flush(PyObject *self, PyObject *queue)
+/* Starts a job that takes no more than the queue its news go to. */
+static PyObject *start_plain(PyObject *self, PyObject *queue,
+                             int (*start)(tw_job **, tw_client *, tw_queue *,
+                                          tw_error **))
 {
     tw_queue *core_queue;
     tw_error *err = NULL;
@@ -43,8 +42,17 @@ PyObject *twpy_client_flush(PyObject *self, PyObject *queue)
 
     if (twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
         return NULL;
-    rc = tw_flush_start(&job, twpy_client_core(self), core_queue, &err);
+    rc = start(&job, twpy_client_core(self), core_queue, &err);
     return job_or_raise(self, rc, job, err, queue);
+}
+
+const char twpy_client_flush_doc[] =
+    "flush($self, queue, /)\n--\n\n"
+    "Start sending everything accepted so far; the job ends when each event has a final state.";
+
+PyObject *twpy_client_flush(PyObject *self, PyObject *queue)
+{
+    return start_plain(self, queue, tw_flush_start);
 }
 
 const char twpy_client_drain_doc[] =
@@ -53,15 +61,7 @@ const char twpy_client_drain_doc[] =
 
 PyObject *twpy_client_drain(PyObject *self, PyObject *queue)
 {
-    tw_queue *core_queue;
-    tw_error *err = NULL;
-    tw_job *job = NULL;
-    int rc;
-
-    if (twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
-        return NULL;
-    rc = tw_drain_start(&job, twpy_client_core(self), core_queue, &err);
-    return job_or_raise(self, rc, job, err, queue);
+    return start_plain(self, queue, tw_drain_start);
 }
 
 const char twpy_client_close_start_doc[] =
@@ -70,15 +70,7 @@ const char twpy_client_close_start_doc[] =
 
 PyObject *twpy_client_close_start(PyObject *self, PyObject *queue)
 {
-    tw_queue *core_queue;
-    tw_error *err = NULL;
-    tw_job *job = NULL;
-    int rc;
-
-    if (twpy_job_queue(twpy_state_of(self), queue, &core_queue) < 0)
-        return NULL;
-    rc = tw_close_start(&job, twpy_client_core(self), core_queue, &err);
-    return job_or_raise(self, rc, job, err, queue);
+    return start_plain(self, queue, tw_close_start);
 }
 
 const char twpy_client_raw_doc[] =
