@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "event_flags.h"
+#include "map.h"
 #include "plan.h"
 
 #define DAY_MS 86400000LL
@@ -91,15 +92,15 @@ static emu_str render(twe *e, emu_arena *a, sqlite3_stmt *st)
     return text;
 }
 
-static bool add_device(emu_person *p, emu_arena *a, emu_arena *scratch, emu_str row)
-{
-    emu_str device = emu_row_text(scratch, row, "device_id");
+/* What was met so far: devices, and sessions with their place + 1. */
+typedef struct met {
+    emu_map devices, sessions;
+} met;
 
-    if (!device.s)
+static bool add_device(emu_person *p, met *m, emu_arena *a, emu_str device)
+{
+    if (!device.s || emu_map_get(&m->devices, device))
         return true;
-    for (size_t i = p->device_n; i-- > 0;)
-        if (emu_str_eq(p->devices[i], device))
-            return true;
     if (p->device_n == p->device_cap) {
         void *more = emu_arena_grow(a, p->devices, p->device_n, &p->device_cap,
                                     sizeof(*p->devices));
@@ -109,17 +110,17 @@ static bool add_device(emu_person *p, emu_arena *a, emu_arena *scratch, emu_str 
         p->devices = more;
     }
     p->devices[p->device_n++] = emu_arena_copy(a, device);
-    return true;
+    return emu_map_put(&m->devices, device, p);
 }
 
-/* Sessions are seldom mixed: the one looked for is among the last. */
-static bool add_session(emu_person *p, emu_arena *a, int64_t id, int64_t at_ms)
+static bool add_session(emu_person *p, met *m, emu_arena *a, int64_t id, int64_t at_ms)
 {
-    for (size_t i = p->session_n; i-- > 0;) {
-        if (p->sessions[i].id == id) {
-            p->sessions[i].to_ms = at_ms;
-            return true;
-        }
+    emu_str key = {(const char *)&id, sizeof(id)};
+    size_t at = (size_t)(uintptr_t)emu_map_get(&m->sessions, key);
+
+    if (at) {
+        p->sessions[at - 1].to_ms = at_ms;
+        return true;
     }
     if (p->session_n == p->session_cap) {
         void *more = emu_arena_grow(a, p->sessions, p->session_n, &p->session_cap,
@@ -130,7 +131,7 @@ static bool add_session(emu_person *p, emu_arena *a, int64_t id, int64_t at_ms)
         p->sessions = more;
     }
     p->sessions[p->session_n++] = (emu_session){id, at_ms, at_ms};
-    return true;
+    return emu_map_put(&m->sessions, key, (void *)(uintptr_t)p->session_n);
 }
 
 /* Price times quantity, else the revenue: a row shows both of the event's fields and of the
@@ -155,31 +156,39 @@ static void add_revenue(emu_person *p, emu_str row)
     p->purchases++;
 }
 
+static bool add_row(twe *e, emu_person *p, met *m, emu_arena *a, emu_arena *scratch,
+                    sqlite3_stmt *st)
+{
+    emu_row row = emu_row_at(&e->store, st);
+    emu_str text = render(e, scratch, st);
+
+    p->first_ms = p->events++ ? p->first_ms : row.event_ms;
+    p->last_ms = row.event_ms;
+    p->last = text;
+    if (!text.n || !add_device(p, m, a, emu_row_text(scratch, text, "device_id")))
+        return false;
+    add_revenue(p, text);
+    return row.session == -1 || (emu_event_flags(&e->store, row.type) & EVENT_INACTIVE) ||
+           add_session(p, m, a, row.session, row.event_ms);
+}
+
 bool emu_person_read(twe *e, emu_arena *a, emu_user *u, emu_person *out)
 {
     sqlite3_stmt *st = emu_person_rows(e, u->id, "ORDER BY e.event_ms,e.seq");
     emu_arena scratch = {0};
+    met m = {0};
     bool ok = st != NULL;
     int rc = SQLITE_DONE;
 
     *out = (emu_person){.user = u};
     while (ok && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        emu_row row = emu_row_at(&e->store, st);
-        emu_str text;
-
         emu_arena_free(&scratch);
-        text = render(e, &scratch, st);
-        out->first_ms = out->events++ ? out->first_ms : row.event_ms;
-        out->last_ms = row.event_ms;
-        out->last = text;
-        ok = text.n && add_device(out, a, &scratch, text);
-        add_revenue(out, text);
-        if (ok && row.session != -1 &&
-            !(emu_event_flags(&e->store, row.type) & EVENT_INACTIVE))
-            ok = add_session(out, a, row.session, row.event_ms);
+        ok = add_row(e, out, &m, a, &scratch, st);
     }
     if (out->last.n)
         out->last = emu_arena_copy(a, out->last);
+    emu_map_free(&m.devices);
+    emu_map_free(&m.sessions);
     emu_arena_free(&scratch);
     sqlite3_finalize(st);
     return ok && rc == SQLITE_DONE && !a->failed;

@@ -408,3 +408,20 @@ def test_ten_lookups_run_at_once(api: Api, emu: Emulator) -> None:
     assert activity(api, 1)["events"] == []
     for client in clients:
         client.connection.close()
+
+
+def test_many_sessions_and_devices_that_mix(api: Api, emu: Emulator) -> None:
+    """Two rows in each of 1,000 sessions, all first rows before all second ones."""
+    emu.switch(throttle=False)
+    first = NOW_MS - 3_600_000
+    rows = [
+        event(1, device_id=f"device-{n % 700:04d}", session_id=n + 1, time=first + i * 1000 + n)
+        for i in range(2)
+        for n in range(1000)
+    ]
+    api.upload(*rows[:1000])
+    api.upload(*rows[1000:])
+    data = activity(api, find(api, "user-0001"))["userData"]
+    assert data["num_sessions"] == 1000
+    assert data["usage_time"] == 1000 * 1000
+    assert data["device_ids"] == [f"device-{n:04d}" for n in range(700)]
