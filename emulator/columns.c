@@ -43,7 +43,8 @@ void emu_columns_unref(emu_columns *c)
     }
     emu_dict_free(&c->keys);
     emu_dict_free(&c->values);
-    free(c->cells);
+    for (size_t i = 0; i < EMU_CELL_CHUNKS && c->cells[i]; i++)
+        free(c->cells[i]);
     free(c->snap);
     free(c->same);
     free(c->met);
@@ -555,14 +556,27 @@ static bool fill_cell(emu_columns *c, emu_arena *a, emu_stored *row, emu_cell *t
     return snapshot_list(c, a, row->props_id, row->props, &to->up);
 }
 
+/* Where the next cell goes; NULL when there is no room for it. */
+static emu_cell *next_cell(emu_columns *c)
+{
+    size_t at = c->n / EMU_CELL_CHUNK;
+
+    if (at >= EMU_CELL_CHUNKS)
+        return NULL;
+    if (!c->cells[at])
+        c->cells[at] = malloc(EMU_CELL_CHUNK * sizeof(emu_cell));
+    return c->cells[at] ? &c->cells[at][c->n % EMU_CELL_CHUNK] : NULL;
+}
+
 bool emu_columns_add(emu_columns *c, emu_stored *row)
 {
+    emu_cell *to = next_cell(c);
     emu_arena a = {0};
     bool ok;
 
-    if (!reach(&c->cells, &c->cap, c->n, sizeof(*c->cells)))
+    if (!to)
         return false;
-    ok = fill_cell(c, &a, row, &c->cells[c->n]) && !a.failed;
+    ok = fill_cell(c, &a, row, to) && !a.failed;
     emu_arena_free(&a);
     c->n += ok;
     return ok;

@@ -31,6 +31,9 @@ typedef enum emu_list_kind {
 #define EMU_PAIR_CHUNK 262144u
 #define EMU_PAIR_CHUNKS 16384u
 
+#define EMU_CELL_CHUNK 131072u
+#define EMU_CELL_CHUNKS 8192u
+
 #define EMU_BUILT_INS 20
 
 typedef struct emu_columns {
@@ -39,10 +42,10 @@ typedef struct emu_columns {
     emu_pair *chunk[EMU_PAIR_CHUNKS]; /* a list never crosses into another allocation */
     uint32_t pair_n;
     struct emu_block *blocks;
+    emu_cell *cells[EMU_CELL_CHUNKS]; /* committed ones never change nor move */
 
     /* Below: only under the store's lock. */
-    emu_cell *cells;
-    size_t n, cap, committed;
+    size_t n, committed;
     uint32_t *snap; /* by row of the table of snapshots: its list, 0 not read yet */
     size_t snap_n, snap_cap, snap_committed;
     uint32_t *same; /* open addressing over lists of built-ins */
@@ -88,6 +91,12 @@ static inline const emu_pair *emu_list(const emu_columns *c, uint32_t at, uint32
     p = &c->chunk[at / EMU_PAIR_CHUNK][at % EMU_PAIR_CHUNK];
     *n = p->key;
     return p + 1;
+}
+
+/* May be called without a lock for committed cells. */
+static inline const emu_cell *emu_cell_at(const emu_columns *c, size_t i)
+{
+    return &c->cells[i / EMU_CELL_CHUNK][i % EMU_CELL_CHUNK];
 }
 
 /* The text of a number as charts label it: the shortest decimal, without ".0". */

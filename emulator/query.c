@@ -83,9 +83,8 @@ bool emu_ask_open(emu_ask *q, emu_req *r)
     q->axis.clip = EMU_SW(r->e, clip_edges);
     q->axis.interval = EVERY_DAY;
     q->limit = LIMIT_DEFAULT;
-    pthread_mutex_lock(&r->e->store.mu);
+    q->view = emu_view_lock(&r->e->store);
     q->locked = true;
-    q->view = emu_view_get(&r->e->store);
     if (!q->view || !read_types(q))
         return emu_ask_no_memory(q);
     q->columns = q->view->columns;

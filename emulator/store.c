@@ -259,6 +259,7 @@ int emu_store_open(emu_store *s, const char *path, int64_t app_id, char *err,
                                "PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000;";
 
     pthread_mutex_init(&s->mu, NULL);
+    pthread_mutex_init(&s->view_mu, NULL);
     if (sqlite3_open_v2(path, &s->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) ||
@@ -302,6 +303,7 @@ void emu_store_close(emu_store *s)
     emu_view_unref(s->view);
     emu_columns_unref(s->columns);
     pthread_mutex_destroy(&s->mu);
+    pthread_mutex_destroy(&s->view_mu);
 }
 
 int emu_store_reset(emu_store *s)

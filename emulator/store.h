@@ -64,6 +64,7 @@ typedef struct emu_store {
     uint64_t merges;             /* grows whenever users may have become one */
     struct emu_columns *columns; /* the events once more, for analytics */
     struct emu_view *view;       /* the last one made of them, NULL: none */
+    pthread_mutex_t view_mu;     /* held by who makes one; taken before mu */
 
     struct emu_seen *seen; /* insert_ids of the last days: open addressing */
     size_t seen_n, seen_cap;

@@ -39,24 +39,32 @@ static void sort_user(emu_cell *cells, size_t n)
     }
 }
 
-/* The canonical user of each number, and how many cells each has. */
-static bool count_users(emu_store *s, const emu_columns *c, uint32_t **user,
-                        size_t **count)
+/* What a picture is made of; the lock is held only to read this. */
+typedef struct source {
+    emu_columns *columns;
+    size_t committed, user_n;
+    uint64_t merges;
+    uint32_t value_n;
+    uint32_t *user; /* the canonical user of each number */
+} source;
+
+/* False: out of memory. @locks needs s->mu */
+static bool look(source *from, emu_store *s)
 {
-    *user = malloc((s->user_n + 1) * sizeof(**user));
-    *count = calloc(s->user_n + 1, sizeof(**count));
-    if (!*user || !*count)
-        return false;
-    for (size_t i = 0; i < s->user_n; i++) {
+    *from = (source){.columns = s->columns,
+                     .committed = s->columns->committed,
+                     .user_n = s->user_n,
+                     .merges = s->merges,
+                     .value_n = s->columns->values.n};
+    from->user = malloc((s->user_n + 1) * sizeof(*from->user));
+    for (size_t i = 0; i < s->user_n && from->user; i++) {
         const emu_user *u = s->users[i];
 
         while (u->into)
             u = u->into;
-        (*user)[i] = (uint32_t)(u->id - EMU_FIRST_ID);
+        from->user[i] = (uint32_t)(u->id - EMU_FIRST_ID);
     }
-    for (size_t i = 0; i < c->committed; i++)
-        (*count)[(*user)[c->cells[i].user]]++;
-    return true;
+    return from->user != NULL;
 }
 
 /* Places of the users that have cells; count becomes the place where a user's next cell goes. */
@@ -85,52 +93,102 @@ static bool place_users(emu_view *v, size_t *count, size_t users)
     return true;
 }
 
-static bool fill(emu_view *v, emu_store *s)
+static bool fill(emu_view *v, const source *from)
 {
-    const emu_columns *c = s->columns;
-    uint32_t *user = NULL;
-    size_t *next = NULL;
-    bool ok = count_users(s, c, &user, &next) && place_users(v, next, s->user_n);
+    const emu_columns *c = from->columns;
+    size_t *next = calloc(from->user_n + 1, sizeof(*next)); /* counts, then places */
 
-    v->cells = ok ? calloc(c->committed + 1, sizeof(*v->cells)) : NULL;
+    for (size_t i = 0; i < from->committed && next; i++)
+        next[from->user[emu_cell_at(c, i)->user]]++;
+    if (next && place_users(v, next, from->user_n))
+        v->cells = calloc(from->committed + 1, sizeof(*v->cells));
     if (v->cells) {
-        for (size_t i = 0; i < c->committed; i++)
-            v->cells[next[user[c->cells[i].user]]++] = c->cells[i];
+        for (size_t i = 0; i < from->committed; i++) {
+            const emu_cell *cell = emu_cell_at(c, i);
+
+            v->cells[next[from->user[cell->user]]++] = *cell;
+        }
         for (size_t i = 0; i < v->user_n; i++)
             sort_user(v->cells + v->start[i], v->start[i + 1] - v->start[i]);
     }
-    free(user);
     free(next);
-    v->n = c->committed;
-    v->value_n = c->values.n;
+    v->n = from->committed;
+    v->value_n = from->value_n;
     return v->cells != NULL;
 }
 
-static emu_view *make(emu_store *s)
+/* Takes the reference of from->columns over. */
+static emu_view *make(const source *from)
 {
     emu_view *v = calloc(1, sizeof(*v));
 
-    if (!v)
+    if (!v) {
+        emu_columns_unref(from->columns);
         return NULL;
+    }
     v->refs = 1;
-    v->columns = emu_columns_ref(s->columns);
-    v->committed = s->columns->committed;
-    v->merges = s->merges;
-    if (fill(v, s))
+    v->columns = from->columns;
+    v->committed = from->committed;
+    v->merges = from->merges;
+    if (fill(v, from))
         return v;
     free_view(v);
     return NULL;
 }
 
-emu_view *emu_view_get(emu_store *s)
+/* @locks needs s->mu */
+static bool is_current(const emu_store *s, const emu_view *v)
 {
-    emu_view *v = s->view;
+    return v && v->columns == s->columns && v->committed == s->columns->committed &&
+           v->merges == s->merges;
+}
 
-    if (!v || v->committed != s->columns->committed || v->merges != s->merges) {
-        emu_view_unref(v);
-        s->view = make(s);
+/* Replaces the picture of the store by a new one. Unless `hold`, others use the store
+ * meanwhile: then the new one may be behind. NULL when out of memory.
+ * @locks needs s->view_mu and s->mu */
+static emu_view *renew(emu_store *s, bool hold)
+{
+    emu_view *old = s->view, *v;
+    source from;
+
+    s->view = NULL;
+    v = NULL;
+    if (look(&from, s)) {
+        emu_columns_ref(from.columns);
+        if (!hold)
+            pthread_mutex_unlock(&s->mu);
+        emu_view_unref(old); /* before the new one needs its memory */
+        old = NULL;
+        v = make(&from);
+        if (!hold)
+            pthread_mutex_lock(&s->mu);
     }
-    if (s->view)
-        s->view->refs++;
-    return s->view;
+    free(from.user);
+    emu_view_unref(old);
+    s->view = v;
+    return v;
+}
+
+/* Events that came while the picture was made are left to the next query. A merge or a reset
+ * is not: a query reads users and names of the store beside its picture. */
+static bool fits(const emu_store *s, const emu_view *v)
+{
+    return v->columns == s->columns && v->merges == s->merges;
+}
+
+emu_view *emu_view_lock(emu_store *s)
+{
+    emu_view *v;
+
+    pthread_mutex_lock(&s->view_mu);
+    pthread_mutex_lock(&s->mu);
+    v = s->view;
+    if (!is_current(s, v))
+        v = renew(s, false);
+    if (v && !fits(s, v))
+        v = renew(s, true);
+    if (v)
+        v->refs++;
+    pthread_mutex_unlock(&s->view_mu);
+    return v;
 }

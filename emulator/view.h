@@ -19,9 +19,10 @@ typedef struct emu_view {
     uint32_t value_n; /* values of the dictionary when it was made */
 } emu_view;
 
-/* The picture of now, made when there is no current one; NULL when out of memory. To be given
- * back with emu_view_unref. @locks needs s->mu */
-emu_view *emu_view_get(emu_store *s);
+/* Takes s->mu, for the caller to give back in either case. The picture has all events that were
+ * committed before the call, and the store's users are merged as in it; NULL when out of
+ * memory. To be given back with emu_view_unref. */
+emu_view *emu_view_lock(emu_store *s);
 void emu_view_unref(emu_view *v);
 
 #endif

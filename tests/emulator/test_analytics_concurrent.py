@@ -41,6 +41,70 @@ def test_queries_see_whole_uploads_only(emu: Emulator) -> None:
         api.connection.close()
 
 
+def test_users_that_merge_during_queries_count_once(emu: Emulator) -> None:
+    """Anonymous users are taken over one by one: each has one row, so that users in all and users
+    by device are as many as there are canonical ones at some moment, never more than rows."""
+    emu.switch(cost_limits=False, throttle=False)
+    rows = 400
+
+    def device(n: int, **keys: object) -> dict[str, object]:
+        when = at("03-01 10:00") + n
+        return {"device_id": f"device-{n:04d}", "event_type": "Look", "time": when, **keys}
+
+    def merge_all() -> None:
+        api = Api(emu)
+        for n in range(rows):
+            send(api, device(n, user_id="user-0001", event_type="Named"))
+        api.connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        api = Api(emu)
+        send(api, row("0001", "Look", "03-01 09:00"), *[device(n) for n in range(rows)])
+        merger, seen = pool.submit(merge_all), [rows + 1]
+        while not merger.done():
+            (users,) = collapsed(segmentation(api, event("Look"), "0301", "0301"))
+            seen.append(users)
+        merger.result()
+        assert seen == sorted(seen, reverse=True)
+        assert collapsed(segmentation(api, event("Look"), "0301", "0301")) == [1]
+        api.connection.close()
+
+
+def test_resets_during_queries_leave_whole_answers(emu: Emulator) -> None:
+    """Types and values get new numbers after a reset: a picture of before must not meet them."""
+    emu.switch(cost_limits=False, throttle=False, unknown_names="accept")
+    stop = threading.Event()
+
+    def ask() -> None:
+        api = Api(emu)
+        while not stop.is_set():
+            data = segmentation(api, event("_all", by="kind"), "0301", "0301", m="totals")
+            assert all(total == 50 for total in collapsed(data)), data
+            names = [label[1][:4] for label in data["seriesLabels"]]
+            assert names in ([], ["even"] * len(names), ["odd "] * len(names))
+        api.connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        askers = [pool.submit(ask) for _ in range(2)]
+        api = Api(emu)
+        for turn in range(15):
+            kind = f"{'odd ' if turn % 2 else 'even'}"
+            for part in range(4):
+                label = f"{kind}{part}"
+                send(
+                    api,
+                    *[
+                        row(f"{n:04d}", f"T{turn} {n}", "03-01 10:00", kind=label)
+                        for n in range(50)
+                    ],
+                )
+            emu.reset()
+        stop.set()
+        for asker in askers:
+            asker.result()
+        api.connection.close()
+
+
 def test_a_reset_forgets_all_rows(api: Api) -> None:
     send(api, row("0001", "Look", "03-01 10:00", kind="x"))
     assert collapsed(segmentation(api, event("Look", by="kind"), "0301", "0301")) == [1]
