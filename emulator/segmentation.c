@@ -397,6 +397,7 @@ static bool plain_series(job *j, size_t event, size_t segment)
                    scaled(j, emu_calc_value(&j->c, metric_of(j), 0, event, segment, g, 0,
                                             1, true)));
     }
+    emu_calc_drop(&j->c, which);
     return true;
 }
 
@@ -422,6 +423,8 @@ static bool formula_series(job *j, size_t segment)
         put_series(j, f->uses[0] || !f->uses[1] ? 0 : 1, segment, g,
                    emu_formula_whole(&j->c, f, segment, g));
     }
+    for (size_t i = 0; i < n && !f->segment_most; i++)
+        emu_calc_drop(&j->c, which[i]); /* the next series is of other parts */
     return true;
 }
 

@@ -238,6 +238,17 @@ bool emu_calc_keep(emu_calc *c, const size_t *which, size_t n, emu_rank rank)
     return ok;
 }
 
+void emu_calc_drop(emu_calc *c, size_t which)
+{
+    emu_part *part = &c->parts[which];
+
+    emu_part_free(part);
+    part->groups = (emu_groups){0};
+    part->recs = part->placed = NULL;
+    part->place = NULL;
+    part->n = part->cap = 0;
+}
+
 double emu_calc_value(emu_calc *c, emu_metric metric, double param, size_t event,
                       size_t segment, size_t group, size_t bucket, size_t window,
                       bool whole)

@@ -31,6 +31,9 @@ void emu_calc_free(emu_calc *c);
  * out of memory. */
 bool emu_calc_keep(emu_calc *c, const size_t *which, size_t n, emu_rank rank);
 
+/* Gives back what a part holds; it is not asked about again. */
+void emu_calc_drop(emu_calc *c, size_t which);
+
 /* The value of one metric at a bucket, over `window` buckets, or over the whole range. */
 double emu_calc_value(emu_calc *c, emu_metric metric, double param, size_t event,
                       size_t segment, size_t group, size_t bucket, size_t window,
