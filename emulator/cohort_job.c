@@ -127,6 +127,20 @@ static int running(emu_jobs *jobs, int64_t now)
     return n;
 }
 
+/* Jobs whose link has ended are not kept: an emulator may run for long. */
+static void drop_ended(emu_jobs *jobs, int64_t now)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        if (now - jobs->list[i].asked_ms < LINK_MS)
+            jobs->list[n++] = jobs->list[i];
+        else
+            job_clear(&jobs->list[i]);
+    }
+    jobs->n = n;
+}
+
 static bool push(emu_jobs *jobs, const emu_job *j)
 {
     if (jobs->n == jobs->cap) {
@@ -164,6 +178,7 @@ void emu_do_cohort_request(emu_req *r)
     emu_random_id(j.id, 12);
     memcpy(j.cohort, c.id.s, c.id.n);
     pthread_mutex_lock(&e->jobs.mu);
+    drop_ended(&e->jobs, j.asked_ms);
     taken = emu_download_take(e, running(&e->jobs, j.asked_ms));
     if (taken)
         ok = take_keys(r, &j) && push(&e->jobs, &j);

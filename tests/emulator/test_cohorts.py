@@ -310,6 +310,20 @@ def test_status_goes_from_202_to_200(emu: Emulator, api: Api, users: list[str]) 
     assert (api.get(path).status, api.get(path).details) == (404, "Request not found")
 
 
+def test_jobs_whose_link_has_ended_are_dropped(emu: Emulator, api: Api, users: list[str]) -> None:
+    """Seen by a clock set back: the link would live again if the job had been kept."""
+    emu.switch(job_ms=0)
+    cohort = make(api, users)
+    old, young = request(api, cohort), ""
+    for _ in range(2):
+        emu.advance(4 * 86400)
+        young = young or request(api, cohort)
+    request(api, cohort)
+    emu._control("POST", "/clock", {"offset_ms": 0})
+    statuses = [api.get(f"/api/5/cohorts/request-status/{job}").status for job in (old, young)]
+    assert statuses == [404, 202]
+
+
 def test_file_columns(api: Api, users: list[str]) -> None:
     api.upload({"device_id": "device-77", "event_type": "x"})
     api.form("/identify", {"user_id": users[0], "user_properties": {"odd": 'a"b,c', "n": 1.50}})
