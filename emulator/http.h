@@ -20,7 +20,9 @@ typedef struct emu_stream {
     void *self;
 } emu_stream;
 
-#define EMU_MAX_HEADERS 8
+typedef struct emu_head {
+    emu_str name, value;
+} emu_head;
 
 typedef struct emu_req {
     twe *e;
@@ -45,8 +47,8 @@ typedef struct emu_req {
     const char *type; /* NULL: no Content-Type header */
     emu_buf out;
     emu_stream stream;
-    emu_str header_name[EMU_MAX_HEADERS], header_value[EMU_MAX_HEADERS];
-    int headers;
+    emu_head *heads; /* of the answer, in the arena */
+    size_t head_n, head_cap;
 
     emu_gate gate; /* held until the answer is out: one of the calls at once of an area */
     int gate_cost;

@@ -25,10 +25,19 @@ void emu_reply_z(emu_req *r, int status, const char *type, const char *text)
 
 void emu_header(emu_req *r, const char *name, emu_str value)
 {
-    if (r->headers == EMU_MAX_HEADERS)
-        return;
-    r->header_name[r->headers] = emu_str_of(name);
-    r->header_value[r->headers++] = emu_arena_copy(&r->arena, value);
+    emu_str kept = emu_arena_copy(&r->arena, value);
+
+    if (r->head_n == r->head_cap) {
+        void *more = emu_arena_grow(&r->arena, r->heads, r->head_n, &r->head_cap,
+                                    sizeof(*r->heads));
+
+        if (!more) {
+            r->out.failed = true; /* no answer with a header less */
+            return;
+        }
+        r->heads = more;
+    }
+    r->heads[r->head_n++] = (emu_head){emu_str_of(name), kept};
 }
 
 void emu_dash_error(emu_req *r, int status, const char *details)
@@ -102,7 +111,7 @@ static void overlay(emu_req *r, const emu_action *a)
     if (r->stream.free)
         r->stream.free(r->stream.self);
     r->stream = (emu_stream){0};
-    r->headers = 0;
+    r->head_n = 0;
     r->out.n = 0;
     emu_buf_str(&r->out, a->body);
     emu_reply(r, a->status, NULL);
@@ -175,8 +184,8 @@ static enum MHD_Result send_bent(emu_req *r, const emu_action *a)
     emu_buf_fmt(&b, "HTTP/1.1 %d Bent\r\n", r->status ? r->status : 200);
     if (r->type)
         emu_buf_fmt(&b, "Content-Type: %s\r\n", r->type);
-    for (int i = 0; i < r->headers; i++)
-        emu_buf_fmt(&b, "%s: %s\r\n", r->header_name[i].s, r->header_value[i].s);
+    for (size_t i = 0; i < r->head_n; i++)
+        emu_buf_fmt(&b, "%s: %s\r\n", r->heads[i].name.s, r->heads[i].value.s);
     if (a->chunk_error) {
         emu_buf_fmt(&b, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", half);
         emu_buf_put(&b, r->out.p, half);
@@ -289,8 +298,8 @@ static enum MHD_Result queue(emu_req *r)
         return MHD_NO;
     if (r->type)
         MHD_add_response_header(rsp, MHD_HTTP_HEADER_CONTENT_TYPE, r->type);
-    for (int i = 0; i < r->headers; i++)
-        MHD_add_response_header(rsp, r->header_name[i].s, r->header_value[i].s);
+    for (size_t i = 0; i < r->head_n; i++)
+        MHD_add_response_header(rsp, r->heads[i].name.s, r->heads[i].value.s);
     ok = MHD_queue_response(r->conn, (unsigned)r->status, rsp);
     MHD_destroy_response(rsp);
     return ok;

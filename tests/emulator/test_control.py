@@ -352,6 +352,14 @@ def test_a_redirect_and_a_gzip_bomb(emu: Emulator, api: Api) -> None:
     assert gzip.decompress(reply.body) == bytes(10**8)
 
 
+def test_a_fault_sends_all_its_headers(emu: Emulator, api: Api) -> None:
+    headers = {f"X-Part-{n}": str(n) for n in range(40)}
+    emu.faults({"when": "after_commit", "do": {"status": 503, "headers": headers}})
+    reply = api.upload(event(1))
+    assert reply.status == 503
+    assert {name: reply.headers.get(name) for name in headers} == headers
+
+
 def connect(emu: Emulator) -> socket.socket:
     host, port = emu.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=20)
