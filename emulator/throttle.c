@@ -17,8 +17,9 @@ static const char *const CHANNEL_NAMES[CHANNELS] = {"v2", "batch", "identify"};
 /* n[i] counts the unit (second or hour) whose number is i modulo the length. */
 struct emu_rate {
     emu_hash key;
-    int64_t last; /* newest unit counted */
-    int64_t sum;  /* of all that is in n */
+    emu_hash user; /* of a device: whom its last event named, 0: nobody */
+    int64_t last;  /* newest unit counted */
+    int64_t sum;   /* of all that is in n */
     uint32_t n[WINDOW_S];
 };
 
@@ -249,15 +250,33 @@ static void put_index(emu_buf *list, size_t i)
     emu_buf_int(list, (int64_t)i);
 }
 
+/* What an id sent within the window. */
+static int64_t window_sum(const look *k, emu_hash key)
+{
+    return meter_sum(meter_find(&k->t->rates[k->channel], key), WINDOW_S,
+                     k->now_ms / 1000);
+}
+
+/* Of a user over its rate all devices are throttled (Identify API docs): those it is named
+ * with, and those that lately sent events of it. */
+static bool user_over(const look *k, emu_str user, emu_str device)
+{
+    const struct emu_rate *m =
+        meter_find(&k->t->rates[k->channel], id_key(DEVICE, device));
+
+    return (user.s && window_sum(k, id_key(USER, user)) > k->limit) ||
+           (m && m->user.hi && m->last > k->now_ms / 1000 - WINDOW_S &&
+            window_sum(k, m->user) > k->limit);
+}
+
 /* True when an id is over its rate or its quota now; it is then written to the lists. */
-static bool id_over(look *k, uint64_t kind, emu_str id)
+static bool id_over(look *k, uint64_t kind, emu_str id, bool with_user)
 {
     emu_hash key = id_key(kind, id);
-    int64_t now_s = k->now_ms / 1000, now_h = k->now_ms / 3600000, n;
+    int64_t now_h = k->now_ms / 3600000, n = window_sum(k, key);
     bool over = false;
 
-    n = meter_sum(meter_find(&k->t->rates[k->channel], key), WINDOW_S, now_s);
-    if (n > k->limit) {
+    if (n > k->limit || with_user) {
         put_number(k, &k->rates[kind - 1], id, n / WINDOW_S);
         over = true;
     }
@@ -273,9 +292,9 @@ static bool id_over(look *k, uint64_t kind, emu_str id)
 
 static void look_at_event(look *k, size_t i, emu_str user, emu_str device)
 {
-    bool over = user.s && id_over(k, USER, user);
+    bool over = user.s && id_over(k, USER, user, false);
 
-    if (device.s && id_over(k, DEVICE, device))
+    if (device.s && id_over(k, DEVICE, device, user_over(k, user, device)))
         over = true;
     if (over)
         put_index(&k->throttled_events, i);
@@ -375,6 +394,15 @@ bool emu_throttle_check(emu_batch *b)
     return go;
 }
 
+static void note_user(look *k, emu_str user, emu_str device)
+{
+    emu_rates *ms = &k->t->rates[k->channel];
+    emu_hash key = id_key(DEVICE, device);
+
+    if (user.s && meter_find(ms, key))
+        slot_of(ms, key)->user = id_key(USER, user);
+}
+
 /* Counts one event of an id; tells its meter and, when it was too much, the log. */
 static void count_id(look *k, uint64_t kind, emu_str id)
 {
@@ -418,8 +446,10 @@ void emu_throttle_count(emu_batch *b)
         if (ev->user.s)
             count_id(&k, USER, ev->user);
         /* A device made of the user id counts as that user does. */
-        if (ev->device.s && !ev->made[0])
+        if (ev->device.s && !ev->made[0]) {
             count_id(&k, DEVICE, ev->device);
+            note_user(&k, ev->user, ev->device);
+        }
     }
     pthread_mutex_unlock(&k.t->mu);
     look_end(&k);
@@ -441,8 +471,10 @@ bool emu_throttle_identify(emu_req *r, const emu_str *users, const emu_str *devi
     for (size_t i = 0; i < n && go; i++) {
         if (users[i].s)
             count_id(&k, USER, users[i]);
-        if (devices[i].s)
+        if (devices[i].s) {
             count_id(&k, DEVICE, devices[i]);
+            note_user(&k, users[i], devices[i]);
+        }
     }
     pthread_mutex_unlock(&k.t->mu);
     look_end(&k);

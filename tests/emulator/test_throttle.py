@@ -188,3 +188,29 @@ def test_the_ledger_outlives_the_journal(emu: Emulator, api: Api) -> None:
         assert api.upload(*body, path="/batch").status == 200
     assert [entry["insert_id"] for entry in emu.ledger(page=999)] == [str(i) for i in range(6000)]
     assert all(entry["committed"] == 1 for entry in emu.ledger())
+
+
+def test_all_devices_of_a_throttled_user_are_throttled(emu: Emulator, api: Api) -> None:
+    emu.switch(eps_v2=2)
+    alone = {"event_type": "e", "device_id": "device-2"}
+    assert api.upload(event(1, device_id="device-2"), event(2, device_id="device-3")).status == 200
+    emu.advance(20)
+    assert burst(api, 61, device_id="device-1").status == 200
+    reply = api.upload(alone, event(2, device_id="device-3"), event(1, device_id="device-4"))
+    assert reply.status == 429
+    assert reply.json["throttled_devices"] == {"device-2": 0, "device-4": 0}
+    assert reply.json["throttled_users"] == {"user-0001": 2}
+    assert reply.json["throttled_events"] == [0, 2]
+    assert api.upload(event(2, device_id="device-3")).status == 200, "of another user"
+    assert api.upload(event(2, device_id="device-2")).status == 429
+    emu.advance(11)
+    assert api.upload(alone).status == 200, "too long ago that it named the user"
+    assert api.upload(event(1)).status == 429
+
+
+def test_a_device_goes_with_the_user_it_named_last(emu: Emulator, api: Api) -> None:
+    emu.switch(eps_v2=2)
+    assert api.upload(event(1, device_id="device-2")).status == 200
+    assert api.upload(event(2, device_id="device-2")).status == 200
+    assert burst(api, 61, device_id="device-1").status == 200
+    assert api.upload({"event_type": "e", "device_id": "device-2"}).status == 200
