@@ -17,14 +17,37 @@ void emu_door_init(twe *e, const char *host, uint16_t port)
     e->door.port = port;
 }
 
+/* Servers whose last connection has ended are stopped: each costs a thread. */
+static void stop_idle(emu_door *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++) {
+        const union MHD_DaemonInfo *info =
+            MHD_get_daemon_info(d->old[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+        if (info && info->num_connections == 0) {
+            MHD_stop_daemon(d->old[i]);
+            close(d->fds[i]);
+        } else {
+            d->fds[n] = d->fds[i];
+            d->old[n++] = d->old[i];
+        }
+    }
+    d->n = n;
+}
+
 /* The server keeps the number of its socket until it is stopped, so the socket is shut, not
  * closed: a closed number could be given to another one. */
 static bool close_locked(twe *e)
 {
     emu_door *d = &e->door;
-    struct MHD_Daemon **old = realloc(d->old, (d->n + 1) * sizeof(*old));
-    int *fds = realloc(d->fds, (d->n + 1) * sizeof(*fds));
+    struct MHD_Daemon **old;
+    int *fds;
 
+    stop_idle(d);
+    old = realloc(d->old, (d->n + 1) * sizeof(*old));
+    fds = realloc(d->fds, (d->n + 1) * sizeof(*fds));
     d->old = old ? old : d->old;
     d->fds = fds ? fds : d->fds;
     if (!old || !fds)
