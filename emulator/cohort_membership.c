@@ -54,9 +54,7 @@ static bool read_operation(membership *m, const ej_val *item)
         return false;
     if (!emu_str_is(m->cohort.group, "User"))
         op->type = BY_GROUP;
-    if (!emu_ids_read(&w->r->arena, &ids, &op->ids))
-        emu_write_fail(w, 500, "Internal error", NULL);
-    else if (op->ids.n == 0)
+    if (emu_ids_read(w, &ids, &op->ids) && op->ids.n == 0)
         emu_write_fail(w, 400, "memberships must not be empty", NULL);
     m->total += op->ids.n;
     m->n++;

@@ -101,7 +101,6 @@ static bool check_upload(upload *u)
 {
     static const char *const required[] = {"name", "app_id", "id_type",
                                            "ids",  "owner",  "published"};
-    emu_req *r = u->w.r;
     emu_cohort have;
     ej_val v[6], cg, existing, skip;
 
@@ -115,10 +114,8 @@ static bool check_upload(upload *u)
         !emu_write_optional(&u->w, "skip_save", EJ_BOOL, &skip) ||
         !emu_write_optional(&u->w, "skip_invalid_ids", EJ_BOOL, &skip))
         return false;
-    if (!emu_ids_read(&r->arena, &v[3], &u->ids)) {
-        emu_write_fail(&u->w, 500, "Internal error", "{}");
+    if (!emu_ids_read(&u->w, &v[3], &u->ids))
         return false;
-    }
     if (u->ids.n > EMU_IDS_MAX) {
         emu_write_fail(&u->w, 400, "Too many ids", "{\"limit\":100000}");
         return false;

@@ -80,25 +80,31 @@ bool emu_write_optional(emu_writer *w, const char *name, ej_kind kind, ej_val *v
 
 /* --- ids --- */
 
-bool emu_ids_read(emu_arena *a, const ej_val *v, emu_id_list *l)
+bool emu_ids_read(emu_writer *w, const ej_val *v, emu_id_list *l)
 {
+    emu_arena *a = &w->r->arena;
     ej_cur c = ej_at(v->raw);
     ej_val item;
     size_t n = 0;
 
-    for (ej_enter(&c); ej_item(&c); n++)
+    for (ej_enter(&c); ej_item(&c); n++) {
         ej_take(&c, &item);
+        if (item.kind != EJ_STRING) {
+            emu_write_fail_field(w, "Invalid value for", "ids");
+            return false;
+        }
+    }
     l->text = emu_arena_alloc(a, (n + 1) * sizeof(*l->text));
     l->member = emu_arena_alloc(a, (n + 1) * sizeof(*l->member));
     l->valid = emu_arena_alloc(a, n + 1);
-    if (!l->text || !l->member || !l->valid)
+    if (!l->text || !l->member || !l->valid) {
+        emu_write_fail(w, 500, "Internal error", NULL);
         return false;
+    }
     c = ej_at(v->raw);
     for (ej_enter(&c); ej_item(&c); l->n++) {
         ej_take(&c, &item);
-        l->text[l->n] = item.kind == EJ_STRING || item.kind == EJ_NUMBER
-                            ? ej_text(&item, a)
-                            : (emu_str){"", 0};
+        l->text[l->n] = ej_text(&item, a);
     }
     return true;
 }

@@ -34,7 +34,7 @@ bool emu_write_need(emu_writer *w, const char *name, ej_val *v);
 bool emu_write_optional(emu_writer *w, const char *name, ej_kind kind, ej_val *v);
 bool emu_write_flag(emu_writer *w, const char *name, bool otherwise);
 
-bool emu_ids_read(emu_arena *a, const ej_val *v, emu_id_list *l);
+bool emu_ids_read(emu_writer *w, const ej_val *v, emu_id_list *l); /* false: answered */
 void emu_ids_put_invalid(emu_buf *b, const emu_id_list *l, size_t most);
 
 /* A transaction, under the store's lock from begin to end; kept when `keep` and rc is 0. */

@@ -100,7 +100,7 @@ static void compute(job *j)
             emu_buf_quote(out, emu_label_of(j->q, j->groups.keys[order[i]].k[0]));
         }
         emu_buf_z(out, "]}}");
-        emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
+        emu_ask_answer(j->q);
     }
     free(order);
     free(j->users);

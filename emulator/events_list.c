@@ -71,7 +71,7 @@ void emu_do_events_list(emu_req *r)
                 put_type(&q, i, totals[i], &first);
         emu_buf_z(&r->out, "]}");
         if (totals)
-            emu_reply(r, 200, EMU_JSON_CAPITAL);
+            emu_ask_answer(&q);
         else
             emu_ask_no_memory(&q);
     }

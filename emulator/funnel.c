@@ -613,7 +613,7 @@ static void compute(job *j)
     }
     emu_buf_fmt(out, "],\"numSeries\":%zu}", j->written);
     if (ok)
-        emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
+        emu_ask_answer(j->q);
     else
         emu_ask_no_memory(j->q);
     emu_funnel_free(&j->f);

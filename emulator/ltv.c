@@ -396,7 +396,7 @@ static void compute(job *j)
     }
     emu_buf_z(out, "]}}");
     if (ok && !labels.failed && !meta.failed)
-        emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
+        emu_ask_answer(j->q);
     else
         emu_ask_no_memory(j->q);
     emu_buf_free(&labels);

@@ -43,6 +43,13 @@ bool emu_ask_no_memory(emu_ask *q)
     return false;
 }
 
+/* Of the headers seen live those that any answer has alike. */
+void emu_ask_answer(emu_ask *q)
+{
+    emu_header(q->r, "Cache-Control", EMU_LIT("no-cache,no-store"));
+    emu_reply(q->r, 200, EMU_JSON_CAPITAL);
+}
+
 emu_str emu_param(emu_ask *q, const char *name)
 {
     emu_str s = emu_query(q->r, name);

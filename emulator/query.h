@@ -126,6 +126,7 @@ void emu_ask_close(emu_ask *q);
 /* 400 in the Dashboard envelope with these details; always false. */
 bool emu_ask_fail(emu_ask *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool emu_ask_no_memory(emu_ask *q);
+void emu_ask_answer(emu_ask *q); /* 200 with what was written */
 
 /* All below: false when answered. */
 bool emu_ask_range(emu_ask *q, emu_range_form form); /* start, end, i */

@@ -63,7 +63,7 @@ static void reply(emu_ask *q)
     emu_buf_ch(out, ',');
     put_day(out, slots);
     emu_buf_z(out, "]}}");
-    emu_reply(q->r, 200, EMU_JSON_CAPITAL);
+    emu_ask_answer(q);
 }
 
 void emu_do_realtime(emu_req *r)

@@ -315,8 +315,12 @@ static enum MHD_Result journal_and_queue(emu_req *r)
 
 static enum MHD_Result refuse(emu_req *r)
 {
+    /* As all refusals of /identify but the 429 (Identify API docs). */
+    bool identify = r->status == 414 && emu_str_is(r->path, "/identify");
+
     if (r->refusal)
-        emu_reply_z(r, r->status, "text/plain", r->refusal);
+        emu_reply_z(r, r->status, identify ? "text/html;charset=utf-8" : "text/plain",
+                    r->refusal);
     return journal_and_queue(r);
 }
 

@@ -468,7 +468,7 @@ static void reply(job *j)
     if (j->series.failed || j->labels.failed || j->meta.failed || j->whole.failed)
         emu_ask_no_memory(j->q);
     else
-        emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
+        emu_ask_answer(j->q);
 }
 
 static void compute(job *j)

@@ -401,7 +401,7 @@ static void reply(job *j)
     emu_buf_z(out, "],\"xValues\":");
     put_x(j);
     emu_buf_z(out, "}}");
-    emu_reply(j->q->r, 200, EMU_JSON_CAPITAL);
+    emu_ask_answer(j->q);
 }
 
 static void compute(job *j)

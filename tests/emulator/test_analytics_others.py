@@ -219,6 +219,7 @@ def test_saved_charts_answer_as_csv(api: Api) -> None:
     reply = api.get("/api/3/chart/abc123/csv")
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "application/json; charset=UTF-8"
+    assert reply.headers["Cache-Control"] == "no-cache,no-store"
     text = reply.json["data"]
     assert text == (
         '"\tBuyers"\r\n\r\n"\tSegment","2026-03-01","2026-03-02"\r\n'

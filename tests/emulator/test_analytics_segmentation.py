@@ -650,6 +650,7 @@ def test_formula_terms_may_name_segments(three: Api) -> None:
         ({"e": "{"}, "not JSON"),
         ({"e": "[]"}, "event_type was missing"),
         ({"e": event("Any Active Event")}, "Invalid event type Any Active Event"),
+        ({"e": event("ce:Big Buyer")}, "Invalid event type ce:Big Buyer"),
         ({"e": event("Buy", where("nothing", "is", "x"))}, "Invalid event property nothing"),
         ({"e": event("Buy", where("gp:x", "is", "x", kind="user"))}, "user property gp:x"),
         ({"e": event("Buy", where("cost", "glob match", "x"))}, "Invalid operator glob match"),

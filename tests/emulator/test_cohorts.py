@@ -170,6 +170,8 @@ def test_upload_replaces(api: Api, users: list[str]) -> None:
         ({"owner": "ana"}, "Invalid value for owner", "owner"),
         ({"published": "true"}, "Invalid value for published", "published"),
         ({"ids": "user-1"}, "Invalid value for ids", "ids"),
+        ({"ids": ["user-0001", 5]}, "Invalid value for ids", "ids"),
+        ({"ids": [None]}, "Invalid value for ids", "ids"),
         ({"cg": "org id"}, "Invalid value for cg", "cg"),
         ({"cg": 5}, "Invalid value for cg", "cg"),
         ({"app_id": 501177.5}, "Invalid value for app_id", "app_id"),

@@ -144,7 +144,8 @@ def test_a_foreign_key_beside_ours_is_not_recorded_either(emu: Emulator, api: Ap
 
 def test_an_overlong_address_is_414_and_a_large_header_431(api: Api) -> None:
     query = "api_key=" + api.emu.api_key + "&identification=" + "x" * 65536
-    assert api.call("GET", f"/identify?{query}").status == 414
+    reply = api.call("GET", f"/identify?{query}")
+    assert (reply.status, reply.headers["Content-Type"]) == (414, "text/html;charset=utf-8")
     assert api.call("GET", "/api/3/cohorts", X_Large="x" * 65536).status == 431
 
 
