@@ -211,6 +211,8 @@ static void run(emu_req *r, bool csv)
     } else {
         emu_buf_put(&r->out, inner.out.p, inner.out.n);
     }
+    for (size_t i = 0; i < inner.head_n; i++)
+        emu_header(r, inner.heads[i].name.s, inner.heads[i].value);
     emu_reply(r, inner.status, inner.type);
     emu_buf_free(&text);
     emu_buf_free(&inner.out);
