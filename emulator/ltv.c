@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parts.h"
+#include "best.h"
 #include "routes.h"
 #include "series.h"
 #include "text.h"
@@ -33,12 +33,8 @@ typedef struct job {
     int m;
     bool documented;
     int64_t first_day; /* what r1d holds, in days */
-    emu_groups groups;
-    int64_t *users; /* by group */
-    uint32_t *order, *kept_of;
-    size_t user_cap, order_n;
+    emu_best best;
     tally *tallies; /* by kept group: each cohort, then combined */
-    bool ranking;
     emu_segment *segment;
     emu_actor p;
     size_t written;
@@ -114,36 +110,17 @@ static void add_user(const job *j, tally *t, bool combined)
     }
 }
 
-static bool rank_user(job *j, uint32_t group)
-{
-    if (group >= j->user_cap) {
-        size_t cap = j->user_cap ? j->user_cap * 2 : 64;
-        int64_t *grown = realloc(j->users, cap * sizeof(*grown));
-
-        if (!grown)
-            return false;
-        memset(grown + j->user_cap, 0, (cap - j->user_cap) * sizeof(*grown));
-        j->users = grown;
-        j->user_cap = cap;
-    }
-    j->users[group]++;
-    return true;
-}
-
 static bool add_to_group(job *j, uint32_t value, size_t cohort)
 {
     emu_group_key key = {{value}};
-    uint32_t group;
+    uint32_t kept;
     tally *t;
 
-    if (!emu_groups_add(&j->groups, &key, &group))
+    if (!emu_best_user(&j->best, &key, &kept))
         return false;
-    if (j->ranking)
-        return rank_user(j, group);
-    group = j->kept_of[group];
-    if (group == EMU_NO_GROUP)
+    if (kept == EMU_NO_GROUP)
         return true;
-    t = &j->tallies[group * (j->q->axis.n + 1)];
+    t = &j->tallies[kept * (j->q->axis.n + 1)];
     add_user(j, &t[cohort], false);
     add_user(j, &t[j->q->axis.n], true);
     return true;
@@ -181,41 +158,13 @@ static bool walk_users(job *j)
     return true;
 }
 
-/* --- groups --- */
-
-static int by_size(const void *a, const void *b, void *self)
-{
-    const job *j = self;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    if (j->users[x] != j->users[y])
-        return j->users[x] > j->users[y] ? -1 : 1;
-    return emu_compare_labels(j->q, &j->groups.keys[x], &j->groups.keys[y], 1);
-}
-
 static bool choose(job *j)
 {
-    emu_group_key none = {{0}};
-    uint32_t id;
-
-    j->ranking = j->q->g_n > 0;
-    if (j->ranking ? !walk_users(j) : !emu_groups_add(&j->groups, &none, &id))
+    if (emu_best_begin(&j->best, j->q, j->q->g_n) && !walk_users(j))
         return false;
-    j->ranking = false;
-    j->order = malloc((j->groups.n + 1) * sizeof(*j->order));
-    j->kept_of = malloc((j->groups.n + 1) * sizeof(*j->kept_of));
-    if (!j->order || !j->kept_of)
+    if (!emu_best_choose(&j->best))
         return false;
-    for (size_t i = 0; i < j->groups.n; i++) {
-        j->order[i] = (uint32_t)i;
-        j->kept_of[i] = EMU_NO_GROUP;
-    }
-    if (j->groups.n > 1)
-        qsort_r(j->order, j->groups.n, sizeof(*j->order), by_size, j);
-    j->order_n = j->groups.n < j->q->limit ? j->groups.n : j->q->limit;
-    for (size_t i = 0; i < j->order_n; i++)
-        j->kept_of[j->order[i]] = (uint32_t)i;
-    j->tallies = calloc(j->order_n * (j->q->axis.n + 1) + 1, sizeof(*j->tallies));
+    j->tallies = calloc(j->best.order_n * (j->q->axis.n + 1) + 1, sizeof(*j->tallies));
     return j->tallies != NULL;
 }
 
@@ -345,38 +294,28 @@ static void put_group(job *j, size_t kept)
     emu_buf_ch(out, '}');
 }
 
-static void free_groups(job *j)
-{
-    free(j->tallies);
-    free(j->order);
-    free(j->kept_of);
-    free(j->users);
-    j->tallies = NULL;
-    j->order = j->kept_of = NULL;
-    j->users = NULL;
-    j->order_n = j->user_cap = 0;
-    emu_groups_free(&j->groups);
-}
-
 static bool write_segment(job *j, size_t segment, emu_buf *labels, emu_buf *meta)
 {
     bool ok;
 
     j->segment = &j->q->segments[segment];
     ok = choose(j) && walk_users(j);
-    for (size_t i = 0; i < j->order_n && ok; i++) {
+    for (size_t i = 0; i < j->best.order_n && ok; i++) {
         const char *comma = j->written ? "," : "";
 
         emu_buf_z(labels, comma);
         if (j->q->g_n)
-            emu_buf_quote(labels, emu_label_of(j->q, j->groups.keys[j->order[i]].k[0]));
+            emu_buf_quote(labels,
+                          emu_label_of(j->q, j->best.groups.keys[j->best.order[i]].k[0]));
         else
             emu_buf_z(labels, j->documented ? "\"\"" : "0");
         emu_buf_fmt(meta, "%s{\"segmentIndex\":%zu}", comma, segment);
         put_group(j, i);
     }
     emu_segment_free(j->segment);
-    free_groups(j);
+    free(j->tallies);
+    j->tallies = NULL;
+    emu_best_free(&j->best);
     return ok;
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parts.h"
+#include "best.h"
 #include "routes.h"
 #include "text.h"
 
@@ -48,13 +48,7 @@ typedef struct job {
     size_t cells;            /* at most, of any cohort */
     bits *exists, *complete; /* by cohort */
 
-    emu_groups groups;
-    bool ranking;   /* first walk of a grouped query: users of each group only */
-    int64_t *users; /* by group */
-    size_t user_cap;
-    uint32_t *order; /* kept groups, the largest first */
-    uint32_t *kept_of;
-    size_t order_n;
+    emu_best best;
     tally *tallies; /* by kept group */
 
     emu_segment *segment;
@@ -425,8 +419,8 @@ static bool make_tallies(job *j)
 {
     size_t c = j->q->axis.n, k = j->cells + 1;
 
-    j->tallies = calloc(j->order_n + 1, sizeof(*j->tallies));
-    for (size_t i = 0; i < j->order_n && j->tallies; i++) {
+    j->tallies = calloc(j->best.order_n + 1, sizeof(*j->tallies));
+    for (size_t i = 0; i < j->best.order_n && j->tallies; i++) {
         tally *t = &j->tallies[i];
 
         t->size = calloc(c + c * k + 4 * k, sizeof(*t->size));
@@ -439,22 +433,6 @@ static bool make_tallies(job *j)
         t->any_in = t->any_out + k;
     }
     return j->tallies != NULL;
-}
-
-static bool rank_user(job *j, uint32_t group)
-{
-    if (group >= j->user_cap) {
-        size_t cap = j->user_cap ? j->user_cap * 2 : 64;
-        int64_t *grown = realloc(j->users, cap * sizeof(*grown));
-
-        if (!grown)
-            return false;
-        memset(grown + j->user_cap, 0, (cap - j->user_cap) * sizeof(*grown));
-        j->users = grown;
-        j->user_cap = cap;
-    }
-    j->users[group]++;
-    return true;
 }
 
 static void add_bits(uint32_t *to, const bits *b)
@@ -553,17 +531,14 @@ static void follow_all(job *j, const emu_group_key *key)
 
 static bool count_group(job *j, const emu_group_key *key)
 {
-    uint32_t group;
+    uint32_t kept;
 
-    if (!emu_groups_add(&j->groups, key, &group))
+    if (!emu_best_user(&j->best, key, &kept))
         return false;
-    if (j->ranking)
-        return rank_user(j, group);
-    group = j->kept_of[group];
-    if (group == EMU_NO_GROUP)
+    if (kept == EMU_NO_GROUP)
         return true;
     follow_all(j, key);
-    count_user(j, &j->tallies[group]);
+    count_user(j, &j->tallies[kept]);
     return true;
 }
 
@@ -611,7 +586,7 @@ static bool walk_users(job *j)
             return false;
         if (!j->start_n)
             continue;
-        if ((!j->ranking && !list_backs(j)) ||
+        if ((!j->best.ranking && !list_backs(j)) ||
             !(j->key_n ? each_group(j) : count_group(j, &none)))
             return false;
     }
@@ -706,40 +681,12 @@ static void put_tally(job *j, const tally *t)
     emu_buf_z(out, "]}");
 }
 
-static int by_size(const void *a, const void *b, void *self)
-{
-    const job *j = self;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    if (j->users[x] != j->users[y])
-        return j->users[x] > j->users[y] ? -1 : 1;
-    return emu_compare_labels(j->q, &j->groups.keys[x], &j->groups.keys[y], j->key_n);
-}
-
-/* The largest groups by distinct users; ungrouped there is one, also when nobody started. */
+/* Ungrouped there is one group, also when nobody started. */
 static bool choose(job *j)
 {
-    emu_group_key none = {{0}};
-    uint32_t id;
-
-    j->ranking = j->key_n > 0;
-    if (j->ranking ? !walk_users(j) : !emu_groups_add(&j->groups, &none, &id))
+    if (emu_best_begin(&j->best, j->q, j->key_n) && !walk_users(j))
         return false;
-    j->ranking = false;
-    j->order = malloc((j->groups.n + 1) * sizeof(*j->order));
-    j->kept_of = malloc((j->groups.n + 1) * sizeof(*j->kept_of));
-    if (!j->order || !j->kept_of)
-        return false;
-    for (size_t i = 0; i < j->groups.n; i++) {
-        j->order[i] = (uint32_t)i;
-        j->kept_of[i] = EMU_NO_GROUP;
-    }
-    if (j->groups.n > 1)
-        qsort_r(j->order, j->groups.n, sizeof(*j->order), by_size, j);
-    j->order_n = j->groups.n < j->q->limit ? j->groups.n : j->q->limit;
-    for (size_t i = 0; i < j->order_n; i++)
-        j->kept_of[j->order[i]] = (uint32_t)i;
-    return make_tallies(j);
+    return emu_best_choose(&j->best) && make_tallies(j);
 }
 
 static void put_label(job *j, emu_buf *labels, const emu_group_key *key)
@@ -759,17 +706,11 @@ static void put_label(job *j, emu_buf *labels, const emu_group_key *key)
 
 static void free_groups(job *j)
 {
-    for (size_t i = 0; i < j->order_n && j->tallies; i++)
+    for (size_t i = 0; i < j->best.order_n && j->tallies; i++)
         free(j->tallies[i].size);
     free(j->tallies);
-    free(j->order);
-    free(j->kept_of);
-    free(j->users);
     j->tallies = NULL;
-    j->order = j->kept_of = NULL;
-    j->users = NULL;
-    j->order_n = j->user_cap = 0;
-    emu_groups_free(&j->groups);
+    emu_best_free(&j->best);
 }
 
 static bool write_segment(job *j, size_t segment, emu_buf *labels, emu_buf *meta)
@@ -778,11 +719,11 @@ static bool write_segment(job *j, size_t segment, emu_buf *labels, emu_buf *meta
 
     j->segment = &j->q->segments[segment];
     ok = choose(j) && walk_users(j);
-    for (size_t i = 0; i < j->order_n && ok; i++) {
+    for (size_t i = 0; i < j->best.order_n && ok; i++) {
         const char *comma = j->written ? "," : "";
 
         emu_buf_z(labels, comma);
-        put_label(j, labels, &j->groups.keys[j->order[i]]);
+        put_label(j, labels, &j->best.groups.keys[j->best.order[i]]);
         emu_buf_fmt(meta, "%s{\"segmentIndex\":%zu,\"eventIndex\":0}", comma, segment);
         put_tally(j, &j->tallies[i]);
     }
