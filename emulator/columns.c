@@ -6,13 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columns_lists.h"
 #include "event_doc.h"
 #include "ingest.h"
-
-struct emu_block {
-    struct emu_block *next;
-    emu_pair pairs[];
-};
 
 emu_columns *emu_columns_new(void)
 {
@@ -35,18 +31,12 @@ void emu_columns_unref(emu_columns *c)
 {
     if (!c || --c->refs)
         return;
-    while (c->blocks) {
-        struct emu_block *next = c->blocks->next;
-
-        free(c->blocks);
-        c->blocks = next;
-    }
+    emu_lists_free(c);
     emu_dict_free(&c->keys);
     emu_dict_free(&c->values);
     for (size_t i = 0; i < EMU_CELL_CHUNKS && c->cells[i]; i++)
         free(c->cells[i]);
     free(c->snap);
-    free(c->same);
     free(c->met);
     free(c->key_list);
     free(c->scratch);
@@ -69,108 +59,6 @@ static bool reach(void *array, size_t *cap, size_t at, size_t size)
     memset(grown + *cap * size, 0, (more - *cap) * size);
     *p = grown;
     *cap = more;
-    return true;
-}
-
-/* --- lists --- */
-
-/* Makes room for n pairs that follow each other. */
-static bool pool_room(emu_columns *c, size_t n)
-{
-    size_t at = c->pair_n / EMU_PAIR_CHUNK, used = c->pair_n % EMU_PAIR_CHUNK;
-    size_t chunks = (n + EMU_PAIR_CHUNK - 1) / EMU_PAIR_CHUNK;
-    struct emu_block *block;
-
-    if (used && c->chunk[at] && used + n <= EMU_PAIR_CHUNK)
-        return true;
-    at += c->chunk[at] && used;
-    if (!c->chunk[0]) /* place 0 stays unused */
-        chunks = (n + 1 + EMU_PAIR_CHUNK - 1) / EMU_PAIR_CHUNK;
-    if (at + chunks > EMU_PAIR_CHUNKS)
-        return false;
-    block = malloc(sizeof(*block) + chunks * EMU_PAIR_CHUNK * sizeof(emu_pair));
-    if (!block)
-        return false;
-    block->next = c->blocks;
-    c->blocks = block;
-    c->pair_n = at ? (uint32_t)(at * EMU_PAIR_CHUNK) : 1;
-    for (size_t i = 0; i < chunks; i++)
-        c->chunk[at + i] = block->pairs + i * EMU_PAIR_CHUNK;
-    return true;
-}
-
-static bool keep_list(emu_columns *c, uint32_t *out)
-{
-    emu_pair *p;
-
-    *out = 0;
-    if (!c->scratch_n)
-        return true;
-    if (!pool_room(c, c->scratch_n + 1))
-        return false;
-    *out = c->pair_n;
-    p = &c->chunk[*out / EMU_PAIR_CHUNK][*out % EMU_PAIR_CHUNK];
-    p->key = (uint32_t)c->scratch_n;
-    p->value = 0;
-    memcpy(p + 1, c->scratch, c->scratch_n * sizeof(*p));
-    c->pair_n += (uint32_t)c->scratch_n + 1;
-    return true;
-}
-
-static bool same_as_scratch(const emu_columns *c, uint32_t at)
-{
-    uint32_t n;
-    const emu_pair *p = emu_list(c, at, &n);
-
-    return n == c->scratch_n && memcmp(p, c->scratch, n * sizeof(*p)) == 0;
-}
-
-static bool grow_same(emu_columns *c)
-{
-    size_t cap = c->same_cap ? c->same_cap * 2 : 1024;
-    uint32_t *slots = calloc(cap, sizeof(*slots));
-
-    if (!slots)
-        return false;
-    for (size_t i = 0; i < c->same_cap; i++) {
-        uint32_t n, at = c->same[i];
-        const emu_pair *p = emu_list(c, at, &n);
-        size_t to;
-
-        if (!at)
-            continue;
-        to = emu_quick_hash(p, n * sizeof(*p)) & (cap - 1);
-        while (slots[to])
-            to = (to + 1) & (cap - 1);
-        slots[to] = at;
-    }
-    free(c->same);
-    c->same = slots;
-    c->same_cap = cap;
-    return true;
-}
-
-/* Like keep_list, but a list that was kept so before is taken again. */
-static bool keep_same(emu_columns *c, uint32_t *out)
-{
-    size_t i;
-
-    *out = 0;
-    if (!c->scratch_n)
-        return true;
-    if (c->same_n * 4 >= c->same_cap * 3 && !grow_same(c))
-        return false;
-    i = emu_quick_hash(c->scratch, c->scratch_n * sizeof(*c->scratch)) &
-        (c->same_cap - 1);
-    while (c->same[i] && !same_as_scratch(c, c->same[i]))
-        i = (i + 1) & (c->same_cap - 1);
-    if (!c->same[i]) {
-        if (!keep_list(c, out))
-            return false;
-        c->same[i] = *out;
-        c->same_n++;
-    }
-    *out = c->same[i];
     return true;
 }
 
@@ -523,7 +411,7 @@ static bool snapshot_list(emu_columns *c, emu_arena *a, int64_t id, emu_str text
         c->snap_n = (size_t)id + 1;
     if (!c->snap[id]) {
         new_list(c);
-        if (!add_object(c, a, text, LIST_USER) || !keep_list(c, &c->snap[id]))
+        if (!add_object(c, a, text, LIST_USER) || !emu_list_keep(c, &c->snap[id]))
             return false;
     }
     *out = c->snap[id];
@@ -548,10 +436,10 @@ static bool fill_cell(emu_columns *c, emu_arena *a, emu_stored *row, emu_cell *t
     if (d.v[F_event_properties].kind == EJ_OBJECT &&
         !add_object(c, a, d.v[F_event_properties].raw, LIST_EVENT))
         return false;
-    if (!add_revenue(c, a, &d) || !keep_list(c, &to->ep))
+    if (!add_revenue(c, a, &d) || !emu_list_keep(c, &to->ep))
         return false;
     new_list(c);
-    if (!add_built_ins(c, a, &d, row) || !keep_same(c, &to->bi))
+    if (!add_built_ins(c, a, &d, row) || !emu_list_share(c, &to->bi))
         return false;
     return snapshot_list(c, a, row->props_id, row->props, &to->up);
 }
