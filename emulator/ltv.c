@@ -170,7 +170,7 @@ static bool choose(job *j)
 
 /* --- writing --- */
 
-static void put_name(job *j, size_t c)
+static void put_name(const job *j, size_t c)
 {
     emu_buf *out = &j->q->r->out;
     int64_t day = emu_floor_div(j->q->axis.b[c].label, 86400), year, this_year;
@@ -206,7 +206,7 @@ static double value_of(const job *j, const tally *t, int n, bool combined)
 }
 
 /* Users whose first revenue falls behind the step before n, up to n. */
-static void put_firsts(job *j, const tally *t)
+static void put_firsts(const job *j, const tally *t)
 {
     static const int steps[] = {1, 2, 3, 4, 5, 6, 7, 14, 30, 60, 90, 120, 180};
     emu_buf *out = &j->q->r->out;
@@ -221,7 +221,7 @@ static void put_firsts(job *j, const tally *t)
     }
 }
 
-static void put_values(job *j, const tally *t, bool combined)
+static void put_values(const job *j, const tally *t, bool combined)
 {
     emu_buf *out = &j->q->r->out;
 
@@ -241,7 +241,7 @@ static void put_values(job *j, const tally *t, bool combined)
 }
 
 /* Complete when the last moment of the bucket is n days old; combined: when anybody is. */
-static void put_complete(job *j, const tally *t, size_t cohort)
+static void put_complete(const job *j, const tally *t, size_t cohort)
 {
     emu_buf *out = &j->q->r->out;
 
