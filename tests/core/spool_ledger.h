@@ -34,6 +34,7 @@ typedef struct ledger {
     size_t count;
     size_t moment;  /* of the process's death, where a test wants it */
     size_t unknown; /* given out although never begun */
+    size_t litter;  /* files that no process will ever remove */
 } ledger;
 
 static inline size_t ledger_now(const ledger *led)

@@ -71,6 +71,17 @@ static void scenario(ledger *led, const tw_spool_sys *sys, int durable)
     led->sp = NULL;
 }
 
+/* Names that stay although all has ended. Where fast mode lost records, a file may be set aside. */
+static size_t litter(const sim_disk *disk, const tw_spool_stats *stats)
+{
+    size_t count = 0;
+    int i;
+
+    for (i = 0; i < disk->name_count; i++)
+        count += stats->lost == 0 || strstr(disk->names[i].name, ".bad") == NULL;
+    return count;
+}
+
 /* Opens what the cut left and returns the number of promises broken. */
 static size_t check_state(ledger *led, size_t moment, sim_crash how, uint64_t seed,
                           int durable, int verbose)
@@ -81,6 +92,7 @@ static size_t check_state(ledger *led, size_t moment, sim_crash how, uint64_t se
     tw_spool_stats stats;
     size_t sent_wrong = 0;
     size_t broken;
+    size_t i;
 
     assert_non_null(sp);
     led->unknown = 0;
@@ -93,7 +105,12 @@ static size_t check_state(ledger *led, size_t moment, sim_crash how, uint64_t se
     if (verbose && broken != 0)
         fprintf(stderr, "cut at %zu (%d, %d): %zu broken, %zu wrong times, lost %d\n",
                 moment, (int)how, (int)seed, broken, sent_wrong, (int)stats.lost);
+    for (i = 0; i < led->count; i++) {
+        if (led->entries[i].seen)
+            (void)tw__spool_ack(sp, &led->entries[i].id, 1, NULL);
+    }
     tw__spool_free(sp);
+    led->litter += litter(disk, &stats);
     sim_free(disk);
     return broken;
 }
@@ -143,6 +160,7 @@ static void test_every_power_cut(void **state)
     sys = sim_sys(led->disk);
     scenario(led, &sys, 1);
     assert_int_equal(check_all_states(led, 1, 1, &states), 0);
+    assert_int_equal(led->litter, 0);
     assert_true(states >= 2000);
     print_message("%zu states\n", states);
     ledger_end(led);
@@ -190,6 +208,7 @@ static void test_failed_syncs_are_never_believed(void **state)
     failing_scenario(led, &sys);
     assert_int_equal(led->entries[9].accepted, NEVER);
     assert_int_equal(check_all_states(led, 1, 1, &states), 0);
+    assert_int_equal(led->litter, 0);
     ledger_end(led);
 }
 
@@ -226,6 +245,7 @@ static void test_failed_syncs_in_fast_mode(void **state)
             led->entries[i].accepted = ledger_now(led);
         tw__spool_free(led->sp);
         assert_int_equal(check_all_states(led, 0, 1, &states), 0);
+        assert_int_equal(led->litter, 0);
         ledger_end(led);
     }
 }
@@ -286,6 +306,7 @@ static void test_fast_mode_window(void **state)
     }
     tw__spool_free(led->sp);
     assert_int_equal(check_all_states(led, 0, 1, &states), 0);
+    assert_int_equal(led->litter, 0);
     ledger_end(led);
 }
 

@@ -444,6 +444,42 @@ static void a_drain_waits_for_all_a_flush_for_its_own(void **state)
     fake_job_unref(job);
 }
 
+/* A process killed between making a file and writing its head leaves no byte to read. */
+static void a_drain_clears_away_files_without_a_byte(void **state)
+{
+    static const char *const left[] = {
+        "%s/tw1-70726f6a6563742d-0123456789abcdef.lock",
+        "%s/tw1-70726f6a6563742d-0123456789abcdef-000000000001.seg",
+        "%s/tw1-70726f6a6563742d-0123456789abcdef-000000000001.ack"};
+    world *w = *state;
+    size_t i;
+
+    for (i = 1; i <= sizeof left / sizeof *left; i++) {
+        struct stat st;
+        char name[160];
+        tw_job *job;
+        size_t k;
+
+        (void)mkdir(folder, 0700);
+        for (k = 0; k < i; k++) {
+            snprintf(name, sizeof name, left[k], folder);
+            close(open(name, O_CREAT | O_WRONLY, 0600));
+        }
+        start(w);
+        assert_int_equal(tw__ingest_drain(&job, w->ing, NULL, NULL), TW_OK);
+        fake_run(&w->gate);
+        assert_true(job->finished);
+        fake_job_unref(job);
+        for (k = 0; k < i; k++) {
+            snprintf(name, sizeof name, left[k], folder);
+            if (stat(name, &st) == 0)
+                fail_msg("%s was left", name);
+        }
+        assert_int_equal(stats(w).lost + stats(w).recovered, 0);
+        end(w);
+    }
+}
+
 /* It comes upon them while it reads. */
 static void a_drain_reports_the_uncertain_and_the_lost(void **state)
 {
@@ -710,6 +746,7 @@ int main(void)
         disk_test(a_refused_event_is_gone_from_the_spool),
         disk_test(old_and_new_go_by_turns),
         disk_test(a_drain_waits_for_all_a_flush_for_its_own),
+        disk_test(a_drain_clears_away_files_without_a_byte),
         disk_test(a_drain_reports_the_uncertain_and_the_lost),
         disk_test(a_full_spool_refuses_and_has_room_again),
         disk_test(whoever_blocks_waits_for_room_in_the_spool),

@@ -15,6 +15,7 @@ typedef struct story {
     sim_disk *disk;
     entry entries[EVENTS];
     int count;
+    int litter; /* files that no process will ever remove */
 } story;
 
 static int now_at(const story *s)
@@ -134,6 +135,7 @@ static int broken_at(story *s, int moment, sim_crash how, uint64_t seed)
     }
     broken += stats(&w).waiting != 0 || stats(&w).lost != 0;
     close_on(&w);
+    s->litter += disk->name_count; /* all has ended */
     fake_gate_clear(&w.gate);
     for (i = 0; i < s->count; i++) {
         const entry *e = &s->entries[i];
@@ -179,6 +181,8 @@ static int broken_by(world *w, sim_mutant mutant)
     fake_gate_clear(&w->gate);
     broken = cut_everywhere(s);
     fake_gate_init(&w->gate);
+    if (mutant == SIM_HONEST)
+        assert_int_equal(s->litter, 0);
     sim_free(s->disk);
     test_free(s);
     return broken;

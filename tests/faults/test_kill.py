@@ -59,7 +59,7 @@ class Place:
         outcome = kit.drive("c", self.case(mode, 0, 0, drain=1))
         assert outcome.code == 0, outcome.errors
         assert outcome.said["stats"]["waiting"] == 0, outcome.said
-        assert sorted((self.folder / "spool").glob("*.seg")) == []
+        assert [path.name for path in (self.folder / "spool").iterdir()] == []
 
     def notes(self) -> ledger.Notes:
         return ledger.read_notes(*self.folder.glob("notes-*"))

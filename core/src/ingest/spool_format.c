@@ -66,6 +66,22 @@ int tw__segment_header_check(const unsigned char *in, size_t size, const tw_spoo
            get(in + 40, 8) == first;
 }
 
+int tw__segment_header_torn(const unsigned char *in, size_t size, const tw_spool *sp,
+                            const tw_lane *lane, uint64_t first)
+{
+    unsigned char found[TW_SPOOL_HEADER] = {0};
+    unsigned char whole[TW_SPOOL_HEADER];
+    size_t at = 0;
+
+    memcpy(found, in, size < sizeof found ? size : sizeof found);
+    tw__segment_header(whole, sp, lane, first, (int64_t)get(found + 48, 8));
+    while (at < sizeof found && found[at] == whole[at])
+        at++;
+    while (at < sizeof found && found[at] == 0)
+        at++;
+    return at == sizeof found;
+}
+
 int tw__frame_put(tw_buf *buf, uint32_t crc, tw_frame_kind kind, uint64_t seq,
                   int64_t now, const tw_spool_text *text)
 {

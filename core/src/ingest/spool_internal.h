@@ -182,6 +182,10 @@ void tw__segment_header(unsigned char out[TW_SPOOL_HEADER], const tw_spool *sp,
  * program. */
 int tw__segment_header_check(const unsigned char *in, size_t size, const tw_spool *sp,
                              const tw_lane *lane, uint64_t first);
+/* Whether it is one that was not written to its end, as by a process that died meanwhile: the
+ * right bytes, and from some place on, which may be the first, zeros or nothing. */
+int tw__segment_header_torn(const unsigned char *in, size_t size, const tw_spool *sp,
+                            const tw_lane *lane, uint64_t first);
 int tw__frame_put(tw_buf *buf, uint32_t crc, tw_frame_kind kind, uint64_t seq,
                   int64_t now, const tw_spool_text *text);
 /* The next good frame from `*at` on, which is set behind it; `*skipped` is set when bytes

@@ -104,18 +104,6 @@ static void page_survey(survey *out, tw_spool *sp, const tw_lane *lane,
     out->tail_broken = skipped && !out->middle_broken;
 }
 
-/* The process died before it wrote the head: an empty segment, not a damaged one. */
-static int head_empty(const tw_spool *sp)
-{
-    size_t i;
-
-    for (i = 0; i < sp->page_size && i < TW_SPOOL_HEADER; i++) {
-        if (sp->page[i] != 0)
-            return 0;
-    }
-    return 1;
-}
-
 /* Sets `waiting`, counts what is missing. */
 static void page_count(const survey *found, tw_spool *sp, tw_segment *seg)
 {
@@ -188,7 +176,9 @@ static int segment_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     seg->loaded = seg->sealed = 1;
     noted = seg->end;
     page_survey(&found, sp, lane, seg);
-    found.middle_broken |= !header && (found.past > seg->first || !head_empty(sp));
+    found.middle_broken |=
+        !header && !tw__segment_header_torn((unsigned char *)sp->page, sp->page_size, sp,
+                                            lane, seg->first);
     if (found.end < noted)
         found.end = noted;
     for (seg->end = found.end != 0 ? found.end : found.past; found.end == 0;) {

@@ -56,7 +56,7 @@ int tw__store_open(tw_ingest *ing, tw_error **err)
     if (ing->settings.queue_bytes > WINDOW_BYTES)
         ing->settings.queue_bytes = WINDOW_BYTES;
     tw__spool_stats(ing->spool, &stats);
-    ing->backlog_left = stats.unread != 0;
+    ing->backlog_left = stats.lanes != 0; /* files without a byte must be removed, too */
     ing->backlog_turn = 1;
     ing->adopt_due_ms = tw__ms_add(tw__monotonic_ms(), ADOPT_MS);
     return TW_OK;
