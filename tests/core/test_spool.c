@@ -215,6 +215,32 @@ static void test_unsafe_folders_are_refused(void **state)
     sim_free(disk);
 }
 
+/* A path that the system refuses is an error that says so; one that is only odd is none. */
+static void test_odd_names_of_folders(void **state)
+{
+    world *w = *state;
+    char name[700];
+    size_t base = strlen(w->base);
+
+    memset(name, 'x', sizeof name);
+    memcpy(name, w->base, base);
+    name[base] = '/';
+    name[base + 1 + 256] = '\0'; /* one more than a name may have */
+    w->settings.path = name;
+    refused(&w->settings, "too long");
+    assert_int_equal(folder_count(w->base, ""), 0);
+    snprintf(w->path, sizeof w->path, "%s/a\nspool", w->base);
+    w->settings.path = w->path;
+    w->led.sp = open_ok(w);
+    assert_int_equal(ledger_append(&w->led, 1), TW_OK);
+    tw__spool_free(w->led.sp);
+    w->led.sp = open_ok(w);
+    read_check(w, w->led.sp);
+    ledger_ack(&w->led, 0, 1);
+    tw__spool_free(w->led.sp);
+    assert_int_equal(folder_count(w->path, ""), 0);
+}
+
 static void test_a_file_made_ahead_becomes_the_next_segment(void **state)
 {
     world *w = *state;
@@ -684,6 +710,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files_are_private, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_unsafe_folders_are_refused, world_begin,
                                         world_end),
+        cmocka_unit_test_setup_teardown(test_odd_names_of_folders, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_limits, world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_a_file_made_ahead_becomes_the_next_segment,
                                         world_begin, world_end),
