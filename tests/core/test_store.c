@@ -444,6 +444,50 @@ static void a_drain_waits_for_all_a_flush_for_its_own(void **state)
     fake_job_unref(job);
 }
 
+static int syncs;
+
+static int counting_sync(void *ctx, int fd)
+{
+    syncs++;
+    return tw__spool_system.datasync(ctx, fd);
+}
+
+/* One sync is for all that came in one call; where so many have no room, they go in parts. */
+static void many_at_once_share_a_sync(void **state)
+{
+    enum { MANY = 1000, SPOOL_LEAST = 1 << 20 };
+    static tw_event *evs[MANY];
+    tw_spool_sys sys = tw__spool_system;
+    world *w = *state;
+    size_t accepted;
+    int small;
+    int i;
+
+    sys.datasync = counting_sync;
+    w->set.spool_sys = &sys;
+    w->set.durable = 1;
+    for (small = 0; small < 2; small++) {
+        if (small)
+            w->set.spool_bytes = SPOOL_LEAST / 8; /* a segment holds fewer than MANY */
+        start(w);
+        for (i = 0; i < MANY; i++)
+            evs[i] = event_of(w, "e", 0);
+        syncs = 0;
+        assert_int_equal(tw_events_commit(&accepted, evs, MANY, 0, NULL),
+                         small ? TW_E_QUEUE_FULL : TW_OK);
+        if (small)
+            assert_in_range(accepted, 200, MANY - 1);
+        else
+            assert_int_equal(accepted, MANY);
+        assert_in_range(syncs, 1, small ? accepted / 8 : 1);
+        assert_int_equal(stats(w).waiting, accepted);
+        for (i = 0; i < MANY; i++)
+            tw_event_abort(evs[i]);
+        end(w);
+        folder_remove();
+    }
+}
+
 /* A process killed between making a file and writing its head leaves no byte to read. */
 static void a_drain_clears_away_files_without_a_byte(void **state)
 {
@@ -746,6 +790,7 @@ int main(void)
         disk_test(a_refused_event_is_gone_from_the_spool),
         disk_test(old_and_new_go_by_turns),
         disk_test(a_drain_waits_for_all_a_flush_for_its_own),
+        disk_test(many_at_once_share_a_sync),
         disk_test(a_drain_clears_away_files_without_a_byte),
         disk_test(a_drain_reports_the_uncertain_and_the_lost),
         disk_test(a_full_spool_refuses_and_has_room_again),

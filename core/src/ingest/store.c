@@ -8,7 +8,8 @@
 #include "ingest/ingest_internal.h"
 
 enum {
-    GROUP = 64,       /* records handed to the spool at once */
+    GROUP = 1024,     /* records handed to the spool at once: one sync is for all of them */
+    GROUP_SMALL = 64, /* the same where there was no room for so many */
     ADOPT_MS = 30000, /* between two looks for dead processes */
     REREAD_MS = 1000, /* after a failure */
     IDS_MOST = TW_BATCH_EVENTS_MAX,
@@ -279,11 +280,17 @@ static int put_group(tw_ingest *ing, tw_event **evs, size_t count, tw_error **er
 int tw__store_put_many(tw_ingest *ing, tw_event **evs, size_t count, size_t *accepted,
                        tw_error **err)
 {
+    size_t most = GROUP;
+
     while (*accepted < count) {
         tw_event **from = evs + *accepted;
-        size_t group = count - *accepted < GROUP ? count - *accepted : GROUP;
+        size_t group = count - *accepted < most ? count - *accepted : most;
         int rc = put_group(ing, from, group, err);
 
+        if (rc == TW_AGAIN && group > GROUP_SMALL) {
+            most = GROUP_SMALL;
+            continue;
+        }
         if (rc == TW_AGAIN) {
             tw_record_text text;
 
