@@ -8,7 +8,7 @@
 #include "ingest/ingest_internal.h"
 
 enum {
-    GROUP = 1024,     /* records handed to the spool at once: one sync is for all of them */
+    GROUP = 1024, /* records handed to the spool at once: one sync is for all of them */
     GROUP_SMALL = 64, /* the same where there was no room for so many */
     ADOPT_MS = 30000, /* between two looks for dead processes */
     REREAD_MS = 1000, /* after a failure */
