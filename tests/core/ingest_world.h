@@ -23,6 +23,7 @@
 #include "../../core/src/ingest/flush.c"
 #include "../../core/src/ingest/ingest.c"
 #include "../../core/src/ingest/lanes.c"
+#include "../../core/src/ingest/park.c"
 #include "../../core/src/ingest/queue.c"
 #include "../../core/src/ingest/recent_ids.c"
 #include "../../core/src/ingest/rejection.c"

@@ -108,6 +108,7 @@ void tw__ingest_destroy(tw_ingest *ing)
     tw__batch_list_free(&ing->retry);
     tw__batch_list_free(&ing->held);
     tw__batch_list_free(&ing->backlog);
+    tw__batch_list_free(&ing->freed_lanes);
     tw__batch_free(ing->open);
     tw__batch_free(ing->sent);
     while (ing->spare != NULL) {

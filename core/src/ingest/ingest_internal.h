@@ -54,10 +54,18 @@ typedef struct tw_flush {
 /* Records of other lanes have larger ids than any of this client's. */
 #define TW_FOREIGN_SEQ ((uint64_t)1 << 44)
 
-/* A user or device whose events wait. */
+/* A user or device that was too fast: shut for a while, then open for so many events in each
+ * period until nobody has to wait any more. */
 typedef struct tw_hold {
     uint64_t lane;
-    int64_t due_ms;
+    int64_t due_ms; /* shut until then, or the end of this period */
+    int shut;
+    int swept;     /* its records are being read back */
+    int missed;    /* one had to wait in this period */
+    uint32_t step; /* events that may pass in a period, ... */
+    uint32_t left; /* and what is left of them */
+    uint64_t from,
+        past; /* records of it that are on the disk only lie between; past 0: none */
 } tw_hold;
 
 struct tw_ingest {
@@ -80,6 +88,7 @@ struct tw_ingest {
     tw_batch_list retry;          /* to be sent before all others */
     tw_batch_list held;           /* each waits until its due_ms */
     tw_batch_list backlog;        /* of dead processes, read from the spool */
+    tw_batch_list freed_lanes;    /* were on the disk until their users could go on */
     tw_batch *spare;              /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
@@ -97,6 +106,7 @@ struct tw_ingest {
     uint64_t revived;                        /* uncertain ones that wait again */
     uint64_t spilled, spilled_bytes; /* those of ours that are on the disk only, ... */
     uint64_t spill_from;             /* ... from this id on */
+    uint64_t parked, parked_bytes;   /* those that were read and let go of again: held */
     int backlog_left;                /* the spool may hold something of dead processes */
     int unsynced;                    /* ours that a power cut would take */
     int news;                        /* the next committer wakes the I/O thread */
@@ -149,7 +159,9 @@ struct tw_ingest {
     size_t aside_count;
     pthread_mutex_t reading;      /* held by who reads from the spool */
     tw_spool_item own, foreigner; /* read, but not in a batch yet; text NULL: none */
-    int backlog_turn;             /* it goes before new events this time */
+    uint64_t sweep_at; /* where the sweep through the parked ones is; 0: none */
+    int sweep_more;    /* and whether it could go on at once */
+    int backlog_turn;  /* it goes before new events this time */
     int64_t sync_due_ms, adopt_due_ms, reread_due_ms;
 };
 
@@ -217,6 +229,22 @@ void tw__store_tick(tw_ingest *ing, int64_t now);
 /* When tick or refill want to be called again. @locks needs lock @thread worker */
 int64_t tw__store_due(const tw_ingest *ing);
 
+/* ---- park.c: with a spool, what is held waits on the disk --------------------------- */
+/* Lets go of what has been set apart. @thread worker @locks none */
+void tw__park(tw_ingest *ing);
+/* Reads back what may be sent now. @thread worker @locks needs reading */
+void tw__park_refill(tw_ingest *ing, tw_spool *sp);
+/* Drops some of the oldest: their number, and their ids. @locks needs reading */
+size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most);
+/* Adds the record: TW_OK, TW_AGAIN where the batch is full, TW_E_NOMEM. */
+int tw__store_add(tw_batch *batch, const tw_spool_item *item,
+                  const tw_batch_limits *limits);
+/* An empty batch when the list that it is for is to be filled. @locks takes lock */
+tw_batch *tw__store_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,
+                          int force, tw_batch_limits *limits);
+/* Puts it in the list, or away. @locks needs lock */
+void tw__store_end(tw_ingest *ing, tw_batch_list *list, tw_batch *batch);
+
 /* ---- schedule.c: the I/O thread ---------------------------------------------------- */
 /* When the open batch is to go although it is not full. @locks needs lock */
 int64_t tw__open_due(const tw_ingest *ing);
@@ -241,6 +269,18 @@ int tw__lanes_hold(tw_ingest *ing, const tw_batch *batch, size_t index,
 /* Sets the records of held lanes apart, until they are due; nonzero when there were any.
  * @locks needs lock */
 int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now);
+/* A sweep through the records on the disk begins at `*from`, if some lane lets any go. */
+int tw__lanes_sweep_begin(tw_ingest *ing, uint64_t *from, int64_t now);
+/* Whether there may be one for it from `id` on. */
+int tw__lanes_sweep_on(const tw_ingest *ing, uint64_t id);
+/* Whether this one may be sent now; if so it is counted. */
+int tw__lanes_sweep_let(tw_ingest *ing, const tw_spool_item *item);
+/* It has seen all records of the lanes that it was for. */
+void tw__lanes_sweep_end(tw_ingest *ing);
+/* Whether another sweep would find a lane that lets some go. */
+int tw__lanes_open(const tw_ingest *ing);
+/* When a lane with records on the disk opens. */
+int64_t tw__lanes_due(const tw_ingest *ing);
 
 /* ---- sender.c: the I/O thread ------------------------------------------------------ */
 int tw__sender_init(tw_ingest *ing, tw_error **err);

@@ -53,6 +53,7 @@ void tw__batch_reset(tw_batch *batch)
     batch->due_ms = 0;
     batch->resent = 0;
     batch->use_batch = 0;
+    batch->laned = 0;
     batch->short_ack = 0;
     batch->unknown = 0;
     batch->guilty = 0;
@@ -140,6 +141,7 @@ static tw_record *record_put(tw_batch *batch, size_t size, uint64_t seq)
     record->accepted_ms = 0;
     record->sent_ms = -1;
     record->maybe = 0;
+    record->let = 0;
     batch->size += size;
     batch->count++;
     return record;
@@ -191,6 +193,7 @@ static void record_copy(tw_batch *into, const tw_batch *from, const tw_record *r
     copy->accepted_ms = record->accepted_ms;
     copy->sent_ms = record->sent_ms;
     copy->maybe = record->maybe;
+    copy->let = record->let;
     memcpy(into->data + copy->at, from->data + record->at, record->size);
 }
 
@@ -215,6 +218,7 @@ void tw__batch_keep(tw_batch *batch, const unsigned char *marks, unsigned char m
         kept->accepted_ms = record.accepted_ms;
         kept->sent_ms = record.sent_ms;
         kept->maybe = record.maybe;
+        kept->let = record.let;
         memmove(batch->data + kept->at, batch->data + record.at, record.size);
     }
 }

@@ -16,6 +16,7 @@ typedef struct tw_record {
     int64_t accepted_ms; /* wall time; 0 where nobody asks */
     int64_t sent_ms; /* wall time of the first attempt that may have stored it, or -1 */
     unsigned char maybe; /* an attempt ended without an answer: it may be stored */
+    unsigned char let;   /* its held lanes have counted it and let it pass */
 } tw_record;
 
 /*
@@ -37,6 +38,7 @@ typedef struct tw_batch {
     int64_t due_ms;   /* held back until then */
     int resent;       /* holds records that were sent before */
     int use_batch;    /* goes to /batch */
+    int laned;        /* its records wait for their users or devices */
     int short_ack;    /* the server confirmed fewer events than were sent */
     /* In search of an event that the server refuses without naming it: */
     int unknown; /* not judged since it was cut off */

@@ -308,6 +308,7 @@ int tw__ingest_drop_oldest(tw_ingest *ing, uint64_t *seq)
     batch = older(&ing->retry, batch);
     batch = older(&ing->held, batch);
     batch = older(&ing->backlog, batch);
+    batch = older(&ing->freed_lanes, batch);
     if (batch == NULL)
         return 0;
     *seq = batch->records[batch->first].seq;
@@ -318,6 +319,7 @@ int tw__ingest_drop_oldest(tw_ingest *ing, uint64_t *seq)
         tw__batch_list_remove(&ing->retry, batch);
         tw__batch_list_remove(&ing->held, batch);
         tw__batch_list_remove(&ing->backlog, batch);
+        tw__batch_list_remove(&ing->freed_lanes, batch);
         tw__ingest_recycle(ing, batch);
     }
     return 1;

@@ -97,6 +97,8 @@ static tw_batch *batch_take(tw_ingest *ing, int64_t now)
 
     if (batch != NULL)
         return batch;
+    if (ing->freed_lanes.head != NULL) /* older than what else there is of their users */
+        return address(ing, tw__batch_shift(&ing->freed_lanes), 1);
     /* What dead processes left and what is new go by turns: the former is older, but there
      * may be hours of it. */
     if (ing->backlog.head != NULL && (ing->backlog_turn || !fresh)) {

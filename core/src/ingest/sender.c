@@ -109,12 +109,16 @@ static void timer_set(tw_ingest *ing)
     if (ing->sent == NULL && !ing->canceled) {
         due = tw__open_due(ing);
         if (ing->retry.head != NULL || ing->ready.head != NULL ||
-            ing->backlog.head != NULL)
+            ing->backlog.head != NULL || ing->freed_lanes.head != NULL)
             due = INT64_MIN;
+        if (ing->sweep_more && ing->reread_due_ms < due)
+            due = ing->reread_due_ms;
         for (batch = ing->held.head; batch != NULL; batch = batch->next) {
             if (batch->due_ms < due)
                 due = batch->due_ms;
         }
+        if (tw__lanes_due(ing) < due)
+            due = tw__lanes_due(ing);
         if (due < ing->not_before_ms)
             due = ing->not_before_ms;
     }
@@ -141,6 +145,7 @@ static tw_batch *batch_choose(tw_ingest *ing)
         pthread_mutex_lock(&ing->lock);
         batch = tw__batch_next(ing, tw__monotonic_ms());
         pthread_mutex_unlock(&ing->lock);
+        tw__park(ing);
         tw__store_settle(ing);
     } while (batch == NULL && ing->aged);
     return batch;
@@ -152,6 +157,7 @@ void tw__sender_pump(tw_ingest *ing)
 
     if (ing->judged)
         tw__verdict_apply(ing);
+    tw__park(ing);
     tw__store_settle(ing);
     tw__store_tick(ing, tw__monotonic_ms());
     if (ing->sent == NULL) {

@@ -130,6 +130,7 @@ void tw__spool_free(tw_spool *sp)
     tw__reader_drop(sp);
     tw__spool_close(sp, &sp->spare_fd);
     tw__free(sp->own_page);
+    tw__free(sp->park_page);
     for (i = 0; i < sp->lane_count; i++)
         tw__lane_free(sp, sp->lanes[i]);
     tw__free(sp->lanes);

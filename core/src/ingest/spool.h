@@ -124,6 +124,17 @@ int tw__spool_next(tw_spool_item *out, tw_spool *sp, tw_error **err);
  * is stored lies before. Ids left out were lost to damage. Its text is borrowed until the
  * next call of reread or free. @thread one at a time */
 int tw__spool_reread(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err);
+/* Memory lets go of these records, which the spool has given out or stored. TW_OK, or
+ * TW_E_NOMEM and nothing has happened. @thread any */
+int tw__spool_park(tw_spool *sp, const uint64_t *ids, size_t count);
+/* The first parked record with an id from `from` on: TW_OK, TW_DONE. Its text is borrowed until
+ * the next call of this or of parked_end; NULL where the disk has it no more. @thread one at a
+ * time */
+int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err);
+/* It is in memory again, or has ended. @thread any */
+void tw__spool_unpark(tw_spool *sp, uint64_t id);
+/* Nobody asks for more soon: frees what was read. @thread as parked */
+void tw__spool_parked_end(tw_spool *sp);
 /* Looks for lanes whose process has died since; next gives out their records. */
 int tw__spool_adopt(tw_spool *sp, tw_error **err);
 

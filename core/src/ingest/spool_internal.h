@@ -66,21 +66,23 @@ typedef struct tw_segment {
     uint64_t bytes; /* up to the last good record */
     int fd;         /* -1 while not needed */
     int notes_fd;
-    uint64_t notes_at;    /* where the next note goes */
-    int has_file;         /* a segment of which only the notes are left has none */
-    int sealed;           /* takes no more records */
-    int loaded;           /* `waiting` and the notes are known */
-    int damaged;          /* set aside instead of removed */
-    int unsynced;         /* notes written since the last sync */
-    int suspect;          /* a sync of the records failed: only a rewrite helps */
-    int data_unsynced;    /* the same of records; stays 0 in durable mode */
-    int behind;           /* notes in memory that are not in the file */
-    uint64_t waiting;     /* records that exist and are not acknowledged */
-    unsigned char *acked; /* a bit per record */
-    size_t acked_room;    /* bytes */
-    tw_ranges sent;       /* when the first attempt began */
-    tw_ranges aside;      /* not given out */
-    tw_ranges revived;    /* were aside, and have not been given out since */
+    uint64_t notes_at;     /* where the next note goes */
+    int has_file;          /* a segment of which only the notes are left has none */
+    int sealed;            /* takes no more records */
+    int loaded;            /* `waiting` and the notes are known */
+    int damaged;           /* set aside instead of removed */
+    int unsynced;          /* notes written since the last sync */
+    int suspect;           /* a sync of the records failed: only a rewrite helps */
+    int data_unsynced;     /* the same of records; stays 0 in durable mode */
+    int behind;            /* notes in memory that are not in the file */
+    uint64_t waiting;      /* records that exist and are not acknowledged */
+    unsigned char *acked;  /* a bit per record */
+    size_t acked_room;     /* bytes */
+    unsigned char *parked; /* a bit per record that memory let go of */
+    size_t parked_room;    /* bytes */
+    tw_ranges sent;        /* when the first attempt began */
+    tw_ranges aside;       /* not given out */
+    tw_ranges revived;     /* were aside, and have not been given out since */
 } tw_segment;
 
 typedef struct tw_lane {
@@ -154,6 +156,12 @@ struct tw_spool {
     /* ---- of the thread that calls reread ---- */
     char *own_page;
     size_t own_size, own_next;
+    /* ---- of who calls parked, under `files` ---- */
+    char *park_page;           /* records of one segment, or NULL */
+    size_t park_size, park_at; /* bytes of it, and where the next one is */
+    uint64_t park_lane, park_first, park_bytes; /* which segment, and how much it had */
+    uint64_t park_seq;                          /* of the last record passed, ... */
+    size_t park_before;                         /* and its place */
 };
 
 /* ---- spool_system.c: calls of the seam, EINTR and short counts taken care of ---------- */

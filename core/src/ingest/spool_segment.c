@@ -77,6 +77,7 @@ void tw__segment_free(tw_spool *sp, tw_segment *seg)
     tw__spool_close(sp, &seg->fd);
     tw__spool_close(sp, &seg->notes_fd);
     tw__free(seg->acked);
+    tw__free(seg->parked);
     tw__ranges_clear(&seg->sent);
     tw__ranges_clear(&seg->aside);
     tw__ranges_clear(&seg->revived);

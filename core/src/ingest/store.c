@@ -187,6 +187,7 @@ static size_t drop_some(tw_ingest *ing, tw_spool *sp)
     int any = 1;
 
     pthread_mutex_lock(&ing->reading);
+    count = tw__park_drop(ing, sp, ids, DROP_ONCE);
     while (count < DROP_ONCE) {
         refill(ing, sp, 1);
         pthread_mutex_lock(&ing->lock);
@@ -328,9 +329,8 @@ static void lose(tw_ingest *ing, uint64_t from, uint64_t past)
     }
 }
 
-/* Adds the record: TW_OK, TW_AGAIN where the batch is full, TW_E_NOMEM. */
-static int batch_add(tw_batch *batch, const tw_spool_item *item,
-                     const tw_batch_limits *limits)
+int tw__store_add(tw_batch *batch, const tw_spool_item *item,
+                  const tw_batch_limits *limits)
 {
     tw_record_text text = {item->text, item->size, "", 0};
     tw_record *record;
@@ -347,9 +347,8 @@ static int batch_add(tw_batch *batch, const tw_spool_item *item,
     return TW_OK;
 }
 
-/* An empty batch when the list that it is for is to be filled. */
-static tw_batch *batch_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,
-                             int force, tw_batch_limits *limits)
+tw_batch *tw__store_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,
+                          int force, tw_batch_limits *limits)
 {
     tw_batch *batch = NULL;
 
@@ -363,8 +362,7 @@ static tw_batch *batch_begin(tw_ingest *ing, const tw_batch_list *list, int want
     return batch;
 }
 
-/* Puts it in the list, or away. @locks needs lock */
-static void batch_end(tw_ingest *ing, tw_batch_list *list, tw_batch *batch)
+void tw__store_end(tw_ingest *ing, tw_batch_list *list, tw_batch *batch)
 {
     if (tw__batch_count(batch) == 0) {
         tw__ingest_recycle(ing, batch);
@@ -384,7 +382,7 @@ static void own_end(tw_ingest *ing, tw_batch *batch, uint64_t from)
         ing->waiting_bytes -= ing->spilled_bytes; /* of those that were lost */
         ing->spilled_bytes = 0;
     }
-    batch_end(ing, &ing->ready, batch);
+    tw__store_end(ing, &ing->ready, batch);
 }
 
 /* The record at hand is in the batch. Nonzero when it was the last of them: from then on the
@@ -419,7 +417,7 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
     from = ing->spill_from;
     past = ing->next_seq;
     pthread_mutex_unlock(&ing->lock);
-    batch = batch_begin(ing, &ing->ready, wanted, force, &limits);
+    batch = tw__store_begin(ing, &ing->ready, wanted, force, &limits);
     if (batch == NULL)
         return;
     for (;;) {
@@ -428,7 +426,7 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
         if (ing->own.text == NULL)
             rc = tw__spool_reread(&ing->own, sp, from, NULL);
         if (rc == TW_OK)
-            rc = batch_add(batch, &ing->own, &limits);
+            rc = tw__store_add(batch, &ing->own, &limits);
         if (rc != TW_OK)
             break;
         last = own_taken(ing, batch, from);
@@ -472,7 +470,8 @@ static void count_foreigner(tw_ingest *ing, const tw_spool_item *item)
 static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
 {
     tw_batch_limits limits;
-    tw_batch *batch = batch_begin(ing, &ing->backlog, ing->backlog_left, force, &limits);
+    tw_batch *batch =
+        tw__store_begin(ing, &ing->backlog, ing->backlog_left, force, &limits);
     int rc = TW_OK;
 
     if (batch == NULL)
@@ -484,7 +483,7 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
         if (ing->foreigner.text == NULL)
             rc = tw__spool_next(&ing->foreigner, sp, NULL);
         if (rc == TW_OK)
-            rc = batch_add(batch, &ing->foreigner, &limits);
+            rc = tw__store_add(batch, &ing->foreigner, &limits);
         if (rc != TW_OK)
             break;
         pthread_mutex_lock(&ing->lock);
@@ -496,7 +495,7 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
     if (rc < 0)
         ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_MS);
     ing->backlog_left |= rc != TW_DONE;
-    batch_end(ing, &ing->backlog, batch);
+    tw__store_end(ing, &ing->backlog, batch);
     pthread_mutex_unlock(&ing->lock);
 }
 
@@ -507,6 +506,8 @@ static void refill(tw_ingest *ing, tw_spool *sp, int force)
         return;
     refill_own(ing, sp, force);
     refill_backlog(ing, sp, force);
+    if (!force)
+        tw__park_refill(ing, sp);
 }
 
 void tw__store_refill(tw_ingest *ing)
@@ -634,8 +635,8 @@ int64_t tw__store_due(const tw_ingest *ing)
     due = ing->adopt_due_ms;
     if (ing->unsynced && ing->sync_due_ms < due)
         due = ing->sync_due_ms;
-    if ((ing->backlog_left || ing->spilled != 0) && ing->reread_due_ms < due &&
-        ing->reread_due_ms > tw__monotonic_ms())
+    if ((ing->backlog_left || ing->spilled != 0 || ing->sweep_at != 0) &&
+        ing->reread_due_ms < due && ing->reread_due_ms > tw__monotonic_ms())
         due = ing->reread_due_ms;
     return due;
 }

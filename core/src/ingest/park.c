@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* With a spool what is held waits on the disk: memory is for those who may go on. */
+#include "base/clock.h"
+#include "ingest/ingest_internal.h"
+
+enum {
+    LOOK_ONCE = 4096, /* records looked at before the sender has its turn again */
+    REREAD_PARKED_MS = 1000
+};
+
+/* ---- letting go -------------------------------------------------------------------- */
+
+/* The first batch that was set apart for its users and devices, off the list. */
+static tw_batch *laned_take(tw_ingest *ing)
+{
+    tw_batch *batch;
+
+    pthread_mutex_lock(&ing->lock);
+    for (batch = ing->held.head; batch != NULL && !batch->laned; batch = batch->next)
+        ;
+    if (batch != NULL)
+        tw__batch_list_remove(&ing->held, batch);
+    pthread_mutex_unlock(&ing->lock);
+    return batch;
+}
+
+/* Nonzero when the spool will find its records again. */
+static int batch_park(tw_ingest *ing, tw_spool *sp, tw_batch *batch)
+{
+    uint64_t ids[TW_BATCH_EVENTS_MAX];
+    size_t count = 0;
+    uint32_t i;
+
+    for (i = batch->first; i < batch->count; i++) {
+        const tw_record *record = &batch->records[i];
+
+        if (!record->maybe && record->sent_ms >= 0)
+            ids[count++] = record->seq;
+    }
+    if (count !=
+        0) /* nothing of it was stored: it may take long until the next attempt */
+        (void)tw__spool_unmark_sent(sp, ids, count, NULL);
+    for (i = batch->first, count = 0; i < batch->count; i++)
+        ids[count++] = batch->records[i].seq;
+    if (tw__spool_park(sp, ids, count) != TW_OK)
+        return 0;
+    pthread_mutex_lock(&ing->lock);
+    ing->parked += count;
+    ing->parked_bytes += tw__batch_bytes(batch);
+    ing->mem_events -= count;
+    ing->mem_bytes -= tw__batch_bytes(batch);
+    tw__ingest_recycle(ing, batch);
+    pthread_mutex_unlock(&ing->lock);
+    return 1;
+}
+
+void tw__park(tw_ingest *ing)
+{
+    tw_batch_list kept = {NULL, NULL};
+    tw_batch *batch;
+    tw_spool *sp;
+
+    if (ing->ended == NULL || ing->held.head == NULL) /* only this thread adds to it */
+        return;
+    sp = tw__store_use(ing);
+    if (sp == NULL)
+        return;
+    for (batch = laned_take(ing); batch != NULL; batch = laned_take(ing)) {
+        if (!batch_park(ing, sp, batch))
+            tw__batch_push(&kept, batch); /* without memory it waits in memory */
+    }
+    tw__store_unuse(ing);
+    pthread_mutex_lock(&ing->lock);
+    for (batch = tw__batch_shift(&kept); batch != NULL; batch = tw__batch_shift(&kept))
+        tw__batch_push(&ing->held, batch);
+    pthread_mutex_unlock(&ing->lock);
+}
+
+/* ---- reading back ------------------------------------------------------------------ */
+
+/* It is in memory again, or gone. @locks takes lock */
+static void unpark(tw_ingest *ing, tw_spool *sp, const tw_spool_item *item)
+{
+    tw_flush *flush;
+
+    tw__spool_unpark(sp, item->id);
+    pthread_mutex_lock(&ing->lock);
+    ing->parked--;
+    ing->parked_bytes -= item->size;
+    if (item->text == NULL) { /* the disk does not have it any more */
+        ing->waiting--;
+        ing->finals[TW_FINAL_LOST]++;
+        if (item->id >= TW_FOREIGN_SEQ) {
+            ing->foreign--;
+            ing->foreign_finals[TW_FINAL_LOST]++;
+        }
+        for (flush = ing->flushes; flush != NULL; flush = flush->next) {
+            if (item->id < flush->mark) {
+                flush->left--;
+                flush->finals[TW_FINAL_LOST]++;
+            }
+        }
+    }
+    if (ing->parked == 0) {
+        ing->waiting_bytes -= ing->parked_bytes; /* of those that were lost */
+        ing->parked_bytes = 0;
+    }
+    pthread_mutex_unlock(&ing->lock);
+}
+
+/* What is at `ing->sweep_at` or behind it: TW_OK, TW_DONE, TW_AGAIN where the batch is full, or an
+ * error. */
+static int sweep_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
+                      const tw_batch_limits *limits)
+{
+    tw_spool_item item;
+    int rc;
+
+    if (!tw__lanes_sweep_on(ing, ing->sweep_at))
+        return TW_DONE;
+    rc = tw__spool_parked(&item, sp, ing->sweep_at, NULL);
+    if (rc != TW_OK)
+        return rc;
+    if (!tw__lanes_sweep_on(ing, item.id))
+        return TW_DONE;
+    ing->sweep_at = item.id;
+    if (item.text != NULL) {
+        if (tw__batch_count(batch) != 0 && !tw__batch_fits(batch, item.size, limits))
+            return TW_AGAIN;
+        if (!tw__lanes_sweep_let(ing, &item)) {
+            ing->sweep_at++;
+            return TW_OK;
+        }
+        rc = tw__store_add(batch, &item, limits);
+        if (rc != TW_OK)
+            return rc;
+        batch->records[batch->count - 1].let = 1;
+    }
+    unpark(ing, sp, &item);
+    ing->sweep_at++;
+    return TW_OK;
+}
+
+static int sweep_begin(tw_ingest *ing)
+{
+    uint64_t from = 0;
+
+    if (ing->sweep_at == 0 && tw__lanes_sweep_begin(ing, &from, tw__monotonic_ms()))
+        ing->sweep_at = from;
+    return ing->sweep_at != 0;
+}
+
+void tw__park_refill(tw_ingest *ing, tw_spool *sp)
+{
+    tw_batch_limits limits;
+    tw_batch *batch;
+    int looked = 0;
+    int rc = TW_OK;
+
+    ing->sweep_more = 0;
+    if (ing->hold_count == 0 || !sweep_begin(ing))
+        return;
+    batch = tw__store_begin(ing, &ing->freed_lanes, 1, 0, &limits);
+    if (batch == NULL)
+        return;
+    while (rc == TW_OK && looked++ < LOOK_ONCE)
+        rc = sweep_step(ing, sp, batch, &limits);
+    pthread_mutex_lock(&ing->lock);
+    if (rc < 0)
+        ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+    if (rc == TW_DONE) {
+        tw__lanes_sweep_end(ing);
+        ing->sweep_at = 0;
+    }
+    /* Others may have come open since it began. */
+    ing->sweep_more = rc == TW_OK || (rc == TW_DONE && tw__lanes_open(ing));
+    tw__store_end(ing, &ing->freed_lanes, batch);
+    pthread_mutex_unlock(&ing->lock);
+    if (rc == TW_DONE)
+        tw__spool_parked_end(sp);
+}
+
+/* ---- dropping ---------------------------------------------------------------------- */
+
+size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most)
+{
+    tw_batch_limits limits = {most, SIZE_MAX};
+    tw_batch *batch = NULL;
+    tw_spool_item item;
+    size_t count;
+    size_t i;
+
+    pthread_mutex_lock(&ing->lock);
+    if (ing->parked != 0)
+        (void)tw__ingest_batch(&batch, ing);
+    pthread_mutex_unlock(&ing->lock);
+    if (batch == NULL)
+        return 0;
+    while (tw__batch_count(batch) < most &&
+           tw__spool_parked(&item, sp, 0, NULL) == TW_OK) {
+        if (item.text != NULL && tw__store_add(batch, &item, &limits) != TW_OK)
+            break;
+        unpark(ing, sp, &item);
+    }
+    count = tw__batch_count(batch);
+    pthread_mutex_lock(&ing->lock);
+    ing->mem_events += count;
+    ing->mem_bytes += tw__batch_bytes(batch);
+    for (i = 0; i < count; i++) {
+        ids[i] = batch->records[batch->first + i].seq;
+        tw__ingest_final(ing, batch, i, TW_FINAL_DROPPED, 0, "the queue was full");
+    }
+    ing->news |= ing->flushes != NULL; /* one of them may wait for nothing now */
+    tw__ingest_recycle(ing, batch);
+    pthread_mutex_unlock(&ing->lock);
+    return count;
+}

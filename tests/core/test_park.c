@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/* With a spool, what a throttled user has waits on the disk, and nobody else has to. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "ingest/spool.h"
+#include "ingest_world.h"
+
+static char folder[80];
+
+static void folder_remove(void)
+{
+    DIR *list = opendir(folder);
+    struct dirent *entry;
+
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        (void)unlinkat(dirfd(list), entry->d_name, 0);
+    if (list != NULL)
+        closedir(list);
+    (void)rmdir(folder);
+}
+
+static int disk_setup(void **state)
+{
+    world *w;
+
+    snprintf(folder, sizeof folder, "/tmp/tw-park-%ld", (long)getpid());
+    folder_remove();
+    world_setup(state);
+    w = *state;
+    w->set.spool = folder;
+    w->set.spool_bytes = 1 << 30;
+    w->set.sync_interval_ms = 200;
+    w->set.use_batch = TW_BATCH_BACKLOG;
+    memcpy(w->set.project, "project-number-1", 16);
+    return 0;
+}
+
+static void end(world *w)
+{
+    balanced(w);
+    tw__ingest_cancel(w->ing);
+    balanced(w);
+    tw__ingest_free(w->ing);
+    w->ing = NULL;
+}
+
+static void again(world *w)
+{
+    start(w);
+    tw__ingest_start(w->ing);
+    fake_run(&w->gate);
+}
+
+static int disk_teardown(void **state)
+{
+    world *w = *state;
+
+    if (w->ing != NULL)
+        end(w);
+    world_teardown(state);
+    folder_remove();
+    return 0;
+}
+
+/* An event of a user, on a device or none, with the next number. */
+static void track_of(world *w, const char *user, const char *device, size_t padding)
+{
+    static char pad[1000];
+    tw_event *ev;
+    tw_json_writer *wr;
+    char type[32];
+
+    memset(pad, 'x', sizeof pad);
+    assert_int_equal(tw__ingest_begin(&ev, w->ing, NULL), TW_OK);
+    wr = tw_event_writer(ev);
+    snprintf(type, sizeof type, "n%06d", w->next++);
+    tw_json_put_object(wr);
+    put_text(wr, "event_type", type);
+    put_text(wr, "user_id", user);
+    if (device != NULL)
+        put_text(wr, "device_id", device);
+    tw_json_put_key(wr, "event_properties", 16, -1, 0);
+    tw_json_put_object(wr);
+    for (; padding > 0; padding -= padding < sizeof pad ? padding : sizeof pad) {
+        tw_json_put_key(wr, "p", 1, -1, 0);
+        tw_json_put_string(wr, pad, padding < sizeof pad ? padding : sizeof pad, -1, 0);
+    }
+    tw_json_put_object_end(wr);
+    tw_json_put_object_end(wr);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+}
+
+static int of_user(const world *w, const char *user)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "\"user_id\":\"%s\"", user);
+    return in_body(w, text);
+}
+
+/* Numbers of the user's events in the request go up and are larger than `from`: the last. */
+static int rising(const world *w, const char *user, int from)
+{
+    const char *at = w->gate.call->body;
+    const char *last = at + w->gate.call->size - 60;
+    char text[64];
+
+    snprintf(text, sizeof text, "\"user_id\":\"%s\"", user);
+    for (; at < last; at++) {
+        int number;
+
+        if (memcmp(at, "{\"event_type\":\"n", 16) != 0 ||
+            memcmp(at + 24, text, strlen(text)) != 0)
+            continue;
+        number = (int)strtol(at + 16, NULL, 10);
+        if (number <= from)
+            fail_msg("%d came behind %d", number, from);
+        from = number;
+    }
+    return from;
+}
+
+/* Answers as a server does that throttles one user: what it holds of him is listed. */
+static void serve_all_but(world *w, const char *user, const char *list)
+{
+    static char body[65536];
+    const char *at = w->gate.call->body;
+    const char *stop = at + w->gate.call->size - 60;
+    char text[64];
+    size_t size;
+    int index = 0;
+    int any = 0;
+
+    snprintf(text, sizeof text, "\"user_id\":\"%s\"", user);
+    size =
+        (size_t)snprintf(body, sizeof body,
+                         "{\"code\":429,\"error\":\"Too many requests\",\"%s\":{\"%s\":"
+                         "500001},\"throttled_events\":[",
+                         list, user);
+    for (; at < stop; at++) {
+        if (memcmp(at, "{\"event_type\":\"n", 16) != 0)
+            continue;
+        if (memcmp(at + 24, text, strlen(text)) == 0) {
+            size += (size_t)snprintf(body + size, sizeof body - size, "%s%d",
+                                     any ? "," : "", index);
+            any = 1;
+        }
+        index++;
+    }
+    if (!any) {
+        answer_ok(w);
+        return;
+    }
+    snprintf(body + size, sizeof body - size, "]}");
+    answer(w, 429, body);
+}
+
+/* 12 MiB of one user over his daily quota do not keep anybody else's events back. */
+static void a_parked_user_takes_no_memory(void **state)
+{
+    world *w = *state;
+    tw_stats now;
+    int hour;
+    int i;
+
+    w->set.queue_bytes = 64 << 20; /* with a spool 8 MiB at most */
+    start(w);
+    for (i = 0; i < 1200; i++) {
+        track_of(w, "user-full", NULL, 10000);
+        if (i % 100 == 0)
+            track_of(w, "user-calm", NULL, 10);
+    }
+    fake_run(&w->gate);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    advance(w, 5000);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    now = stats(w);
+    assert_int_equal(now.stored, 12);
+    assert_int_equal(now.waiting, 1200);
+    assert_int_equal(w->ing->mem_events, 0);
+    assert_int_equal(now.requests, 13); /* he cost one, and split the others */
+    track_of(w, "user-calm", NULL, 10);
+    advance(w, 5000);
+    assert_int_equal(of_user(w, "user-calm"), 1);
+    answer_ok(w);
+    for (hour = 0; hour < 3; hour++) {
+        uint64_t requests = stats(w).requests;
+
+        advance(w, 3600000);
+        assert_non_null(w->gate.call);
+        while (w->gate.call != NULL)
+            serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+        assert_int_equal(stats(w).requests, requests + 1);
+    }
+    assert_int_equal(stats(w).waiting, 1200);
+}
+
+static void what_was_parked_comes_back_in_order(void **state)
+{
+    world *w = *state;
+    int last = -1;
+    int i;
+
+    w->set.queue_events = 100;
+    w->set.batch_events = 30;
+    start(w);
+    for (i = 0; i < 500; i++)
+        track_of(w, i % 3 == 0 ? "user-calm" : "user-quick", NULL, 10);
+    fake_run(&w->gate);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-quick", "throttled_users");
+    while (stats(w).stored < 167) {
+        advance(w, 5000);
+        while (w->gate.call != NULL)
+            serve_all_but(w, "user-quick", "throttled_users");
+    }
+    /* New ones line up behind what waits. */
+    for (i = 0; i < 50; i++)
+        track_of(w, "user-quick", NULL, 10);
+    while (stats(w).waiting != 0) {
+        advance(w, 5000);
+        while (w->gate.call != NULL) {
+            last = rising(w, "user-quick", last);
+            assert_true(w->ing->mem_events <= 130);
+            answer_ok(w);
+        }
+    }
+    expect(w, 550, 0, 0);
+    assert_int_equal(last, 549);
+}
+
+static void two_lanes_open_at_different_times(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 30; i++)
+        track_of(w, i % 2 == 0 ? "user-quick" : "user-full", NULL, 10);
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    serve_all_but(w, "user-quick", "throttled_users");
+    assert_null(w->gate.call);
+    advance(w, 30000);
+    assert_int_equal(of_user(w, "user-quick"), 15);
+    assert_int_equal(of_user(w, "user-full"), 0);
+    (void)rising(w, "user-quick", -1);
+    answer_ok(w);
+    advance(w, 3600000);
+    assert_int_equal(of_user(w, "user-full"), 15);
+    (void)rising(w, "user-full", -1);
+    answer_ok(w);
+    expect(w, 30, 0, 0);
+}
+
+static void what_is_parked_waits_for_the_next_process(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 10; i++)
+        track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    end(w);
+    again(w);
+    assert_int_equal(of_user(w, "user-full"), 10);
+    /* Now they are another process's, and are parked as well. */
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    assert_int_equal(stats(w).waiting, 10);
+    assert_int_equal(w->ing->mem_events, 0);
+    track_of(w, "user-full", NULL, 10); /* this one, too */
+    advance(w, 5000);
+    assert_null(w->gate.call);
+    advance(w, 3600000);
+    assert_int_equal(of_user(w, "user-full"), 11);
+    answer_ok(w);
+    expect(w, 11, 0, 0);
+}
+
+static void a_flush_waits_for_what_is_parked(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+
+    start(w);
+    track_of(w, "user-quick", NULL, 10);
+    track_of(w, "user-calm", NULL, 10);
+    job = flush(w);
+    serve_all_but(w, "user-quick", "throttled_users");
+    answer_ok(w);
+    assert_false(job->finished);
+    advance(w, 30000);
+    answer_ok(w);
+    assert_true(job->finished);
+    fake_job_unref(job);
+}
+
+static void what_is_parked_is_dropped_first(void **state)
+{
+    world *w = *state;
+    tw_stats now;
+    int i;
+
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    w->set.spool_bytes = 200000;
+    start(w);
+    for (i = 0; i < 100; i++)
+        track_of(w, "user-full", NULL, 1000);
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    for (i = 0; i < 120; i++)
+        track_of(w, "user-calm", NULL, 1000);
+    now = stats(w);
+    assert_true(now.dropped > 0 && now.dropped <= 100);
+    advance(w, 5000);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    assert_int_equal(stats(w).stored, 120);
+    balanced(w);
+}
+
+static void a_record_that_the_disk_lost_is_counted(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+    int i;
+
+    start(w);
+    for (i = 0; i < 5; i++)
+        track_of(w, "user-quick", NULL, 10);
+    job = flush(w);
+    serve_all_but(w, "user-quick", "throttled_users");
+    assert_null(w->gate.call);
+    folder_remove();
+    advance(w, 30000);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).lost, 5);
+    assert_int_equal(stats(w).waiting, 0);
+    balanced(w);
+    assert_true(job->finished);
+    fake_job_unref(job);
+}
+
+/* Whoever was too fast is not let go all at once: else he is too fast again. */
+static void what_was_held_goes_in_steps(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.use_batch = TW_BATCH_NEVER;
+    w->set.batch_events = 500;
+    start(w);
+    for (i = 0; i < 3000; i++)
+        track_of(w, "user-quick", NULL, 10);
+    fake_run(&w->gate);
+    serve_all_but(w, "user-quick", "throttled_users");
+    assert_null(w->gate.call);
+    advance(w, 30000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).stored, 900); /* 30 a second for 30 s */
+    advance(w, 29999);
+    assert_null(w->gate.call);
+    advance(w, 1);
+    serve_all_but(w, "user-quick", "throttled_users");
+    assert_null(w->gate.call);
+    advance(w, 30000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).stored, 1350); /* too fast again: half as many */
+    advance(w, 30000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).stored, 2250); /* no complaint: twice as many */
+    advance(w, 30000);
+    answer_all_ok(w);
+    expect(w, 3000, 0, 0);
+    /* Calm for a period: then nothing is counted any more. */
+    advance(w, 30000);
+    for (i = 0; i < 2000; i++)
+        track_of(w, "user-quick", NULL, 10);
+    advance(w, 5000);
+    answer_all_ok(w);
+    expect(w, 5000, 0, 0);
+    assert_int_equal(w->ing->hold_count, 0);
+}
+
+static void steps_hold_in_memory_too(void **state)
+{
+    world *w = *state;
+    int last = -1;
+    int i;
+
+    w->set.spool = NULL;
+    w->set.use_batch = TW_BATCH_NEVER;
+    w->set.batch_events = 500;
+    start(w);
+    for (i = 0; i < 2000; i++)
+        track_of(w, "user-quick", NULL, 10);
+    fake_run(&w->gate);
+    serve_all_but(w, "user-quick", "throttled_users");
+    assert_null(w->gate.call);
+    for (i = 1; i <= 2; i++) {
+        advance(w, 30000);
+        while (w->gate.call != NULL) {
+            last = rising(w, "user-quick", last);
+            answer_ok(w);
+        }
+        assert_int_equal(stats(w).stored, i == 1 ? 900 : 1800);
+    }
+    advance(w, 30000);
+    answer_all_ok(w);
+    expect(w, 2000, 0, 0);
+}
+
+#define disk_test(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        disk_test(a_parked_user_takes_no_memory),
+        disk_test(what_was_parked_comes_back_in_order),
+        disk_test(two_lanes_open_at_different_times),
+        disk_test(what_is_parked_waits_for_the_next_process),
+        disk_test(a_flush_waits_for_what_is_parked),
+        disk_test(what_is_parked_is_dropped_first),
+        disk_test(a_record_that_the_disk_lost_is_counted),
+        disk_test(what_was_held_goes_in_steps),
+        disk_test(steps_hold_in_memory_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
