@@ -194,6 +194,70 @@ static void many_events_of_a_held_user_cost_one_request(void **state)
     expect(w, 100, 0, 0);
 }
 
+/* Commits one of the user's; the code. */
+static int try_as(world *w, const char *user)
+{
+    tw_event *ev;
+    tw_json_writer *wr;
+
+    assert_int_equal(tw__ingest_begin(&ev, w->ing, NULL), TW_OK);
+    wr = tw_event_writer(ev);
+    tw_json_put_object(wr);
+    put_text(wr, "event_type", "t");
+    put_text(wr, "user_id", user);
+    tw_json_put_object_end(wr);
+    return tw_event_commit(ev, NULL);
+}
+
+/* Of 20 events the queue may hold, 12 of user-quick are held. */
+static void fill_with_held(world *w)
+{
+    int i;
+
+    w->set.queue_events = 20;
+    start(w);
+    for (i = 0; i < 12; i++)
+        track_as(w, "q", "user-quick", NULL);
+    advance(w, 5000);
+    answer(w, 429, "{\"code\":429,\"throttled_users\":{\"user-quick\":31}}");
+    assert_null(w->gate.call);
+}
+
+static void held_events_leave_half_of_the_queue_to_others(void **state)
+{
+    world *w = *state;
+
+    fill_with_held(w);
+    assert_int_equal(try_as(w, "user-quick"), TW_E_QUEUE_FULL);
+    assert_int_equal(try_as(w, "user-calm"), TW_OK);
+    advance(w, 5000);
+    types_are(w, "t");
+    answer_ok(w);
+    advance(w, 25000);
+    answer_ok(w);
+    assert_int_equal(try_as(w, "user-quick"), TW_OK);
+    expect(w, 13, 0, 1);
+}
+
+static void a_crowd_of_held_events_drops_its_own(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    fill_with_held(w);
+    for (i = 0; i < 5; i++)
+        assert_int_equal(try_as(w, "user-calm"), TW_OK);
+    for (i = 0; i < 3; i++)
+        assert_int_equal(try_as(w, "user-quick"), TW_OK);
+    assert_int_equal(stats(w).dropped,
+                     2); /* until half of the queue is left to the others */
+    balanced(w);
+    advance(w, 5000);
+    types_are(w, "ttttt");
+    answer_ok(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +267,8 @@ int main(void)
         test(a_list_with_an_impossible_index_refuses_nobody),
         test(a_daily_quota_parks_the_user_and_asks_every_hour),
         test(many_events_of_a_held_user_cost_one_request),
+        test(held_events_leave_half_of_the_queue_to_others),
+        test(a_crowd_of_held_events_drops_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,9 @@ int tw__lanes_hold(tw_ingest *ing, const tw_batch *batch, size_t index,
 /* Sets the records of held lanes apart, until they are due; nonzero when there were any.
  * @locks needs lock */
 int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now);
+/* Whether the event belongs to a user or device that is held, and such events take half of the
+ * queue already. Of one without a spool. @thread any @locks needs lock */
+int tw__lanes_crowd(const tw_ingest *ing, const char *text, size_t size);
 /* A sweep through the records on the disk begins at `*from`, if some lane lets any go. */
 int tw__lanes_sweep_begin(tw_ingest *ing, uint64_t *from, int64_t now);
 /* Whether there may be one for it from `id` on. */

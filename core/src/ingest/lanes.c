@@ -25,7 +25,8 @@ uint64_t tw__lane_of(char kind, const char *id, size_t size)
     return tw__hash((unsigned char)kind, id, size);
 }
 
-/* The id as the server writes it: without quotes and escapes. */
+/* The id as the server writes it: without quotes and escapes. `rd` is scratch; without it one
+ * with escapes is taken for another. */
 static uint64_t lane_of_member(tw_json_reader *rd, const tw_member *member)
 {
     const char *text = member->value;
@@ -35,7 +36,7 @@ static uint64_t lane_of_member(tw_json_reader *rd, const tw_member *member)
     if (size >= 2 && text[0] == '"') {
         if (memchr(text, '\\', size) == NULL)
             return tw__lane_of(member->key[0], text + 1, size - 2);
-        if (tw_json_reader_start(rd, text, size) == TW_OK &&
+        if (rd != NULL && tw_json_reader_start(rd, text, size) == TW_OK &&
             tw_json_reader_next(rd, &token) == TW_OK && token.kind == TW_JSON_STRING)
             return tw__lane_of(member->key[0], token.text, token.size);
     }
@@ -43,8 +44,7 @@ static uint64_t lane_of_member(tw_json_reader *rd, const tw_member *member)
 }
 
 /* Of its user and its device; 0 where it names none. */
-static void lanes_of(uint64_t lanes[2], const tw_ingest *ing, const char *text,
-                     size_t size)
+static void lanes_of(uint64_t lanes[2], tw_json_reader *rd, const char *text, size_t size)
 {
     const char *at = tw__members_begin(text);
     tw_member member;
@@ -55,9 +55,9 @@ static void lanes_of(uint64_t lanes[2], const tw_ingest *ing, const char *text,
         if (at == NULL)
             return;
         if (tw__member_is(&member, "user_id"))
-            lanes[0] = lane_of_member(ing->rd, &member);
+            lanes[0] = lane_of_member(rd, &member);
         else if (tw__member_is(&member, "device_id"))
-            lanes[1] = lane_of_member(ing->rd, &member);
+            lanes[1] = lane_of_member(rd, &member);
     }
 }
 
@@ -66,7 +66,7 @@ static void lanes_of_record(uint64_t lanes[2], const tw_ingest *ing,
 {
     const tw_record *record = &batch->records[batch->first + index];
 
-    lanes_of(lanes, ing, batch->data + record->at, record->size);
+    lanes_of(lanes, ing->rd, batch->data + record->at, record->size);
 }
 
 /* ---- what is held ------------------------------------------------------------------ */
@@ -157,14 +157,14 @@ static void holds_tick(tw_ingest *ing, int64_t now)
 }
 
 /* What holds the record, or may: as many as are returned. */
-static int holds_of(tw_hold *holds[2], const tw_ingest *ing, const char *text,
-                    size_t size)
+static int holds_of(tw_hold *holds[2], const tw_ingest *ing, tw_json_reader *rd,
+                    const char *text, size_t size)
 {
     uint64_t lanes[2];
     int count = 0;
     int i;
 
-    lanes_of(lanes, ing, text, size);
+    lanes_of(lanes, rd, text, size);
     for (i = 0; i < 2; i++) {
         size_t at = hold_find(ing, lanes[i]);
 
@@ -208,7 +208,7 @@ static int64_t held_until(tw_ingest *ing, tw_batch *batch, size_t index)
     tw_record *record = &batch->records[batch->first + index];
     tw_hold *holds[2];
     int64_t due = 0;
-    int count = holds_of(holds, ing, batch->data + record->at, record->size);
+    int count = holds_of(holds, ing, ing->rd, batch->data + record->at, record->size);
     int shut = 0;
     int i;
 
@@ -364,6 +364,25 @@ int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now)
     return any;
 }
 
+int tw__lanes_crowd(const tw_ingest *ing, const char *text, size_t size)
+{
+    const tw_batch *batch;
+    tw_hold *holds[2];
+    uint64_t events = 0;
+    uint64_t bytes = 0;
+
+    if (ing->hold_count == 0 || (ing->waiting <= ing->settings.queue_events / 2 &&
+                                 ing->waiting_bytes <= ing->settings.queue_bytes / 2))
+        return 0;
+    for (batch = ing->held.head; batch != NULL; batch = batch->next) {
+        events += batch->laned ? tw__batch_count(batch) : 0;
+        bytes += batch->laned ? tw__batch_bytes(batch) : 0;
+    }
+    return (events > ing->settings.queue_events / 2 ||
+            bytes > ing->settings.queue_bytes / 2) &&
+           holds_of(holds, ing, NULL, text, size) != 0;
+}
+
 /* ---- what is on the disk only ------------------------------------------------------ */
 
 int tw__lanes_sweep_begin(tw_ingest *ing, uint64_t *from, int64_t now)
@@ -397,7 +416,7 @@ int tw__lanes_sweep_on(const tw_ingest *ing, uint64_t id)
 int tw__lanes_sweep_let(tw_ingest *ing, const tw_spool_item *item)
 {
     tw_hold *holds[2];
-    int count = holds_of(holds, ing, item->text, item->size);
+    int count = holds_of(holds, ing, ing->rd, item->text, item->size);
     int i;
 
     if (holds_let(holds, count, 1))

@@ -271,11 +271,15 @@ void tw_event_abort(tw_event *ev)
 
 /* ---- limits ------------------------------------------------------------------------ */
 
-static int has_room(const tw_ingest *ing, size_t size)
+/* Those who are throttled may take half of it, so that the others have room. */
+static int has_room(const tw_ingest *ing, const tw_record_text *text)
 {
+    size_t size = text->head_size + text->tail_size;
+
     return ing->waiting < ing->settings.queue_events &&
            ing->waiting_bytes <= ing->settings.queue_bytes &&
-           size <= ing->settings.queue_bytes - ing->waiting_bytes;
+           size <= ing->settings.queue_bytes - ing->waiting_bytes &&
+           !tw__lanes_crowd(ing, text->head, text->head_size);
 }
 
 /* By age: those of ended processes are older than any of ours. */
@@ -298,6 +302,21 @@ static tw_batch *older(const tw_batch_list *list, tw_batch *than)
     return than;
 }
 
+/* Its first event is thrown out. @locks needs lock */
+static void drop_first(tw_ingest *ing, tw_batch *batch)
+{
+    tw__ingest_final(ing, batch, 0, TW_FINAL_DROPPED, 0, "the queue was full");
+    tw__batch_drop_first(batch);
+    if (tw__batch_count(batch) == 0 && batch != ing->open) {
+        tw__batch_list_remove(&ing->ready, batch);
+        tw__batch_list_remove(&ing->retry, batch);
+        tw__batch_list_remove(&ing->held, batch);
+        tw__batch_list_remove(&ing->backlog, batch);
+        tw__batch_list_remove(&ing->freed_lanes, batch);
+        tw__ingest_recycle(ing, batch);
+    }
+}
+
 int tw__ingest_drop_oldest(tw_ingest *ing, uint64_t *seq)
 {
     tw_batch *batch =
@@ -312,33 +331,38 @@ int tw__ingest_drop_oldest(tw_ingest *ing, uint64_t *seq)
     if (batch == NULL)
         return 0;
     *seq = batch->records[batch->first].seq;
-    tw__ingest_final(ing, batch, 0, TW_FINAL_DROPPED, 0, "the queue was full");
-    tw__batch_drop_first(batch);
-    if (tw__batch_count(batch) == 0 && batch != ing->open) {
-        tw__batch_list_remove(&ing->ready, batch);
-        tw__batch_list_remove(&ing->retry, batch);
-        tw__batch_list_remove(&ing->held, batch);
-        tw__batch_list_remove(&ing->backlog, batch);
-        tw__batch_list_remove(&ing->freed_lanes, batch);
-        tw__ingest_recycle(ing, batch);
-    }
+    drop_first(ing, batch);
     return 1;
 }
 
-static int room_make(tw_ingest *ing, tw_event *ev, size_t size, int *wake, tw_error **err)
+/* For an event for which there is no room; nonzero when there was one. @locks needs lock */
+static int drop_for(tw_ingest *ing, const tw_record_text *text)
 {
+    uint64_t seq;
+    tw_batch *held;
+
+    if (!tw__lanes_crowd(ing, text->head, text->head_size))
+        return tw__ingest_drop_oldest(ing, &seq);
+    held = older(&ing->held, NULL); /* at the expense of its like */
+    drop_first(ing, held);
+    return 1;
+}
+
+static int room_make(tw_ingest *ing, tw_event *ev, const tw_record_text *text, int *wake,
+                     tw_error **err)
+{
+    size_t size = text->head_size + text->tail_size;
+
     if (size > ing->settings.queue_bytes)
         return tw__error(err, TW_E_TOO_LARGE,
                          "the event had %zu bytes, more than the whole queue may hold",
                          size);
-    if (has_room(ing, size))
+    if (has_room(ing, text))
         return TW_OK;
     if (ing->settings.on_full == TW_FULL_DROP_OLDEST) {
-        uint64_t dropped;
-
-        while (!has_room(ing, size) && tw__ingest_drop_oldest(ing, &dropped))
+        while (!has_room(ing, text) && drop_for(ing, text))
             *wake |= ing->flushes != NULL; /* one of them may wait for nothing now */
-        if (has_room(ing, size))
+        if (has_room(ing, text))
             return TW_OK;
     }
     if (ing->settings.on_full == TW_FULL_BLOCK) {
@@ -349,6 +373,10 @@ static int room_make(tw_ingest *ing, tw_event *ev, size_t size, int *wake, tw_er
         if (now < ev->give_up_ms)
             return TW_AGAIN;
     }
+    if (tw__lanes_crowd(ing, text->head, text->head_size))
+        return tw__error(err, TW_E_QUEUE_FULL,
+                         "events of users and devices that are throttled took half of "
+                         "the queue, which is all they may");
     return tw__error(
         err, TW_E_QUEUE_FULL, "the event queue was full with %llu events and %llu bytes",
         (unsigned long long)ing->waiting, (unsigned long long)ing->waiting_bytes);
@@ -413,7 +441,7 @@ static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, i
 
     if (ing->stopped)
         return tw__error(err, TW_E_CLOSED, "the client was closed");
-    rc = room_make(ing, ev, size, wake, err);
+    rc = room_make(ing, ev, text, wake, err);
     if (rc != TW_OK)
         return rc;
     if (tw__ingest_take(ing, text, ing->next_seq, now, wake) != TW_OK)
@@ -647,7 +675,7 @@ int tw_event_wait(tw_event *ev, tw_error **err)
         tw__store_unuse(ing);
     pthread_mutex_lock(&ing->lock);
     if (ing->ended == NULL)
-        room = has_room(ing, size);
+        room = has_room(ing, &text);
     rc = wait_state(ing, ev, room, &wait_ms, err);
     ing->room_waiters += rc == TW_AGAIN;
     pthread_mutex_unlock(&ing->lock);
