@@ -141,8 +141,10 @@ struct tw_ingest {
     int aged;   /* the last batch held records that were too old, or had to wait */
     tw_verdict verdict;
     tw_json_reader *rd;
-    unsigned failures; /* in a row */
-    unsigned pauses;   /* in a row */
+    unsigned failures;   /* in a row */
+    uint64_t successes;  /* answers of a server that was well */
+    unsigned blind_cuts; /* halvings since the last of these */
+    unsigned pauses;     /* in a row */
     int64_t not_before_ms;
     int64_t split_from_ms; /* window of split_count */
     unsigned split_count;
@@ -173,6 +175,8 @@ void tw__batch_list_free(tw_batch_list *list);
 void tw__batch_push(tw_batch_list *list, tw_batch *batch);
 void tw__batch_unshift(tw_batch_list *list, tw_batch *batch);
 tw_batch *tw__batch_shift(tw_batch_list *list);
+/* Before the first that is younger. */
+void tw__batch_insert(tw_batch_list *list, tw_batch *batch);
 /* Nothing happens where it is not in the list. */
 void tw__batch_list_remove(tw_batch_list *list, tw_batch *batch);
 /* An empty batch. TW_OK or TW_E_NOMEM. @locks needs lock */
@@ -253,6 +257,8 @@ int64_t tw__open_due(const tw_ingest *ing);
 tw_batch *tw__batch_next(tw_ingest *ing, int64_t now);
 /* Sets the time before which nothing is sent, by the number of failures in a row. */
 void tw__wait_retry(tw_ingest *ing, int64_t at_least);
+/* As long for a batch that has failed so often. */
+int64_t tw__wait_batch(const tw_ingest *ing, const tw_batch *batch);
 void tw__wait_pause(tw_ingest *ing, int64_t at_least);
 
 /* ---- verdict.c: the I/O thread ----------------------------------------------------- */

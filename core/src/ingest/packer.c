@@ -55,6 +55,11 @@ void tw__batch_reset(tw_batch *batch)
     batch->use_batch = 0;
     batch->laned = 0;
     batch->short_ack = 0;
+    batch->failed = 0;
+    batch->probe = 0;
+    batch->suspect = 0;
+    batch->split = 0;
+    batch->seen = 0;
     batch->unknown = 0;
     batch->guilty = 0;
     batch->tells = 0;
@@ -281,6 +286,9 @@ int tw__batch_cut(tw_batch **out, tw_batch *batch, size_t keep)
     rest->resent = batch->resent;
     rest->use_batch = batch->use_batch;
     rest->short_ack = batch->short_ack;
+    rest->failed = batch->failed;
+    rest->suspect = batch->suspect;
+    rest->seen = batch->seen;
     batch->size = batch->records[from].at - 1; /* the comma goes as well */
     batch->count = from;
     *out = rest;

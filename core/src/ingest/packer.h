@@ -40,6 +40,12 @@ typedef struct tw_batch {
     int use_batch;    /* goes to /batch */
     int laned;        /* its records wait for their users or devices */
     int short_ack;    /* the server confirmed fewer events than were sent */
+    /* The server fails, and it may be because of this one (schedule.c): */
+    unsigned failed; /* attempts since it was tried first or another one in its place */
+    int probe;       /* goes in the place of the one that is first */
+    int suspect;     /* the server was well when others came */
+    int split;       /* and was so since this one failed: it goes in halves */
+    uint64_t seen;   /* ing->successes when it failed */
     /* In search of an event that the server refuses without naming it: */
     int unknown; /* not judged since it was cut off */
     int guilty;  /* holds such an event: its other half was stored */

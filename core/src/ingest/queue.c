@@ -73,6 +73,31 @@ void tw__batch_list_remove(tw_batch_list *list, tw_batch *batch)
     *list = rest;
 }
 
+/* By age: those of ended processes are older than any of ours. */
+static uint64_t first_seq(const tw_batch *batch)
+{
+    uint64_t seq = batch->records[batch->first].seq;
+
+    return seq >= TW_FOREIGN_SEQ ? 0 : seq + 1;
+}
+
+void tw__batch_insert(tw_batch_list *list, tw_batch *batch)
+{
+    tw_batch_list rest = {NULL, NULL};
+    tw_batch *next;
+
+    for (next = tw__batch_shift(list); next != NULL; next = tw__batch_shift(list)) {
+        if (batch != NULL && first_seq(batch) < first_seq(next)) {
+            tw__batch_push(&rest, batch);
+            batch = NULL;
+        }
+        tw__batch_push(&rest, next);
+    }
+    if (batch != NULL)
+        tw__batch_push(&rest, batch);
+    *list = rest;
+}
+
 int tw__ingest_batch(tw_batch **out, tw_ingest *ing)
 {
     *out = ing->spare;
@@ -280,14 +305,6 @@ static int has_room(const tw_ingest *ing, const tw_record_text *text)
            ing->waiting_bytes <= ing->settings.queue_bytes &&
            size <= ing->settings.queue_bytes - ing->waiting_bytes &&
            !tw__lanes_crowd(ing, text->head, text->head_size);
-}
-
-/* By age: those of ended processes are older than any of ours. */
-static uint64_t first_seq(const tw_batch *batch)
-{
-    uint64_t seq = batch->records[batch->first].seq;
-
-    return seq >= TW_FOREIGN_SEQ ? 0 : seq + 1;
 }
 
 /* The batch in `list` that holds the oldest event, if that is older than in `than`. */

@@ -4,7 +4,11 @@
 #include "base/random.h"
 #include "ingest/ingest_internal.h"
 
-enum { PAUSE_MAX_MS = 300000 }; /* a refused sender tries again at least this often */
+enum {
+    PAUSE_MAX_MS = 300000, /* a refused sender tries again at least this often */
+    TRIES = 3,      /* of a batch that the server fails at, before another is tried */
+    BLIND_CUTS = 16 /* so many requests more an outage may cost in the end */
+};
 
 /* Held batches whose time has come go before all others. @locks needs lock */
 static void held_release(tw_ingest *ing, int64_t now)
@@ -89,14 +93,12 @@ static tw_batch *address(const tw_ingest *ing, tw_batch *batch, int backlog)
     return batch;
 }
 
-/* @locks needs lock */
-static tw_batch *batch_take(tw_ingest *ing, int64_t now)
+/* The next one of those that have not been tried. @locks needs lock */
+static tw_batch *untried_take(tw_ingest *ing, int64_t now)
 {
-    tw_batch *batch = tw__batch_shift(&ing->retry);
     int fresh = ing->ready.head != NULL || tw__open_due(ing) <= now;
+    tw_batch *batch;
 
-    if (batch != NULL)
-        return batch;
     if (ing->freed_lanes.head != NULL) /* older than what else there is of their users */
         return address(ing, tw__batch_shift(&ing->freed_lanes), 1);
     /* What dead processes left and what is new go by turns: the former is older, but there
@@ -112,6 +114,42 @@ static tw_batch *batch_take(tw_ingest *ing, int64_t now)
         ing->open = NULL;
     }
     return batch != NULL ? address(ing, batch, 0) : NULL;
+}
+
+/*
+ * The server fails at the first batch again and again: it is down, or it breaks at an event in
+ * there. Another batch tells. If that fails as well the first has its turn again, for the sake of
+ * the order; if it is stored, the first is to blame: it no longer keeps others waiting, and goes
+ * in halves (see verdict.c). If there is no other one, its second half is. @locks needs lock
+ */
+static tw_batch *batch_instead(tw_ingest *ing, tw_batch *first, int64_t now)
+{
+    tw_batch *batch = untried_take(ing, now);
+
+    first->failed = 0;
+    if (batch == NULL && tw__batch_count(first) > 1 && ing->blind_cuts < BLIND_CUTS) {
+        if (tw__batch_cut(&batch, first, tw__batch_count(first) / 2) == TW_OK)
+            ing->blind_cuts++;
+    }
+    if (batch == NULL && ing->retry.head != NULL && !ing->retry.head->suspect)
+        batch = tw__batch_shift(&ing->retry);
+    if (batch == NULL)
+        return first;
+    batch->probe = 1;
+    tw__batch_unshift(&ing->retry, first);
+    return batch;
+}
+
+/* @locks needs lock */
+static tw_batch *batch_take(tw_ingest *ing, int64_t now)
+{
+    tw_batch *batch = tw__batch_shift(&ing->retry);
+
+    if (batch == NULL)
+        return untried_take(ing, now);
+    return batch->failed >= TRIES && !batch->suspect && batch->seen == ing->successes
+               ? batch_instead(ing, batch, now)
+               : batch;
 }
 
 /* The server forgets what it has stored after 7 days (Amplitude HTTP V2 API docs, read
@@ -181,6 +219,11 @@ tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
         return NULL;
     }
     count = tw__batch_count(batch);
+    if (batch->split && count > 1) {
+        batch->split = 0;
+        batch->failed = 0;
+        return cut(ing, batch, count / 2, 0);
+    }
     if (batch->guilty && count > 1)
         return cut(ing, batch, count / 2, 1);
     if (batch->unknown && !batch->guilty)
@@ -217,6 +260,12 @@ void tw__wait_retry(tw_ingest *ing, int64_t at_least)
     if (wait < at_least)
         wait = at_least;
     ing->not_before_ms = tw__ms_add(tw__monotonic_ms(), wait);
+}
+
+int64_t tw__wait_batch(const tw_ingest *ing, const tw_batch *batch)
+{
+    return backoff(ing->settings.backoff_first_ms, ing->settings.backoff_max_ms,
+                   batch->failed);
 }
 
 /* Probes are rarer than retries: backoff_max and a jitter on top of it, whose range is doubled each

@@ -49,6 +49,61 @@ static void put_off(tw_ingest *ing, tw_batch *batch, int64_t wait_ms)
     pthread_mutex_unlock(&ing->lock);
 }
 
+/* The server failed. Whether it broke at this batch only is found out in schedule.c; one that is
+ * suspected waits for itself, longer each time, and is halved as long as others are stored. */
+static void retry(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
+{
+    int probe = batch->probe;
+
+    batch->probe = 0;
+    if (!batch->suspect && batch->seen != ing->successes) {
+        batch->failed = 0; /* what was before says nothing any more */
+        batch->seen = ing->successes;
+    }
+    batch->failed += verdict->status >= 500 ||
+                     (verdict->status == 0 && verdict->stored == TW_STORED_MAYBE);
+    if (batch->suspect) {
+        int64_t wait = tw__wait_batch(ing, batch);
+
+        batch->split = ing->successes != batch->seen;
+        batch->seen = ing->successes;
+        put_off(ing, batch, wait > verdict->wait_ms ? wait : verdict->wait_ms);
+        if (ing->failures == 0 && verdict->wait_ms == 0)
+            return;
+    } else {
+        pthread_mutex_lock(&ing->lock);
+        batch->resent = 1;
+        if (probe)
+            tw__batch_insert(&ing->retry, batch);
+        else
+            tw__batch_unshift(&ing->retry, batch);
+        pthread_mutex_unlock(&ing->lock);
+    }
+    tw__wait_retry(ing, verdict->wait_ms);
+}
+
+/* The server is well: if another batch had to show that, the one it stood in for is to blame. */
+static void well(tw_ingest *ing, tw_batch *batch)
+{
+    tw_batch *first = NULL;
+
+    ing->failures = 0;
+    ing->not_before_ms = 0;
+    ing->blind_cuts = 0;
+    ing->successes++;
+    pthread_mutex_lock(&ing->lock);
+    if (batch->probe)
+        first = tw__batch_shift(&ing->retry);
+    pthread_mutex_unlock(&ing->lock);
+    batch->probe = 0;
+    batch->failed = 0;
+    if (first == NULL)
+        return;
+    first->suspect = 1;
+    first->split = 1;
+    put_off(ing, first, tw__wait_batch(ing, first));
+}
+
 static void finish_all(tw_ingest *ing, tw_batch *batch, tw_final state,
                        const char *reason)
 {
@@ -263,10 +318,8 @@ void tw__verdict_apply(tw_ingest *ing)
         tw__store_unmark(ing, batch); /* it may take long until the next attempt */
     if (verdict->kind != TW_VERDICT_RETRY && verdict->kind != TW_VERDICT_PAUSE)
         let_in(ing);
-    if (verdict->kind <= TW_VERDICT_TOO_LARGE) {
-        ing->failures = 0;
-        ing->not_before_ms = 0;
-    }
+    if (verdict->kind <= TW_VERDICT_TOO_LARGE)
+        well(ing, batch);
     switch (verdict->kind) {
     case TW_VERDICT_STORED:
         search_tell(ing, batch);
@@ -288,8 +341,7 @@ void tw__verdict_apply(tw_ingest *ing)
         throttle(ing, batch, verdict);
         break;
     case TW_VERDICT_RETRY:
-        tw__batch_again(ing, batch);
-        tw__wait_retry(ing, verdict->wait_ms);
+        retry(ing, batch, verdict);
         break;
     case TW_VERDICT_PAUSE:
         pause_sending(ing, batch, verdict);
