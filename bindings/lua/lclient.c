@@ -173,6 +173,20 @@ static int fail_forked(lua_State *L, int code)
     return lx_fail_text(L, code, "the client was made in the parent process");
 }
 
+/* Fields of the table on top: the latest failure and its time, absent where there is none. */
+static void set_trouble(lua_State *L, const lx_client *c)
+{
+    tw_error *err = NULL;
+    int64_t at = 0;
+
+    if (any_client(c) == NULL || tw_client_trouble(&err, &at, any_client(c)) != TW_OK)
+        return;
+    lua_pushnumber(L, (lua_Number)at / 1000);
+    lua_setfield(L, -2, "last_error_time");
+    lx_push_error(L, tw_error_code(err), err);
+    lua_setfield(L, -2, "last_error");
+}
+
 /* client:stats() -> table; after close the last numbers. */
 static int client_stats(lua_State *L)
 {
@@ -200,6 +214,12 @@ static int client_stats(lua_State *L)
     set_count(L, "spool_unreadable", stats.spool_unreadable);
     set_count(L, "spool_quarantined", stats.spool_quarantined);
     set_count(L, "spool_foreign", stats.spool_foreign);
+    set_count(L, "rejections_missed", stats.rejections_missed);
+    set_count(L, "held", stats.held);
+    lua_pushnumber(L, (lua_Number)stats.oldest_ms / 1000);
+    lua_setfield(L, -2, "oldest_age");
+    set_count(L, "clock_suspect", stats.clock_suspect);
+    set_trouble(L, lx_check_client(L, 1));
     lua_pushboolean(L, stats.paused != 0);
     lua_setfield(L, -2, "paused");
     return 1;

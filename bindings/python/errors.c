@@ -101,8 +101,9 @@ fail:
     return NULL;
 }
 
-static void raise_with(twpy_state *state, int code, const char *message,
-                       const tw_error *err)
+/* The exception, as a new object. */
+static PyObject *make(twpy_state *state, int code, const char *message,
+                      const tw_error *err)
 {
     PyObject *type = class_of(state, code);
     PyObject *text =
@@ -120,13 +121,26 @@ static void raise_with(twpy_state *state, int code, const char *message,
             goto out;
     }
     exception = PyObject_Call(type, args, kwargs);
-    if (exception != NULL)
-        PyErr_SetObject(type, exception);
 out:
-    Py_XDECREF(exception);
     Py_XDECREF(kwargs);
     Py_XDECREF(args);
     Py_XDECREF(text);
+    return exception;
+}
+
+static void raise_with(twpy_state *state, int code, const char *message,
+                       const tw_error *err)
+{
+    PyObject *exception = make(state, code, message, err);
+
+    if (exception != NULL)
+        PyErr_SetObject(class_of(state, code), exception);
+    Py_XDECREF(exception);
+}
+
+PyObject *twpy_error(twpy_state *state, const tw_error *err)
+{
+    return make(state, tw_error_code(err), tw_error_message(err), err);
 }
 
 PyObject *twpy_raise(twpy_state *state, int code, tw_error *err)

@@ -58,6 +58,8 @@ static inline twpy_state *twpy_state_of(PyObject *self)
 
 int twpy_errors_init(twpy_state *state);
 /* Raises the class of the code with all details; frees `err`. Returns NULL. */
+/* The exception that stands for the error, not raised. */
+PyObject *twpy_error(twpy_state *state, const tw_error *err);
 PyObject *twpy_raise(twpy_state *state, int code, tw_error *err);
 /* The same with a message of the binding's own. */
 PyObject *twpy_raise_text(twpy_state *state, int code, const char *message);

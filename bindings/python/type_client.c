@@ -126,18 +126,45 @@ PyDoc_STRVAR(
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
     "filtered, dup_insert_id, outcomes_missed, truncated, replaced, nulled, stringified,\n"
     "recovered, lost, and of the spool: bytes, unread_bytes, lanes, torn, unreadable,\n"
-    "quarantined, foreign).");
+    "quarantined, foreign), rejections_missed, held, age of the oldest in seconds,\n"
+    "clock_suspect, and the latest failure, None for none, with its time.");
+
+/* The latest failure and when it was, None for none. */
+static int get_trouble(PyObject *op, PyObject **error, PyObject **time)
+{
+    tw_error *err;
+    int64_t at;
+
+    *error = *time = NULL;
+    if (tw_client_trouble(&err, &at, twpy_client_core(op)) == TW_OK) {
+        *error = twpy_error(twpy_state_of(op), err);
+        *time = PyFloat_FromDouble((double)at / 1000.0);
+        tw_error_free(err);
+    } else {
+        *error = Py_NewRef(Py_None);
+        *time = Py_NewRef(Py_None);
+    }
+    if (*error != NULL && *time != NULL)
+        return 0;
+    Py_CLEAR(*error);
+    Py_CLEAR(*time);
+    return -1;
+}
 
 static PyObject *client_stats(PyObject *op, PyObject *unused)
 {
     tw_stats stats = TW_STATS_INIT;
     int rc = tw_client_stats(twpy_client_core(op), &stats);
+    PyObject *error;
+    PyObject *time;
 
     (void)unused;
     if (rc != TW_OK)
         return twpy_raise(twpy_state_of(op), rc, NULL);
+    if (get_trouble(op, &error, &time) < 0)
+        return NULL;
     return Py_BuildValue(
-        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKKKKdKNN)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
@@ -153,7 +180,10 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
         (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,
         (unsigned long long)stats.spool_unreadable,
         (unsigned long long)stats.spool_quarantined,
-        (unsigned long long)stats.spool_foreign);
+        (unsigned long long)stats.spool_foreign,
+        (unsigned long long)stats.rejections_missed, (unsigned long long)stats.held,
+        (double)stats.oldest_ms / 1000.0, (unsigned long long)stats.clock_suspect, error,
+        time);
 }
 
 PyDoc_STRVAR(

@@ -326,7 +326,8 @@ class BaseClient:
     def rejected(self) -> Iterator[Rejection]:
         """Take what the server refused for good, oldest first; works after close() as well.
 
-        The newest 1,000 are kept, up to 4 MB; stats() counts them all.
+        The newest 1,000 are kept, up to 4 MB; stats() counts them all, and in
+        rejections_missed those that were not taken in time.
         """
         while (rejection := self._core.rejection()) is not None:
             yield Rejection(*rejection)

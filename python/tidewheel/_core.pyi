@@ -4,6 +4,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
+from .errors import TidewheelError
+
 __version__: str
 
 @final
@@ -68,7 +70,8 @@ class Client:
         self,
     ) -> tuple[
         int, int, int, int, int, int, int, int, int, int, int, bool, int, int, int, int, int,
-        int, int, int, int, int, int, int, int, int, int, int,
+        int, int, int, int, int, int, int, int, int, int, int, int, int, float, int,
+        TidewheelError | None, float | None,
     ]: ...  # fmt: skip
     def outcome(self) -> tuple[str, str, str, int] | None: ...
     def rejection(self) -> tuple[dict[str, Any], str, str | None, int] | None: ...

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import _core
+from .errors import TidewheelError
 
 __all__ = ["Outcome", "Progress", "Rejection", "Report", "Response", "Stats"]
 
@@ -48,7 +49,18 @@ class Stats(NamedTuple):
         spool_torn: Files whose last bytes were no event, as after a power cut.
         spool_unreadable: Files left as they are: the disk failed, or a later version wrote them.
         spool_quarantined: Damaged files that were set aside as *.bad, for a person to look at.
-        spool_foreign: Names in the folder that are not tidewheel's.
+        spool_foreign: Names in the folder that are not tidewheel's, or of another project.
+        rejections_missed: Rejected events that made room for newer ones before rejected() took
+            them; the newest 1,000 are kept, up to 4 MB.
+        held: Of the waiting: those of users and devices that the server throttles, until these
+            may go on. Others do not wait for them.
+        oldest_age: Seconds since the oldest waiting event was accepted; 0.0 where none waits.
+            What ended processes left counts once it is read.
+        clock_suspect: Accepted with the time of a clock that stood before 2010: probably it was
+            not set yet.
+        last_error: Why nothing goes out: the error of the latest ingestion request, None where
+            that went well. It is not raised: the events are kept and sent again.
+        last_error_time: When that was, in seconds since 1970.
     """
 
     accepted: int
@@ -79,6 +91,12 @@ class Stats(NamedTuple):
     spool_unreadable: int = 0
     spool_quarantined: int = 0
     spool_foreign: int = 0
+    rejections_missed: int = 0
+    held: int = 0
+    oldest_age: float = 0.0
+    clock_suspect: int = 0
+    last_error: TidewheelError | None = None
+    last_error_time: float | None = None
 
 
 class Rejection(NamedTuple):

@@ -30,6 +30,7 @@
 #include "../../core/src/ingest/schedule.c"
 #include "../../core/src/ingest/sender.c"
 #include "../../core/src/ingest/store.c"
+#include "../../core/src/ingest/trouble.c"
 #include "../../core/src/ingest/verdict.c"
 
 /* A test uses a part of it. */

@@ -208,6 +208,27 @@ describe("a client", function()
     assert.equal(2500, s.stored)
   end)
 
+  it("says why nothing goes out, until it does", function()
+    local s = client:stats()
+    assert.is_nil(s.last_error)
+    assert.is_nil(s.last_error_time)
+    assert.equal(0, s.oldest_age)
+    assert.equal(0, s.held + s.rejections_missed + s.clock_suspect)
+    emulator:faults { {
+      when = "before_commit", ["do"] = { status = 200, body = "<html>log in</html>" }, count = 1,
+    } }
+    assert(client:track { user_id = "lua-trouble", event_type = "n" })
+    client:flush(0)
+    repeat s = client:stats() until s.last_error
+    assert.equal("protocol", s.last_error.code)
+    assert.equal(200, s.last_error.http_status)
+    assert.matches("captive portal", tostring(s.last_error))
+    assert.is_true(math.abs(s.last_error_time - os.time()) < 100)
+    assert.is_true(s.oldest_age >= 0)
+    assert.equal(1, assert(client:flush(30)).stored)
+    assert.is_nil(client:stats().last_error)
+  end)
+
   it("counts an insert_id that is given to two events", function()
     for n = 1, 2 do
       assert(client:track {

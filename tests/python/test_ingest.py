@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -14,7 +15,15 @@ import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, Answer, MakeClient, Server, json_answer, sent_events
+from .conftest import (
+    API_KEY,
+    Answer,
+    MakeClient,
+    Server,
+    json_answer,
+    sent_events,
+    store_events,
+)
 
 
 def event(number: int = 0) -> dict[str, Any]:
@@ -194,6 +203,40 @@ def test_a_refused_key_pauses_and_keeps(server: Server, client: tidewheel.Client
     with pytest.raises(tidewheel.AuthError, match="Invalid API key"):
         client.flush()
     assert client.stats().paused
+    assert client.stats().waiting == 1
+
+
+def test_why_nothing_goes_out_is_told(server: Server, client: tidewheel.Client) -> None:
+    stats = client.stats()
+    assert (stats.last_error, stats.last_error_time, stats.oldest_age) == (None, None, 0.0)
+    headers = {"Location": "https://login.example.com/here?secret=1"}
+    server.answer = lambda _: Answer(302, b"", headers)
+    before = time.time()
+    client.track(event())
+    client.flush(timeout=0.01)
+    while (stats := client.stats()).last_error is None:
+        time.sleep(0.001)
+    assert isinstance(stats.last_error, tidewheel.TidewheelError)
+    assert stats.last_error.http_status == 302
+    assert "login.example.com" in str(stats.last_error)
+    assert "secret" not in str(stats.last_error)
+    assert stats.last_error_time is not None
+    assert before - 1 < stats.last_error_time < time.time() + 1
+    assert stats.oldest_age > 0
+    server.answer = store_events
+    assert client.flush().stored == 1
+    stats = client.stats()
+    assert (stats.last_error, stats.last_error_time, stats.oldest_age) == (None, None, 0.0)
+    assert (stats.held, stats.rejections_missed, stats.clock_suspect) == (0, 0, 0)
+
+
+def test_a_throttled_user_is_held(server: Server, client: tidewheel.Client) -> None:
+    throttled = {"code": 429, "throttled_users": {"user-1": 31}}
+    server.answer = lambda _: json_answer(throttled, 429)
+    client.track(event(1))
+    client.flush(timeout=0.01)
+    while client.stats().held == 0:
+        time.sleep(0.001)
     assert client.stats().waiting == 1
 
 

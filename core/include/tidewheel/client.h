@@ -51,15 +51,28 @@ typedef struct tw_stats {
     uint64_t spool_torn;         /* files whose last bytes were no record */
     uint64_t spool_unreadable;   /* files left alone: the disk failed, a later format */
     uint64_t spool_quarantined;  /* damaged files set aside as *.bad */
-    uint64_t spool_foreign;      /* names in the folder that are not ours */
+    uint64_t
+        spool_foreign; /* names in the folder that are not ours, or another project's */
+
+    uint64_t
+        rejections_missed; /* rejections that made room for newer ones before they were taken */
+    uint64_t
+        held; /* of `waiting`: until their user or device, which is throttled, may go on */
+    uint64_t oldest_ms; /* age of the oldest waiting event that was read; 0 for none */
+    uint64_t clock_suspect; /* accepted with the time of a clock that stood before 2010 */
 } tw_stats;
 #define TW_STATS_INIT                                                                    \
     {                                                                                    \
         sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0                                                          \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                              \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);
+
+/** Why nothing goes out: what the latest ingestion request failed with. TW_OK and an error,
+ * owned by caller, with the wall time of that failure in milliseconds; TW_AGAIN where there is
+ * none, because the latest request went well or there was none yet. @thread any */
+TW_API int tw_client_trouble(tw_error **out, int64_t *at_ms, tw_client *cl);
 
 /** Starts sending everything accepted so far at once; the job is done when each of these
  * events has a final state. Its result is TW_OK even if some were rejected: see tw_flush_stats.

@@ -358,6 +358,15 @@ int tw_client_stats(tw_client *cl, tw_stats *stats)
     return TW_OK;
 }
 
+int tw_client_trouble(tw_error **out, int64_t *at_ms, tw_client *cl)
+{
+    int rc = pid_check(cl, NULL);
+
+    *out = NULL;
+    *at_ms = 0;
+    return rc == TW_OK ? tw__trouble_get(out, at_ms, cl->ingest) : rc;
+}
+
 int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
 {
     int rc = tw__client_check(cl, err);

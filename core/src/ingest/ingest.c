@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "ingest/ingest_internal.h"
@@ -124,6 +125,7 @@ void tw__ingest_destroy(tw_ingest *ing)
         ing->pool = next;
     }
     tw__rejections_clear(ing);
+    tw_error_free(ing->trouble);
     tw__ends_clear(ing);
     tw__recent_ids_free(ing->recent_ids);
     tw_json_reader_free(ing->rd);
@@ -226,14 +228,64 @@ static void stats_spool(tw_stats *now, const tw_ingest *ing, const tw_spool_stat
     now->spool_foreign = spool->foreign;
 }
 
+/* ---- how long the oldest has waited, and how many are held -------------------------- */
+
+typedef struct waits {
+    int64_t now_ms, wall_ms;
+    int64_t oldest_ms; /* age */
+    uint64_t held;
+} waits;
+
+/* Where its records do not know when they were accepted, the batch does. */
+static void waits_of(waits *w, const tw_batch *batch)
+{
+    const tw_record *first;
+    int64_t age;
+
+    if (batch == NULL || tw__batch_count(batch) == 0)
+        return;
+    first = &batch->records[batch->first];
+    age = first->accepted_ms != 0 ? w->wall_ms - first->accepted_ms
+                                  : w->now_ms - batch->since_ms;
+    if (age > w->oldest_ms)
+        w->oldest_ms = age;
+    w->held += batch->laned ? tw__batch_count(batch) : 0;
+}
+
+/* @locks needs lock */
+static waits waits_look(const tw_ingest *ing)
+{
+    const tw_batch_list *lists[] = {&ing->ready, &ing->retry, &ing->held, &ing->backlog,
+                                    &ing->freed_lanes};
+    waits w = {tw__monotonic_ms(), tw__wall_ms(), 0, ing->parked};
+    const tw_batch *batch;
+    size_t i;
+
+    for (i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (batch = lists[i]->head; batch != NULL; batch = batch->next)
+            waits_of(&w, batch);
+    }
+    waits_of(&w, ing->open);
+    waits_of(&w, ing->on_wire);
+    if (ing->parked != 0 && w.wall_ms - ing->parked_since_ms > w.oldest_ms)
+        w.oldest_ms = w.wall_ms - ing->parked_since_ms;
+    return w;
+}
+
 void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
 {
     tw_stats now = TW_STATS_INIT;
     size_t size = stats->size < sizeof now ? stats->size : sizeof now;
     tw_spool_stats spool;
+    waits w;
 
     tw__store_stats(ing, &spool);
     pthread_mutex_lock(&ing->lock);
+    w = waits_look(ing);
+    now.held = w.held;
+    now.oldest_ms = (uint64_t)w.oldest_ms;
+    now.rejections_missed = ing->rejections_missed;
+    now.clock_suspect = ing->clock_suspect;
     stats_spool(&now, ing, &spool);
     now.accepted = ing->accepted;
     now.stored = ing->finals[TW_FINAL_STORED];

@@ -61,6 +61,8 @@ int tw__ingest_drain(tw_job **out, tw_ingest *ing, tw_queue *queue, tw_error **e
 void tw__ingest_start(tw_ingest *ing);
 /* What was kept as uncertain is sent again. */
 int tw__ingest_resend_uncertain(uint64_t *count, tw_ingest *ing, tw_error **err);
+/* TW_OK and what the last attempt failed with, owned by caller, or TW_AGAIN. @thread any */
+int tw__trouble_get(tw_error **out, int64_t *at_ms, tw_ingest *ing);
 void tw__ingest_filtered(tw_ingest *ing);
 void tw__ingest_stats(tw_ingest *ing, tw_stats *stats);
 

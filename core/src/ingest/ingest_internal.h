@@ -89,6 +89,7 @@ struct tw_ingest {
     tw_batch_list held;           /* each waits until its due_ms */
     tw_batch_list backlog;        /* of dead processes, read from the spool */
     tw_batch_list freed_lanes;    /* were on the disk until their users could go on */
+    const tw_batch *on_wire;      /* `sent`, for any thread to look at */
     tw_batch *spare;              /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
@@ -107,6 +108,7 @@ struct tw_ingest {
     uint64_t spilled, spilled_bytes; /* those of ours that are on the disk only, ... */
     uint64_t spill_from;             /* ... from this id on */
     uint64_t parked, parked_bytes;   /* those that were read and let go of again: held */
+    int64_t parked_since_ms;         /* wall time: when the oldest of them was accepted */
     int backlog_left;                /* the spool may hold something of dead processes */
     int unsynced;                    /* ours that a power cut would take */
     int news;                        /* the next committer wakes the I/O thread */
@@ -128,6 +130,10 @@ struct tw_ingest {
     unsigned room_waiters;
     tw_rejection *rejections, *rejections_last;
     size_t rejection_count, rejection_bytes;
+    uint64_t rejections_missed; /* that nobody took in time */
+    uint64_t clock_suspect;     /* accepted with a time of a clock that was not set */
+    tw_error *trouble;          /* of the last attempt, NULL when it went well, ... */
+    int64_t trouble_ms;         /* and when it was (wall time) */
     tw_event_outcome *ends, *ends_last; /* where they are asked for */
     size_t end_count;
     uint64_t ends_missed;
@@ -313,6 +319,11 @@ void tw__end_add(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final s
                  int status, const char *reason);
 int tw__end_next(tw_event_outcome **out, tw_ingest *ing);
 void tw__ends_clear(tw_ingest *ing);
+
+/* ---- trouble.c --------------------------------------------------------------------- */
+/* @thread worker */
+void tw__trouble_note(tw_ingest *ing, const tw_verdict *verdict,
+                      const tw_outcome *outcome);
 
 /* ---- rejection.c ------------------------------------------------------------------- */
 /* @locks needs lock */

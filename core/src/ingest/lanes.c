@@ -354,6 +354,8 @@ int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now)
             break;
         }
         into->resent |= batch->resent;
+        if (batch->since_ms < into->since_ms)
+            into->since_ms = batch->since_ms;
         any = 1;
     }
     if (any) {

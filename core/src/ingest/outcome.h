@@ -23,7 +23,8 @@ enum {
     TW_MARK_KEEP = 0,   /* send again */
     TW_MARK_HOLD = 1,   /* send again later */
     TW_MARK_REJECT = 2, /* the reason is reasons[mark - TW_MARK_REJECT] */
-    TW_REASONS = 8,
+    TW_REASONS =
+        64, /* more fields than an event has; the last is shared by what is left */
     TW_BATCH_EVENTS_MAX = 2000 /* (Amplitude Batch API docs, read 2026-11-23) */
 };
 

@@ -45,7 +45,11 @@ static int batch_park(tw_ingest *ing, tw_spool *sp, tw_batch *batch)
     if (tw__spool_park(sp, ids, count) != TW_OK)
         return 0;
     pthread_mutex_lock(&ing->lock);
-    ing->parked += count;
+    for (i = batch->first; i < batch->count; i++) {
+        if (ing->parked == 0 || batch->records[i].accepted_ms < ing->parked_since_ms)
+            ing->parked_since_ms = batch->records[i].accepted_ms;
+        ing->parked++;
+    }
     ing->parked_bytes += tw__batch_bytes(batch);
     ing->mem_events -= count;
     ing->mem_bytes -= tw__batch_bytes(batch);

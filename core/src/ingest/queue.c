@@ -528,6 +528,7 @@ static void note_accepted(tw_ingest *ing, const tw_event *ev)
         ing->mended.nulled += mended->nulled;
         ing->mended.stringified += mended->stringified;
     }
+    ing->clock_suspect += (uint64_t)ev->clock_suspect;
     if (ev->given.id != 0)
         ing->dup_insert_id += tw__recent_id_note(&ing->recent_ids, ev->given) != 0;
 }

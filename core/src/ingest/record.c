@@ -12,6 +12,7 @@
 #include "base/random.h"
 
 enum { UUID_SIZE = 36 };
+#define YEAR_2010_MS INT64_C(1262304000000)
 
 int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
                   unsigned min_id_length, unsigned mends, tw_error **err)
@@ -53,6 +54,7 @@ void tw__event_reset(tw_event *ev)
     tw__event_rules_start(&ev->rules, ev->wr);
     ev->frozen = 0;
     ev->prepared = 0;
+    ev->clock_suspect = 0;
     ev->tail_size = 0;
     ev->give_up_ms = -1;
 }
@@ -70,6 +72,15 @@ static size_t put_time(char *out, int64_t ms)
     } while (left != 0);
     memcpy(out, digits + n, sizeof digits - n);
     return sizeof digits - n;
+}
+
+/* The time of an event that has none. A machine without a battery begins in 1970. */
+static int64_t stamp(tw_event *ev)
+{
+    int64_t now = tw__wall_ms();
+
+    ev->clock_suspect = now < YEAR_2010_MS;
+    return now;
 }
 
 static size_t put_insert_id(char *out)
@@ -96,7 +107,7 @@ static int fill_nulls(tw_event *ev)
 
         if (places[order] == 0)
             continue;
-        size = order == 0 ? put_insert_id(value) : put_time(value, tw__wall_ms());
+        size = order == 0 ? put_insert_id(value) : put_time(value, stamp(ev));
         rc =
             tw__json_writer_splice(ev->wr, places[order], places[order] + 4, value, size);
         if (rc != TW_OK)
@@ -127,7 +138,7 @@ static void put_tail(tw_event *ev, int insert_id, int time)
     if (time) {
         memcpy(at, time_key, sizeof time_key - 1);
         at += sizeof time_key - 1;
-        at += put_time(at, tw__wall_ms());
+        at += put_time(at, stamp(ev));
     }
     *at++ = '}';
     ev->tail_size = (size_t)(at - ev->tail);

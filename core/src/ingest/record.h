@@ -22,6 +22,7 @@ struct tw_event {
     char tail[96]; /* what is added behind the caller's last member, with the brace */
     size_t tail_size;
     int64_t give_up_ms; /* of waiting for room; -1 before the first TW_AGAIN */
+    int clock_suspect;  /* its time is of a clock that was not set */
     int prepared;       /* everything but queueing is done */
     tw_recent_id given; /* once prepared */
 };

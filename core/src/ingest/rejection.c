@@ -29,8 +29,10 @@ void tw__rejection_add(tw_ingest *ing, const tw_batch *batch, size_t index,
     const tw_record *record = &batch->records[batch->first + index];
     tw_rejection *entry = tw__alloc(sizeof *entry + record->size);
 
-    if (entry == NULL)
+    if (entry == NULL) {
+        ing->rejections_missed++;
         return;
+    }
     entry->next = NULL;
     entry->size = record->size;
     entry->status = status;
@@ -45,8 +47,10 @@ void tw__rejection_add(tw_ingest *ing, const tw_batch *batch, size_t index,
     ing->rejection_count++;
     ing->rejection_bytes += entry->size;
     while (ing->rejection_count > 1 &&
-           (ing->rejection_count > MAX_COUNT || ing->rejection_bytes > MAX_BYTES))
+           (ing->rejection_count > MAX_COUNT || ing->rejection_bytes > MAX_BYTES)) {
         tw_rejection_free(rejection_shift(ing));
+        ing->rejections_missed++;
+    }
 }
 
 int tw__rejection_next(tw_rejection **out, tw_ingest *ing)

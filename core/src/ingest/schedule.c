@@ -17,8 +17,10 @@ static void held_release(tw_ingest *ing, int64_t now)
     tw_batch *batch;
 
     for (batch = tw__batch_shift(&ing->held); batch != NULL;
-         batch = tw__batch_shift(&ing->held))
+         batch = tw__batch_shift(&ing->held)) {
+        batch->laned &= batch->due_ms > now;
         tw__batch_push(batch->due_ms <= now ? &ing->retry : &rest, batch);
+    }
     ing->held = rest;
 }
 

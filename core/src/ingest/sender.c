@@ -41,6 +41,7 @@ static void call_done(void *ctx, const tw_outcome *outcome)
                      ing->sent->use_batch, ing->rd);
     for (i = 0; i < ing->verdict.reason_count; i++)
         tw__gate_redact(ing->gate, ing->verdict.reasons[i].text);
+    tw__trouble_note(ing, &ing->verdict, outcome);
     ing->judged = 1;
     tw__loop_post(ing->loop, &ing->task);
 }
@@ -71,6 +72,13 @@ static void body_squeeze(tw_ingest *ing, tw_call_spec *spec)
     ing->gzip_sent = 1;
 }
 
+static void on_wire(tw_ingest *ing, const tw_batch *batch)
+{
+    pthread_mutex_lock(&ing->lock);
+    ing->on_wire = batch;
+    pthread_mutex_unlock(&ing->lock);
+}
+
 static void batch_send(tw_ingest *ing, tw_batch *batch)
 {
     tw_call_spec spec;
@@ -83,11 +91,13 @@ static void batch_send(tw_ingest *ing, tw_batch *batch)
     spec.flags = TW_CALL_ONCE;
     tw__store_mark(ing, batch);
     ing->sent = batch;
+    on_wire(ing, batch);
     ing->sent_bytes = spec.body_size;
     body_squeeze(ing, &spec);
     rc = tw__call_start(&ing->call, ing->gate, &spec, &sender_sink, ing, NULL);
     if (rc != TW_OK) {
         ing->sent = NULL;
+        on_wire(ing, NULL);
         tw__store_unmark(ing, batch);
         tw__batch_again(ing, batch);
         tw__wait_retry(ing, 0);

@@ -303,6 +303,9 @@ void tw__verdict_apply(tw_ingest *ing)
     tw_batch *batch = ing->sent;
     uint32_t i;
 
+    pthread_mutex_lock(&ing->lock);
+    ing->on_wire = NULL;
+    pthread_mutex_unlock(&ing->lock);
     ing->sent = NULL;
     ing->judged = 0;
     if (verdict->stored == TW_STORED_MAYBE) {

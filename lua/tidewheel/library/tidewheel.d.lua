@@ -262,7 +262,13 @@ function Client:revenue(revenue) end
 ---@field spool_torn integer files whose last bytes were no event, as after a power cut
 ---@field spool_unreadable integer files left as they are: the disk failed, or a later version wrote them
 ---@field spool_quarantined integer damaged files that were set aside as *.bad, for a person to look at
----@field spool_foreign integer names in the folder that are not tidewheel's
+---@field spool_foreign integer names in the folder that are not tidewheel's, or of another project
+---@field rejections_missed integer rejected events that made room for newer ones before they were taken; the newest 1,000 are kept, up to 4 MB
+---@field held integer of the waiting: those of users and devices that the server throttles, until these may go on
+---@field oldest_age number seconds since the oldest waiting event was accepted; 0 where none waits. What ended processes left counts once it is read
+---@field clock_suspect integer accepted with the time of a clock that stood before 2010: probably it was not set yet
+---@field last_error tidewheel.Error? why nothing goes out: the error of the latest ingestion request; nil where that went well. The events are kept and sent again
+---@field last_error_time number? when that was, in seconds since 1970
 
 ---What became of all events that were accepted before a flush began, or before the close; always
 ---accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + waiting. The
