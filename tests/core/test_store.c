@@ -358,6 +358,50 @@ static void the_window_counts_in_one_process_too(void **state)
     assert_int_equal(stats(w).uncertain, 0);
 }
 
+/* Within a process nobody's setting of the clock makes an event old, or young. */
+static void a_clock_that_is_set_changes_no_age(void **state)
+{
+    world *w = *state;
+    int64_t year = INT64_C(365) * DAY_MS;
+
+    w->set.max_age_ms = INT64_C(30) * DAY_MS;
+    start(w);
+    track(w, 2);
+    advance(w, 5000);
+    fake.wall_ms += year;
+    reply(w, 0, TW_E_NETWORK, TW_STORED_MAYBE, -1, "");
+    advance(w, 60001);
+    assert_int_equal(sent(w), 2); /* not a year old */
+    fake.wall_ms -= 2 * year;
+    reply(w, 0, TW_E_NETWORK, TW_STORED_MAYBE, -1, "");
+    advance(w, 60001);
+    assert_int_equal(sent(w), 2);
+    assert_in_range(stats(w).oldest_ms, 125000, 126000);
+    reply(w, 0, TW_E_NETWORK, TW_STORED_MAYBE, -1, "");
+    fake.now_ms += 7 * DAY_MS; /* the window is over, whatever the clock says */
+    advance(w, 0);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).uncertain, 2);
+}
+
+static void an_attempt_in_the_future_was_made_now(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 1);
+    advance(w, 5000);
+    end(w);
+    fake.wall_ms -= INT64_C(30) * DAY_MS; /* the clock had been wrong */
+    again(w);
+    assert_int_equal(sent(w), 1);
+    assert_int_equal(w->ing->sent->records[0].sent_ms, fake.wall_ms);
+    reply(w, 0, TW_E_NETWORK, TW_STORED_MAYBE, -1, "");
+    advance(w, (int64_t)7 * DAY_MS);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).uncertain, 1);
+}
+
 static void events_older_than_max_age_expire(void **state)
 {
     world *w = *state;
@@ -786,6 +830,8 @@ int main(void)
         disk_test(throttled_events_leave_no_mark),
         disk_test(past_the_window_a_doubtful_event_is_not_sent_again),
         disk_test(the_window_counts_in_one_process_too),
+        disk_test(a_clock_that_is_set_changes_no_age),
+        disk_test(an_attempt_in_the_future_was_made_now),
         disk_test(events_older_than_max_age_expire),
         disk_test(a_refused_event_is_gone_from_the_spool),
         disk_test(old_and_new_go_by_turns),

@@ -39,6 +39,15 @@ int64_t tw__monotonic_ms(void)
     return current.monotonic_ms(current.ctx);
 }
 
+int64_t tw__elapsed_ms(void)
+{
+#ifdef CLOCK_BOOTTIME
+    if (current.monotonic_ms == system_monotonic_ms)
+        return system_ms(CLOCK_BOOTTIME);
+#endif
+    return tw__monotonic_ms();
+}
+
 int64_t tw__wall_ms(void)
 {
     return current.wall_ms(current.ctx);

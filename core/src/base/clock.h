@@ -14,6 +14,8 @@ typedef struct tw_clock {
 
 void tw__clock_set(const tw_clock *clock);
 int64_t tw__monotonic_ms(void);
+/* As monotonic, and goes on while the machine sleeps: for ages, not for waiting. */
+int64_t tw__elapsed_ms(void);
 int64_t tw__wall_ms(void); /* since 1970-01-01 UTC */
 /* a + b without wrapping: huge timeouts mean "never". */
 int64_t tw__ms_add(int64_t a, int64_t b);

@@ -68,6 +68,18 @@ out:
     return rc;
 }
 
+int64_t tw__ingest_steady(const tw_ingest *ing)
+{
+    return ing->steady_from_ms + tw__elapsed_ms();
+}
+
+int64_t tw__ingest_steady_of(const tw_ingest *ing, int64_t wall_ms)
+{
+    int64_t age = tw__wall_ms() - wall_ms;
+
+    return tw__ingest_steady(ing) - (age > 0 ? age : 0);
+}
+
 static uint64_t at_most(uint64_t value, uint64_t limit)
 {
     return value == 0 || value > limit ? limit : value;
@@ -157,6 +169,7 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
     ing->gate = gate;
     ing->loop = tw__loop_ref(tw__gate_loop(gate));
     ing->pid = tw__pid();
+    ing->steady_from_ms = tw__wall_ms() - tw__elapsed_ms();
     ing->settings = *settings;
     ing->room_fd[0] = -1;
     ing->room_fd[1] = -1;
@@ -231,7 +244,7 @@ static void stats_spool(tw_stats *now, const tw_ingest *ing, const tw_spool_stat
 /* ---- how long the oldest has waited, and how many are held -------------------------- */
 
 typedef struct waits {
-    int64_t now_ms, wall_ms;
+    int64_t now_ms, steady_ms;
     int64_t oldest_ms; /* age */
     uint64_t held;
 } waits;
@@ -245,7 +258,7 @@ static void waits_of(waits *w, const tw_batch *batch)
     if (batch == NULL || tw__batch_count(batch) == 0)
         return;
     first = &batch->records[batch->first];
-    age = first->accepted_ms != 0 ? w->wall_ms - first->accepted_ms
+    age = first->accepted_ms != 0 ? w->steady_ms - first->accepted_ms
                                   : w->now_ms - batch->since_ms;
     if (age > w->oldest_ms)
         w->oldest_ms = age;
@@ -257,7 +270,7 @@ static waits waits_look(const tw_ingest *ing)
 {
     const tw_batch_list *lists[] = {&ing->ready, &ing->retry, &ing->held, &ing->backlog,
                                     &ing->freed_lanes};
-    waits w = {tw__monotonic_ms(), tw__wall_ms(), 0, ing->parked};
+    waits w = {tw__monotonic_ms(), tw__ingest_steady(ing), 0, ing->parked};
     const tw_batch *batch;
     size_t i;
 
@@ -267,8 +280,8 @@ static waits waits_look(const tw_ingest *ing)
     }
     waits_of(&w, ing->open);
     waits_of(&w, ing->on_wire);
-    if (ing->parked != 0 && w.wall_ms - ing->parked_since_ms > w.oldest_ms)
-        w.oldest_ms = w.wall_ms - ing->parked_since_ms;
+    if (ing->parked != 0 && w.steady_ms - ing->parked_since_ms > w.oldest_ms)
+        w.oldest_ms = w.steady_ms - ing->parked_since_ms;
     return w;
 }
 

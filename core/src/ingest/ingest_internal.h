@@ -75,7 +75,8 @@ struct tw_ingest {
     tw_ingest_settings settings;
     char *head; /* the envelope before the events; holds the API key */
     size_t head_size;
-    tw_task task; /* pumps */
+    tw_task task;           /* pumps */
+    int64_t steady_from_ms; /* see tw__ingest_steady */
     /* One idle event that is taken and given back without the lock; none follows once freed. */
     _Atomic(tw_event *) at_hand;
 
@@ -108,7 +109,7 @@ struct tw_ingest {
     uint64_t spilled, spilled_bytes; /* those of ours that are on the disk only, ... */
     uint64_t spill_from;             /* ... from this id on */
     uint64_t parked, parked_bytes;   /* those that were read and let go of again: held */
-    int64_t parked_since_ms;         /* wall time: when the oldest of them was accepted */
+    int64_t parked_since_ms;         /* steady: when the oldest of them was accepted */
     int backlog_left;                /* the spool may hold something of dead processes */
     int unsynced;                    /* ours that a power cut would take */
     int news;                        /* the next committer wakes the I/O thread */
@@ -175,6 +176,11 @@ struct tw_ingest {
 
 /* ---- ingest.c ---------------------------------------------------------------------- */
 void tw__ingest_destroy(tw_ingest *ing);
+/* The wall time, had nobody set the clock since the client was made: all ages are taken from
+ * it. @thread any */
+int64_t tw__ingest_steady(const tw_ingest *ing);
+/* The same for a wall time that a file tells; one in the future counts as now. */
+int64_t tw__ingest_steady_of(const tw_ingest *ing, int64_t wall_ms);
 
 /* ---- queue.c ----------------------------------------------------------------------- */
 void tw__batch_list_free(tw_batch_list *list);
@@ -247,7 +253,7 @@ void tw__park_refill(tw_ingest *ing, tw_spool *sp);
 /* Drops some of the oldest: their number, and their ids. @locks needs reading */
 size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most);
 /* Adds the record: TW_OK, TW_AGAIN where the batch is full, TW_E_NOMEM. */
-int tw__store_add(tw_batch *batch, const tw_spool_item *item,
+int tw__store_add(const tw_ingest *ing, tw_batch *batch, const tw_spool_item *item,
                   const tw_batch_limits *limits);
 /* An empty batch when the list that it is for is to be filled. @locks takes lock */
 tw_batch *tw__store_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,

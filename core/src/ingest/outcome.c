@@ -16,6 +16,8 @@ enum {
     HOLD_MS = 30000, /* wait for a throttled id: 30 s (HTTP V2), 15 s (batch) */
     HOLD_BATCH_MS = 15000,
     HOLD_QUOTA_MS = 3600000, /* the 24 h quota moves in steps of an hour */
+    /* More is taken for so much, and not for a mistake: to ask again each minute would be no help
+     * to a server that wants an hour. */
     RETRY_AFTER_MAX_MS = 300000
 };
 

@@ -13,8 +13,8 @@ typedef struct tw_record {
     uint32_t at;         /* of its first byte in the batch */
     uint32_t size;       /* bytes, without the comma before it */
     uint64_t seq;        /* order of acceptance within the client; its id in the spool */
-    int64_t accepted_ms; /* wall time; 0 where nobody asks */
-    int64_t sent_ms; /* wall time of the first attempt that may have stored it, or -1 */
+    int64_t accepted_ms; /* steady (tw__ingest_steady); 0 where nobody asks */
+    int64_t sent_ms;     /* steady, of the first attempt that may have stored it, or -1 */
     unsigned char maybe; /* an attempt ended without an answer: it may be stored */
     unsigned char let;   /* its held lanes have counted it and let it pass */
 } tw_record;

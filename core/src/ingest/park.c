@@ -135,7 +135,7 @@ static int sweep_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
             ing->sweep_at++;
             return TW_OK;
         }
-        rc = tw__store_add(batch, &item, limits);
+        rc = tw__store_add(ing, batch, &item, limits);
         if (rc != TW_OK)
             return rc;
         batch->records[batch->count - 1].let = 1;
@@ -202,7 +202,7 @@ size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most)
         return 0;
     while (tw__batch_count(batch) < most &&
            tw__spool_parked(&item, sp, 0, NULL) == TW_OK) {
-        if (item.text != NULL && tw__store_add(batch, &item, &limits) != TW_OK)
+        if (item.text != NULL && tw__store_add(ing, batch, &item, &limits) != TW_OK)
             break;
         unpark(ing, sp, &item);
     }

@@ -453,7 +453,7 @@ static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, i
                      tw_error **err)
 {
     size_t size = text->head_size + text->tail_size;
-    int64_t now = ing->settings.max_age_ms != 0 ? tw__wall_ms() : 0;
+    int64_t now = ing->settings.max_age_ms != 0 ? tw__ingest_steady(ing) : 0;
     int rc;
 
     if (ing->stopped)

@@ -174,7 +174,7 @@ static tw_final too_old(const tw_ingest *ing, const tw_record *record, int64_t n
 static int age(tw_ingest *ing, tw_batch *batch)
 {
     unsigned char marks[TW_BATCH_EVENTS_MAX] = {0};
-    int64_t now = tw__wall_ms();
+    int64_t now = tw__ingest_steady(ing);
     size_t count = tw__batch_count(batch);
     int any = 0;
     size_t i;

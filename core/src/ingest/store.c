@@ -161,7 +161,7 @@ static void take(tw_ingest *ing, const tw_spool_text *text, uint64_t id, int64_t
 static void store_accepted(void *ctx, const tw_spool_group *groups)
 {
     tw_ingest *ing = ctx;
-    int64_t now = tw__wall_ms();
+    int64_t now = tw__ingest_steady(ing);
     size_t i;
 
     pthread_mutex_lock(&ing->lock);
@@ -329,7 +329,7 @@ static void lose(tw_ingest *ing, uint64_t from, uint64_t past)
     }
 }
 
-int tw__store_add(tw_batch *batch, const tw_spool_item *item,
+int tw__store_add(const tw_ingest *ing, tw_batch *batch, const tw_spool_item *item,
                   const tw_batch_limits *limits)
 {
     tw_record_text text = {item->text, item->size, "", 0};
@@ -340,8 +340,9 @@ int tw__store_add(tw_batch *batch, const tw_spool_item *item,
     if (tw__batch_add(batch, &text, item->id) != TW_OK)
         return TW_E_NOMEM;
     record = &batch->records[batch->count - 1];
-    record->accepted_ms = item->accepted_ms;
-    record->sent_ms = item->sent_ms;
+    record->accepted_ms = tw__ingest_steady_of(ing, item->accepted_ms);
+    if (item->sent_ms >= 0)
+        record->sent_ms = tw__ingest_steady_of(ing, item->sent_ms);
     record->maybe = item->sent_ms >= 0;
     batch->resent |= record->maybe;
     return TW_OK;
@@ -426,7 +427,7 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
         if (ing->own.text == NULL)
             rc = tw__spool_reread(&ing->own, sp, from, NULL);
         if (rc == TW_OK)
-            rc = tw__store_add(batch, &ing->own, &limits);
+            rc = tw__store_add(ing, batch, &ing->own, &limits);
         if (rc != TW_OK)
             break;
         last = own_taken(ing, batch, from);
@@ -483,7 +484,7 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
         if (ing->foreigner.text == NULL)
             rc = tw__spool_next(&ing->foreigner, sp, NULL);
         if (rc == TW_OK)
-            rc = tw__store_add(batch, &ing->foreigner, &limits);
+            rc = tw__store_add(ing, batch, &ing->foreigner, &limits);
         if (rc != TW_OK)
             break;
         pthread_mutex_lock(&ing->lock);
@@ -528,7 +529,7 @@ void tw__store_refill(tw_ingest *ing)
  * event is sent all the same, because a full disk must not keep it from being sent. */
 void tw__store_mark(tw_ingest *ing, tw_batch *batch)
 {
-    int64_t now = tw__wall_ms();
+    int64_t now = tw__ingest_steady(ing);
     tw_spool *sp = tw__store_use(ing);
     size_t count = 0;
     uint32_t i;
@@ -544,7 +545,7 @@ void tw__store_mark(tw_ingest *ing, tw_batch *batch)
     if (sp == NULL)
         return;
     if (count != 0)
-        (void)tw__spool_mark_sent(sp, ing->ended, count, now, NULL);
+        (void)tw__spool_mark_sent(sp, ing->ended, count, tw__wall_ms(), NULL);
     tw__store_unuse(ing);
 }
 
