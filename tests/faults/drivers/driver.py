@@ -51,7 +51,8 @@ def main() -> None:
     report = client.close(float(case["close"]))
     if not report.complete:
         closed = "timeout"
-    stats = {name: int(value) for name, value in client.stats()._asdict().items()}
+    numbers = client.stats()._asdict().items()
+    stats = {name: int(value) for name, value in numbers if isinstance(value, int | float)}
     rejected = [rejection.event["insert_id"] for rejection in client.rejected()]
     ends = [[outcome.insert_id, outcome.state] for outcome in client.outcomes()]
     said = {"flush": flushed, "close": closed, "stats": stats, "rejected": rejected, "ends": ends}
