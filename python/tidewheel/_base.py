@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import json
 import time
@@ -431,7 +432,8 @@ def answered(reply: Reply) -> Response:
 def _close_all() -> None:
     """Send what clients that were never closed still hold, for a bounded time."""
     end = time.monotonic() + EXIT_SECONDS
-    for client in list(_live):
+    clients = list(_live)
+    for client in clients:
         try:
             left = max(0.0, end - time.monotonic()) if client._core.stats()[6] else 0.0
             if not client._core.close(left):
@@ -444,3 +446,6 @@ def _close_all() -> None:
                 )
         except TidewheelError:  # made in the parent process
             pass
+    for client in clients:  # now that all is sent: this calls the program
+        with contextlib.suppress(TidewheelError):
+            client.poll()

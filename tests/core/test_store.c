@@ -18,7 +18,18 @@ static int reread(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **er
     return tw__spool_reread(out, sp, from, err);
 }
 
+/* The same before a look for what dead processes left. */
+static void (*meanwhile_next)(void);
+
+static int next_left(tw_spool_item *out, tw_spool *sp, tw_error **err)
+{
+    if (meanwhile_next != NULL)
+        meanwhile_next();
+    return tw__spool_next(out, sp, err);
+}
+
 #define tw__spool_reread reread
+#define tw__spool_next next_left
 
 #include "ingest_world.h"
 
@@ -45,6 +56,7 @@ static int disk_setup(void **state)
     snprintf(folder, sizeof folder, "/tmp/tw-store-%ld", (long)getpid());
     folder_remove();
     meanwhile = NULL;
+    meanwhile_next = NULL;
     world_setup(state);
     w = *state;
     w->set.spool = folder;
@@ -568,6 +580,37 @@ static void a_drain_clears_away_files_without_a_byte(void **state)
     }
 }
 
+static int looks;
+
+/* Whoever asks now whether anything is left must not be told that nothing is. */
+static void something_is_left(void)
+{
+    looks++;
+    assert_true(other->ing->backlog_left);
+}
+
+static void a_drain_is_not_over_while_the_rest_is_read(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+
+    start(w);
+    track(w, 5);
+    end(w);
+    start(w);
+    other = w;
+    looks = 0;
+    meanwhile_next = something_is_left;
+    assert_int_equal(tw__ingest_drain(&job, w->ing, NULL, NULL), TW_OK);
+    fake_run(&w->gate);
+    assert_int_equal(looks, 6); /* five, and the end */
+    meanwhile_next = NULL;
+    assert_false(job->finished);
+    answer_ok(w);
+    assert_true(job->finished);
+    fake_job_unref(job);
+}
+
 /* It comes upon them while it reads. */
 static void a_drain_reports_the_uncertain_and_the_lost(void **state)
 {
@@ -838,6 +881,7 @@ int main(void)
         disk_test(a_drain_waits_for_all_a_flush_for_its_own),
         disk_test(many_at_once_share_a_sync),
         disk_test(a_drain_clears_away_files_without_a_byte),
+        disk_test(a_drain_is_not_over_while_the_rest_is_read),
         disk_test(a_drain_reports_the_uncertain_and_the_lost),
         disk_test(a_full_spool_refuses_and_has_room_again),
         disk_test(whoever_blocks_waits_for_room_in_the_spool),

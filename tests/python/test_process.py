@@ -146,6 +146,19 @@ def test_the_end_of_the_process_sends_what_is_queued(server: Server) -> None:
     assert sum(len(request.events) for request in server.requests) == 500
 
 
+def test_the_end_of_the_process_tells_how_events_ended(server: Server) -> None:
+    done = script(
+        """
+        client = make(flush_interval=3600, on_outcome=lambda outcome: print(outcome.state))
+        client.track(EVENT)
+        client.track(EVENT)
+        """,
+        server.url,
+    )
+    assert done.stdout.split() == ["stored", "stored"]
+    assert done.stderr == ""
+
+
 def test_an_exception_sends_too(server: Server) -> None:
     script("client = make(); client.track(EVENT); raise SystemExit(3)", server.url, code=3)
     assert len(server.requests) == 1

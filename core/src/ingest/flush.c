@@ -244,6 +244,7 @@ void tw__flush_settle(tw_ingest *ing)
 
 void tw__flush_fail(tw_ingest *ing, const tw_error *err)
 {
+    flush_learn(ing); /* their reports stand still from now on */
     flush_finish(flush_collect(ing, 1), err);
 }
 

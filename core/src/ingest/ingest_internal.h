@@ -111,6 +111,7 @@ struct tw_ingest {
     uint64_t parked, parked_bytes;   /* those that were read and let go of again: held */
     int64_t parked_since_ms;         /* steady: when the oldest of them was accepted */
     int backlog_left;                /* the spool may hold something of dead processes */
+    uint64_t backlog_asked;          /* how often that was found to be so */
     int unsynced;                    /* ours that a power cut would take */
     int news;                        /* the next committer wakes the I/O thread */
     tw_spool *spool;                 /* NULL: memory only, or released */

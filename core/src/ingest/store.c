@@ -473,12 +473,13 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
     tw_batch_limits limits;
     tw_batch *batch =
         tw__store_begin(ing, &ing->backlog, ing->backlog_left, force, &limits);
+    uint64_t asked;
     int rc = TW_OK;
 
     if (batch == NULL)
         return;
     pthread_mutex_lock(&ing->lock);
-    ing->backlog_left = 0; /* others may set it while we read */
+    asked = ing->backlog_asked;
     pthread_mutex_unlock(&ing->lock);
     while (rc == TW_OK) {
         if (ing->foreigner.text == NULL)
@@ -495,7 +496,8 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
     pthread_mutex_lock(&ing->lock);
     if (rc < 0)
         ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_MS);
-    ing->backlog_left |= rc != TW_DONE;
+    /* Not before: a drain is over when nothing is left. There may be more by now. */
+    ing->backlog_left = rc != TW_DONE || asked != ing->backlog_asked;
     tw__store_end(ing, &ing->backlog, batch);
     pthread_mutex_unlock(&ing->lock);
 }
@@ -622,6 +624,7 @@ void tw__store_tick(tw_ingest *ing, int64_t now)
         (void)tw__spool_adopt(sp, NULL);
         pthread_mutex_lock(&ing->lock);
         ing->backlog_left = 1; /* or not: next tells */
+        ing->backlog_asked++;
         pthread_mutex_unlock(&ing->lock);
     }
     tw__store_unuse(ing);
@@ -658,6 +661,7 @@ int tw__ingest_resend_uncertain(uint64_t *count, tw_ingest *ing, tw_error **err)
         return rc;
     pthread_mutex_lock(&ing->lock);
     ing->backlog_left = 1;
+    ing->backlog_asked++;
     pthread_mutex_unlock(&ing->lock);
     tw__loop_post(ing->loop, &ing->task);
     return rc;

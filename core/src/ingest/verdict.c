@@ -280,18 +280,33 @@ static void throttle(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
     tw__wait_retry(ing, 0); /* it may be all of us */
 }
 
+static int no_json(const tw_verdict *verdict)
+{
+    return verdict->status == 415 ||
+           (verdict->status == 400 &&
+            strncmp(verdict->reasons[0].text, "Invalid JSON", 12) == 0);
+}
+
+/* Its answer speaks of the events. */
+static int plain_read(const tw_verdict *verdict)
+{
+    return verdict->kind <= TW_VERDICT_SUSPECT || verdict->kind == TW_VERDICT_THROTTLED;
+}
+
 /* A server that does not know compressed bodies says that this is no JSON. Then the same events go
  * out plain; if that helps, so do all others from now on. */
 static int gzip_suspect(tw_ingest *ing, const tw_verdict *verdict)
 {
     if (ing->gzip_doubt) {
-        ing->gzip_doubt = 0;
-        ing->gzip_off = verdict->kind == TW_VERDICT_STORED;
+        int unread = no_json(verdict); /* plain as well: it was not that */
+
+        if (unread || plain_read(verdict)) {
+            ing->gzip_doubt = 0;
+            ing->gzip_off = !unread;
+        }
         return 0;
     }
-    if (!ing->gzip_sent || (verdict->status != 415 &&
-                            (verdict->status != 400 ||
-                             strncmp(verdict->reasons[0].text, "Invalid JSON", 12) != 0)))
+    if (!ing->gzip_sent || !no_json(verdict))
         return 0;
     ing->gzip_doubt = 1;
     return 1;
