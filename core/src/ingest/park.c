@@ -64,16 +64,16 @@ void tw__park(tw_ingest *ing)
     tw_batch *batch;
     tw_spool *sp;
 
-    if (ing->ended == NULL || ing->held.head == NULL) /* only this thread adds to it */
+    if (ing->ended == NULL)
         return;
-    sp = tw__store_use(ing);
-    if (sp == NULL)
-        return;
-    for (batch = laned_take(ing); batch != NULL; batch = laned_take(ing)) {
-        if (!batch_park(ing, sp, batch))
+    batch = laned_take(ing);
+    sp = batch != NULL ? tw__store_use(ing) : NULL;
+    for (; batch != NULL; batch = laned_take(ing)) {
+        if (sp == NULL || !batch_park(ing, sp, batch))
             tw__batch_push(&kept, batch); /* without memory it waits in memory */
     }
-    tw__store_unuse(ing);
+    if (sp != NULL)
+        tw__store_unuse(ing);
     pthread_mutex_lock(&ing->lock);
     for (batch = tw__batch_shift(&kept); batch != NULL; batch = tw__batch_shift(&kept))
         tw__batch_push(&ing->held, batch);
