@@ -152,6 +152,7 @@ static void push_sum(lua_State *L, const tw_stats *stats)
     set_count(L, "waiting", stats->waiting);
     set_count(L, "recovered", stats->recovered);
     set_count(L, "lost", stats->lost);
+    set_count(L, "merged", stats->merged);
 }
 
 void lx_push_report(lua_State *L, const tw_stats *stats)

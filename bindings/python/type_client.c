@@ -126,7 +126,7 @@ PyDoc_STRVAR(
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
     "filtered, dup_insert_id, outcomes_missed, truncated, replaced, nulled, stringified,\n"
     "recovered, lost, and of the spool: bytes, unread_bytes, lanes, torn, unreadable,\n"
-    "quarantined, foreign), rejections_missed, held, age of the oldest in seconds,\n"
+    "quarantined, foreign), merged, rejections_missed, held, age of the oldest in seconds,\n"
     "clock_suspect, and the latest failure, None for none, with its time.");
 
 /* The latest failure and when it was, None for none. */
@@ -164,7 +164,7 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (get_trouble(op, &error, &time) < 0)
         return NULL;
     return Py_BuildValue(
-        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKKKKdKNN)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKKKKKdKNN)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
@@ -180,7 +180,7 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
         (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,
         (unsigned long long)stats.spool_unreadable,
         (unsigned long long)stats.spool_quarantined,
-        (unsigned long long)stats.spool_foreign,
+        (unsigned long long)stats.spool_foreign, (unsigned long long)stats.merged,
         (unsigned long long)stats.rejections_missed, (unsigned long long)stats.held,
         (double)stats.oldest_ms / 1000.0, (unsigned long long)stats.clock_suspect, error,
         time);

@@ -265,7 +265,7 @@ PyDoc_STRVAR(
     report_doc,
     "report($self, /)\n--\n\n"
     "What has become so far of the events a flush was begun for, as counts: (accepted,\n"
-    "stored, rejected, uncertain, expired, dropped, waiting, recovered, lost).");
+    "stored, rejected, uncertain, expired, dropped, waiting, recovered, lost, merged).");
 
 static PyObject *job_report(PyObject *op, PyObject *unused)
 {
@@ -278,11 +278,12 @@ static PyObject *job_report(PyObject *op, PyObject *unused)
     if (tw_flush_stats(self->job, &stats) != TW_OK)
         return PyErr_Format(PyExc_TypeError, "the job was no flush");
     return Py_BuildValue(
-        "(KKKKKKKKK)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKK)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
-        (unsigned long long)stats.recovered, (unsigned long long)stats.lost);
+        (unsigned long long)stats.recovered, (unsigned long long)stats.lost,
+        (unsigned long long)stats.merged);
 }
 
 PyDoc_STRVAR(answer_doc, "answer($self, /)\n--\n\n"

@@ -15,7 +15,7 @@ class Stats(NamedTuple):
     """Where the events of a client are.
 
     Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
-    waiting. Without a spool recovered and lost, and all that begins with spool_, are 0.
+    merged + waiting. Without a spool recovered and lost, and all that begins with spool_, are 0.
 
     Attributes:
         accepted: Events track() said yes to.
@@ -50,6 +50,8 @@ class Stats(NamedTuple):
         spool_unreadable: Files left as they are: the disk failed, or a later version wrote them.
         spool_quarantined: Damaged files that were set aside as *.bad, for a person to look at.
         spool_foreign: Names in the folder that are not tidewheel's, or of another project.
+        merged: With coalesce_identify=True: not sent, for a later event of the user carries the
+            same operations.
         rejections_missed: Rejected events that made room for newer ones before rejected() took
             them; the newest 1,000 are kept, up to 4 MB.
         held: Of the waiting: those of users and devices that the server throttles, until these
@@ -91,6 +93,7 @@ class Stats(NamedTuple):
     spool_unreadable: int = 0
     spool_quarantined: int = 0
     spool_foreign: int = 0
+    merged: int = 0
     rejections_missed: int = 0
     held: int = 0
     oldest_age: float = 0.0
@@ -120,9 +123,9 @@ class Outcome(NamedTuple):
 
     Attributes:
         insert_id: The event's insert_id, given or added by track().
-        state: "stored", "rejected", "uncertain", "expired" or "dropped"; see Stats.
-        reason: What the server wrote, or why there was no other end; "" where there is nothing
-            to say.
+        state: "stored", "rejected", "uncertain", "expired", "dropped" or "merged"; see Stats.
+        reason: What the server wrote, or why there was no other end; of a merged event the
+            insert_id of the one that carries it; "" where there is nothing to say.
         http_status: Status of the answer that ended it, 0 where no answer did.
     """
 
@@ -136,7 +139,7 @@ class Report(NamedTuple):
     """What became of all events that were accepted before a flush began, or before the close.
 
     Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
-    waiting. The numbers count from the client's first event, whether or not earlier reports
+    merged + waiting. The numbers count from the client's first event, whether or not earlier reports
     counted them too. A flush counts what this client accepted, a close all that it had.
 
     Attributes:
@@ -149,6 +152,7 @@ class Report(NamedTuple):
         waiting: Still queued or on the wire; with a spool kept in it after a close.
         recovered: Accepted by processes that ended, found in the spool.
         lost: Could not be read back from the spool.
+        merged: Not sent, for a later event carries the same operations.
     """
 
     accepted: int
@@ -160,6 +164,7 @@ class Report(NamedTuple):
     waiting: int
     recovered: int = 0
     lost: int = 0
+    merged: int = 0
 
     @property
     def complete(self) -> bool:

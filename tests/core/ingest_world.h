@@ -19,6 +19,7 @@
 #include "fake_gate.h"
 
 /* The sources themselves, so that what they call is the fake. */
+#include "../../core/src/ingest/coalesce.c"
 #include "../../core/src/ingest/ends.c"
 #include "../../core/src/ingest/flush.c"
 #include "../../core/src/ingest/ingest.c"
@@ -70,7 +71,7 @@ static void balanced(const world *w)
 
     assert_int_equal(now.accepted + now.recovered,
                      now.stored + now.rejected + now.uncertain + now.expired +
-                         now.dropped + now.lost + now.waiting);
+                         now.dropped + now.lost + now.merged + now.waiting);
     if (now.waiting == 0)
         assert_int_equal(now.waiting_bytes, 0);
 }

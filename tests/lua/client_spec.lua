@@ -243,7 +243,7 @@ describe("a client", function()
     local report = assert(client:close(10))
     assert.same({
       accepted = 1, stored = 1, rejected = 0, uncertain = 0, expired = 0, dropped = 0,
-      waiting = 0, recovered = 0, lost = 0, complete = true,
+      waiting = 0, recovered = 0, lost = 0, merged = 0, complete = true,
     }, report)
     assert.same(report, (client:close()))
     assert.equal(1, client:stats().stored)

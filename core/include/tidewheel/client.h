@@ -17,7 +17,8 @@ TW_BEGIN_DECLS
 TW_API int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err);
 
 /** Where the events are; always
- *  accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + waiting. */
+ *  accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + merged +
+ *  waiting. */
 typedef struct tw_stats {
     size_t size;
     uint64_t accepted;  /* track() said yes */
@@ -53,7 +54,7 @@ typedef struct tw_stats {
     uint64_t spool_quarantined;  /* damaged files set aside as *.bad */
     uint64_t
         spool_foreign; /* names in the folder that are not ours, or another project's */
-
+    uint64_t merged; /* with coalesce_identify: a later event carries the operations */
     uint64_t
         rejections_missed; /* rejections that made room for newer ones before they were taken */
     uint64_t
@@ -64,7 +65,7 @@ typedef struct tw_stats {
 #define TW_STATS_INIT                                                                    \
     {                                                                                    \
         sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                              \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                           \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);

@@ -65,7 +65,7 @@ typedef struct tw_event_outcome tw_event_outcome;
 TW_API int tw_event_outcome_next(tw_event_outcome **out, tw_client *cl, tw_error **err);
 /** All that follows is borrowed from the outcome. */
 TW_API const char *tw_event_outcome_insert_id(const tw_event_outcome *outcome);
-/** "stored", "rejected", "uncertain", "expired" or "dropped". */
+/** "stored", "rejected", "uncertain", "expired", "dropped" or "merged". */
 TW_API const char *tw_event_outcome_state(const tw_event_outcome *outcome);
 /** What the server wrote, or why there was no other end; "" where there is nothing to say. */
 TW_API const char *tw_event_outcome_reason(const tw_event_outcome *outcome);

@@ -249,6 +249,7 @@ static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
     settings.min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
     settings.backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
     settings.backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);
+    settings.coalesce_identify = tw__config_number(cfg, TW_OPT_COALESCE_IDENTIFY) != 0;
     settings.outcomes = tw__config_number(cfg, TW_OPT_OUTCOMES) != 0;
     settings.max_age_ms = tw__config_ms(cfg, TW_OPT_MAX_AGE);
     return tw__ingest_new(&cl->ingest, cl->gate, &settings, err);

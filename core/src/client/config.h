@@ -32,6 +32,7 @@ typedef enum tw_option_id {
     TW_OPT_QUEUE_BYTES,
     TW_OPT_ON_QUEUE_FULL,
     TW_OPT_BLOCK_TIMEOUT,
+    TW_OPT_COALESCE_IDENTIFY,
     TW_OPT_OUTCOMES,
     TW_OPT_MAX_AGE,
     TW_OPT_SPOOL,

@@ -93,6 +93,10 @@ static const tw_option table[TW_OPT_COUNT] = {
          "error, a wait for room, or the oldest events make way (and are counted)."},
     [TW_OPT_BLOCK_TIMEOUT] = {"block_timeout", TW_OPTION_SECONDS, NUMBER(0, 86400, "30"),
                               "Longest wait for room with on_queue_full=block."},
+    [TW_OPT_COALESCE_IDENTIFY] =
+        {"coalesce_identify", TW_OPTION_BOOL, TEXT(TW_RULE_NONE, "false"),
+         "Identify events of one user that wait together are sent as one, where nothing "
+         "came between them and they only use $set, $unset and $setOnce."},
     [TW_OPT_OUTCOMES] = {"outcomes", TW_OPTION_BOOL, TEXT(TW_RULE_NONE, "false"),
                          "Keeps how each event ended until you take it: outcomes() or "
                          "on_outcome."},

@@ -22,7 +22,8 @@ struct tw_event_outcome {
 static const char *const names[TW_FINAL_COUNT] = {
     [TW_FINAL_STORED] = "stored",       [TW_FINAL_REJECTED] = "rejected",
     [TW_FINAL_UNCERTAIN] = "uncertain", [TW_FINAL_EXPIRED] = "expired",
-    [TW_FINAL_DROPPED] = "dropped",     [TW_FINAL_LOST] = "lost"};
+    [TW_FINAL_DROPPED] = "dropped",     [TW_FINAL_LOST] = "lost",
+    [TW_FINAL_MERGED] = "merged"};
 
 /* The insert_id as it is written; every record has one. */
 static void find_id(tw_member *out, const char *text, size_t size)
@@ -56,6 +57,18 @@ static void put_id(char *out, const tw_member *member)
         out[token.size] = '\0';
     }
     tw_json_reader_free(rd);
+}
+
+char *tw__insert_id_of(const char *text, size_t size)
+{
+    tw_member id;
+    char *out;
+
+    find_id(&id, text, size);
+    out = tw__alloc(id.size + 1);
+    if (out != NULL)
+        put_id(out, &id);
+    return out;
 }
 
 static tw_event_outcome *end_shift(tw_ingest *ing)

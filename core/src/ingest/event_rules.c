@@ -531,6 +531,11 @@ int tw__event_rules_has_insert_id(const tw_event_rules *rules)
     return has(rules, FIELD_INSERT_ID);
 }
 
+int tw__event_rules_has_user_id(const tw_event_rules *rules)
+{
+    return has(rules, FIELD_USER_ID);
+}
+
 int tw__event_rules_has_device_id(const tw_event_rules *rules)
 {
     return has(rules, FIELD_DEVICE_ID);

@@ -55,6 +55,7 @@ int tw__event_rules_finish(const tw_event_rules *rules, tw_error **err);
 
 /* Whether the event brings its own. */
 int tw__event_rules_has_insert_id(const tw_event_rules *rules);
+int tw__event_rules_has_user_id(const tw_event_rules *rules);
 int tw__event_rules_has_device_id(const tw_event_rules *rules);
 int tw__event_rules_has_time(const tw_event_rules *rules);
 

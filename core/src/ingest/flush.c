@@ -145,9 +145,10 @@ int tw__flush_stats(const tw_job *job, tw_stats *stats)
     stats->expired = flush->finals[TW_FINAL_EXPIRED];
     stats->dropped = flush->finals[TW_FINAL_DROPPED];
     stats->lost = flush->finals[TW_FINAL_LOST];
+    stats->merged = flush->finals[TW_FINAL_MERGED];
     stats->waiting = stats->accepted + stats->recovered - stats->stored -
                      stats->rejected - stats->uncertain - stats->expired -
-                     stats->dropped - stats->lost;
+                     stats->dropped - stats->lost - stats->merged;
     return TW_OK;
 }
 

@@ -140,6 +140,7 @@ void tw__ingest_destroy(tw_ingest *ing)
     tw_error_free(ing->trouble);
     tw__ends_clear(ing);
     tw__recent_ids_free(ing->recent_ids);
+    tw__coalesce_free(ing->coalesce);
     tw_json_reader_free(ing->rd);
     tw__free_secret(ing->head, ing->head_size);
     tw__spool_free(ing->spool);
@@ -188,6 +189,9 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
         rc = room_open(ing, err);
     if (rc == TW_OK)
         rc = tw__sender_init(ing, err);
+    if (rc == TW_OK && set->coalesce_identify &&
+        tw__coalesce_new(&ing->coalesce) != TW_OK)
+        rc = tw__error_nomem(err);
     if (rc == TW_OK)
         rc = tw__store_open(ing, err);
     if (rc != TW_OK) {
@@ -306,6 +310,7 @@ void tw__ingest_stats(tw_ingest *ing, tw_stats *stats)
     now.uncertain = ing->finals[TW_FINAL_UNCERTAIN] + spool.aside - ing->revived;
     now.expired = ing->finals[TW_FINAL_EXPIRED];
     now.dropped = ing->finals[TW_FINAL_DROPPED];
+    now.merged = ing->finals[TW_FINAL_MERGED];
     now.waiting = ing->waiting;
     now.waiting_bytes = ing->waiting_bytes;
     now.refused = ing->refused;

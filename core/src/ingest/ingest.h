@@ -35,10 +35,11 @@ typedef struct tw_ingest_settings {
     unsigned min_id_length;
     int64_t backoff_first_ms;
     int64_t backoff_max_ms;
-    int outcomes;       /* each event's end is kept for who asks */
-    int64_t max_age_ms; /* an event that is older is given up; 0: never */
-    const char *spool;  /* folder; NULL: events wait in memory only */
-    int durable;        /* what append returns is on the disk */
+    int coalesce_identify; /* identify events of a user that wait together become one */
+    int outcomes;          /* each event's end is kept for who asks */
+    int64_t max_age_ms;    /* an event that is older is given up; 0: never */
+    const char *spool;     /* folder; NULL: events wait in memory only */
+    int durable;           /* what append returns is on the disk */
     uint64_t spool_bytes;
     int64_t sync_interval_ms; /* where it is not durable */
     unsigned char project[16];

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "ingest/coalesce.h"
 #include "ingest/gzip.h"
 #include "ingest/ingest.h"
 #include "ingest/outcome.h"
@@ -33,7 +34,8 @@ typedef enum tw_final {
     TW_FINAL_UNCERTAIN,
     TW_FINAL_EXPIRED,
     TW_FINAL_DROPPED,
-    TW_FINAL_LOST, /* the spool could not give it back */
+    TW_FINAL_LOST,   /* the spool could not give it back */
+    TW_FINAL_MERGED, /* another event carries its operations */
     TW_FINAL_COUNT
 } tw_final;
 
@@ -99,6 +101,7 @@ struct tw_ingest {
         uint64_t cut, replaced, nulled, stringified;
     } mended;                  /* values of accepted events that are not what was given */
     tw_recent_ids *recent_ids; /* NULL before a caller gave an insert_id */
+    tw_coalesce *coalesce;     /* NULL where no events are merged; set once */
     uint64_t finals[TW_FINAL_COUNT];
     uint64_t waiting, waiting_bytes;
     uint64_t mem_events, mem_bytes;          /* those of `waiting` that are in memory */
@@ -235,6 +238,8 @@ int tw__store_put_many(tw_ingest *ing, tw_event **evs, size_t count, size_t *acc
                        tw_error **err);
 /* Reads what memory has room for. @thread worker */
 void tw__store_refill(tw_ingest *ing);
+/* These have ended: TW_OK once that is as safe as they were. @thread worker */
+int tw__store_carried(tw_ingest *ing, const uint64_t *ids, size_t count);
 /* Tells the spool of the events that have come to their end. @thread worker */
 void tw__store_settle(tw_ingest *ing);
 /* The batch is about to go out: notes when. @thread worker */
@@ -261,6 +266,23 @@ tw_batch *tw__store_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,
                           int force, tw_batch_limits *limits);
 /* Puts it in the list, or away. @locks needs lock */
 void tw__store_end(tw_ingest *ing, tw_batch_list *list, tw_batch *batch);
+
+/* ---- coalesce.c -------------------------------------------------------------------- */
+typedef enum tw_entry {
+    TW_ENTER,
+    TW_ENTER_AS_IS, /* without being merged */
+    TW_ENTER_NEXT /* the caller has others on their way: TW_AGAIN where it ought to wait for them
+                       or for another thread */
+} tw_entry;
+/* The event is about to be queued: `text` becomes that of the merged one where there is such. May
+ * wait for another thread's event. To be followed by leave. @locks needs lock */
+int tw__coalesce_enter(tw_merge *out, tw_ingest *ing, const tw_event *ev,
+                       tw_record_text *text, tw_entry how);
+/* It was accepted with this number, or not. @locks needs lock */
+void tw__coalesce_leave(tw_merge *done, tw_ingest *ing, const tw_event *ev, int accepted,
+                        uint64_t seq);
+/* The batch is about to go out: takes those out of it that others of it carry. @thread worker */
+void tw__coalesce_settle(tw_ingest *ing, tw_batch *batch);
 
 /* ---- schedule.c: the I/O thread ---------------------------------------------------- */
 /* When the open batch is to go although it is not full. @locks needs lock */
@@ -324,6 +346,8 @@ int tw__flush_wants(const tw_ingest *ing, uint64_t seq);
 /* @locks needs lock */
 void tw__end_add(tw_ingest *ing, const tw_batch *batch, size_t index, tw_final state,
                  int status, const char *reason);
+/* Of a record, or NULL without memory; free with tw__free. */
+char *tw__insert_id_of(const char *text, size_t size);
 int tw__end_next(tw_event_outcome **out, tw_ingest *ing);
 void tw__ends_clear(tw_ingest *ing);
 

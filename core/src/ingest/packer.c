@@ -143,6 +143,7 @@ static tw_record *record_put(tw_batch *batch, size_t size, uint64_t seq)
     record->at = (uint32_t)batch->size;
     record->size = (uint32_t)size;
     record->seq = seq;
+    record->carrier = 0;
     record->accepted_ms = 0;
     record->sent_ms = -1;
     record->maybe = 0;
@@ -195,6 +196,7 @@ static void record_copy(tw_batch *into, const tw_batch *from, const tw_record *r
 {
     tw_record *copy = record_put(into, record->size, record->seq);
 
+    copy->carrier = record->carrier;
     copy->accepted_ms = record->accepted_ms;
     copy->sent_ms = record->sent_ms;
     copy->maybe = record->maybe;
@@ -220,6 +222,7 @@ void tw__batch_keep(tw_batch *batch, const unsigned char *marks, unsigned char m
             continue;
         /* Never overtakes what is still to be moved: the records only come closer. */
         kept = record_put(batch, record.size, record.seq);
+        kept->carrier = record.carrier;
         kept->accepted_ms = record.accepted_ms;
         kept->sent_ms = record.sent_ms;
         kept->maybe = record.maybe;

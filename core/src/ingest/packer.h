@@ -13,6 +13,7 @@ typedef struct tw_record {
     uint32_t at;         /* of its first byte in the batch */
     uint32_t size;       /* bytes, without the comma before it */
     uint64_t seq;        /* order of acceptance within the client; its id in the spool */
+    uint64_t carrier;    /* 1 + seq of an event that has its operations too; 0: none */
     int64_t accepted_ms; /* steady (tw__ingest_steady); 0 where nobody asks */
     int64_t sent_ms;     /* steady, of the first attempt that may have stored it, or -1 */
     unsigned char maybe; /* an attempt ended without an answer: it may be stored */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "ingest/ingest_internal.h"
+#include "ingest/merge.h"
 
 enum {
     POOL_EVENTS = 64,         /* idle slots kept */
@@ -147,10 +148,10 @@ void tw__ingest_final(tw_ingest *ing, const tw_batch *batch, size_t index, tw_fi
         ing->foreign--;
         ing->foreign_finals[state]++;
     }
-    /* What is dropped is dropped by any thread, which tells the spool itself. */
+    /* Of what is dropped or merged the spool is told by who does it. */
     if (ing->ended != NULL && state == TW_FINAL_UNCERTAIN)
         ing->asides[ing->aside_count++] = record->seq;
-    else if (ing->ended != NULL && state != TW_FINAL_DROPPED)
+    else if (ing->ended != NULL && state != TW_FINAL_DROPPED && state != TW_FINAL_MERGED)
         ing->ended[ing->ended_count++] = record->seq;
     for (flush = ing->flushes; flush != NULL; flush = flush->next) {
         if (record->seq < flush->mark) {
@@ -297,9 +298,10 @@ void tw_event_abort(tw_event *ev)
 /* ---- limits ------------------------------------------------------------------------ */
 
 /* Those who are throttled may take half of it, so that the others have room. */
-static int has_room(const tw_ingest *ing, const tw_record_text *text)
+/* `more`: bytes that may be added to it. */
+static int has_room(const tw_ingest *ing, const tw_record_text *text, size_t more)
 {
-    size_t size = text->head_size + text->tail_size;
+    size_t size = text->head_size + text->tail_size + more;
 
     return ing->waiting < ing->settings.queue_events &&
            ing->waiting_bytes <= ing->settings.queue_bytes &&
@@ -374,12 +376,12 @@ static int room_make(tw_ingest *ing, tw_event *ev, const tw_record_text *text, i
         return tw__error(err, TW_E_TOO_LARGE,
                          "the event had %zu bytes, more than the whole queue may hold",
                          size);
-    if (has_room(ing, text))
+    if (has_room(ing, text, 0))
         return TW_OK;
     if (ing->settings.on_full == TW_FULL_DROP_OLDEST) {
-        while (!has_room(ing, text) && drop_for(ing, text))
+        while (!has_room(ing, text, 0) && drop_for(ing, text))
             *wake |= ing->flushes != NULL; /* one of them may wait for nothing now */
-        if (has_room(ing, text))
+        if (has_room(ing, text, 0))
             return TW_OK;
     }
     if (ing->settings.on_full == TW_FULL_BLOCK) {
@@ -449,15 +451,13 @@ int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
 }
 
 /* Accepts into memory. */
-static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, int *wake,
-                     tw_error **err)
+static int queue_text(tw_ingest *ing, tw_event *ev, const tw_record_text *text, int *wake,
+                      tw_error **err)
 {
     size_t size = text->head_size + text->tail_size;
     int64_t now = ing->settings.max_age_ms != 0 ? tw__ingest_steady(ing) : 0;
     int rc;
 
-    if (ing->stopped)
-        return tw__error(err, TW_E_CLOSED, "the client was closed");
     rc = room_make(ing, ev, text, wake, err);
     if (rc != TW_OK)
         return rc;
@@ -468,6 +468,26 @@ static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, i
     ing->waiting++;
     ing->waiting_bytes += size;
     return TW_OK;
+}
+
+/* The same, perhaps merged with the one before it. */
+static int queue_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text, int *wake,
+                     tw_error **err)
+{
+    tw_record_text whole = *text;
+    tw_merge merge;
+    int room;
+    int rc;
+
+    if (ing->stopped)
+        return tw__error(err, TW_E_CLOSED, "the client was closed");
+    if (ing->coalesce == NULL)
+        return queue_text(ing, ev, text, wake, err);
+    room = has_room(ing, text, TW_MERGED_BYTES);
+    (void)tw__coalesce_enter(&merge, ing, ev, &whole, room ? TW_ENTER : TW_ENTER_AS_IS);
+    rc = queue_text(ing, ev, &whole, wake, err);
+    tw__coalesce_leave(&merge, ing, ev, rc == TW_OK, ing->next_seq - 1);
+    return rc;
 }
 
 /* Tells the I/O thread, and gives up the hold that kept the memory alive meanwhile. */
@@ -509,6 +529,8 @@ static int event_prepare(tw_event *ev, tw_record_text *text, tw_error **err)
     if (rc != TW_OK)
         return rc;
     ev->prepared = 1;
+    if (ev->ing->coalesce != NULL)
+        ev->whose = tw__identity_of(text->head, text->head_size, &ev->rules);
     ev->given = none; /* only ids that callers gave can come twice */
     if (tw__event_rules_has_insert_id(&ev->rules))
         ev->given = tw__recent_id_of(text->head, text->head_size,
@@ -693,7 +715,7 @@ int tw_event_wait(tw_event *ev, tw_error **err)
         tw__store_unuse(ing);
     pthread_mutex_lock(&ing->lock);
     if (ing->ended == NULL)
-        room = has_room(ing, &text);
+        room = has_room(ing, &text, 0);
     rc = wait_state(ing, ev, room, &wait_ms, err);
     ing->room_waiters += rc == TW_AGAIN;
     pthread_mutex_unlock(&ing->lock);

@@ -7,6 +7,7 @@
 
 #include <tidewheel/event.h>
 
+#include "ingest/coalesce.h"
 #include "ingest/event_rules.h"
 #include "ingest/recent_ids.h"
 
@@ -25,6 +26,7 @@ struct tw_event {
     int clock_suspect;  /* its time is of a clock that was not set */
     int prepared;       /* everything but queueing is done */
     tw_recent_id given; /* once prepared */
+    tw_identity whose;  /* as well, where events are merged */
 };
 
 /* A frozen record in two pieces, which together are one JSON object. */

@@ -84,6 +84,7 @@ static void batch_send(tw_ingest *ing, tw_batch *batch)
     tw_call_spec spec;
     int rc;
 
+    tw__coalesce_settle(ing, batch);
     memset(&spec, 0, sizeof spec);
     spec.endpoint = batch->use_batch ? TW_EP_BATCH : TW_EP_HTTPAPI;
     spec.content_type = "application/json";

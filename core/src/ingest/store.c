@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "ingest/ingest_internal.h"
+#include "ingest/merge.h"
 
 enum {
     GROUP = 1024, /* records handed to the spool at once: one sync is for all of them */
@@ -229,52 +230,118 @@ static int full(tw_ingest *ing, tw_event *ev, tw_spool *sp, size_t size, tw_erro
                      size, (unsigned long long)ing->settings.spool_bytes);
 }
 
+static tw_spool_text piece_of(const tw_record_text *text)
+{
+    tw_spool_text piece = {text->head, text->head_size, text->tail, text->tail_size};
+
+    return piece;
+}
+
+/* There is room for it; where there is more, it may be merged with the one before it. */
+static int append(tw_ingest *ing, tw_event *ev, tw_spool *sp, const tw_record_text *text,
+                  tw_error **err)
+{
+    tw_record_text whole = *text;
+    tw_spool_text piece = piece_of(text);
+    tw_merge merge;
+    uint64_t id = 0;
+    int room;
+    int rc;
+
+    if (ing->coalesce == NULL)
+        return tw__spool_append(&id, sp, &piece, 1, err);
+    room = tw__spool_has_room(sp, text->head_size + text->tail_size + TW_MERGED_BYTES);
+    pthread_mutex_lock(&ing->lock);
+    (void)tw__coalesce_enter(&merge, ing, ev, &whole, room ? TW_ENTER : TW_ENTER_AS_IS);
+    pthread_mutex_unlock(&ing->lock);
+    piece = piece_of(&whole);
+    rc = tw__spool_append(&id, sp, &piece, 1, err);
+    pthread_mutex_lock(&ing->lock);
+    tw__coalesce_leave(&merge, ing, ev, rc == TW_OK, id);
+    pthread_mutex_unlock(&ing->lock);
+    return rc;
+}
+
 int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
                   tw_error **err)
 {
-    tw_spool_text piece = {text->head, text->head_size, text->tail, text->tail_size};
     size_t size = text->head_size + text->tail_size;
     tw_spool *sp = tw__store_use(ing);
-    uint64_t id;
     int rc;
 
     if (sp == NULL)
         return tw__error(err, TW_E_CLOSED, "the client was closed");
     rc = tw__spool_has_room(sp, size) ? TW_OK : full(ing, ev, sp, size, err);
     if (rc == TW_OK)
-        rc = tw__spool_append(&id, sp, &piece, 1, err);
+        rc = append(ing, ev, sp, text, err);
     tw__store_unuse(ing);
     return rc;
 }
 
-/* All in one go, or TW_AGAIN where that cannot be. */
-static int put_group(tw_ingest *ing, tw_event **evs, size_t count, tw_error **err)
-{
+/* Some of the events on their way into the spool. */
+typedef struct group {
     tw_spool_text pieces[GROUP];
-    tw_spool *sp;
-    size_t size = 0;
-    uint64_t id;
-    size_t i;
-    int rc = TW_AGAIN;
+    tw_merge merges[GROUP]; /* where events are merged */
+    size_t count;
+    size_t size;
+} group;
 
-    for (i = 0; i < count; i++) {
+/* As many of the events as may go together. Nonzero where one has no text. @locks needs lock where
+ * events are merged */
+static int group_enter(group *all, tw_ingest *ing, tw_event **evs, size_t count)
+{
+    for (all->count = all->size = 0; all->count < count; all->count++) {
+        tw_event *ev = evs[all->count];
         tw_record_text text;
 
-        if (tw__event_freeze(evs[i], &text, NULL) != TW_OK)
-            return TW_AGAIN;
-        pieces[i].head = text.head;
-        pieces[i].head_size = text.head_size;
-        pieces[i].tail = text.tail;
-        pieces[i].tail_size = text.tail_size;
-        size += text.head_size + text.tail_size;
+        if (tw__event_freeze(ev, &text, NULL) != TW_OK)
+            return 1;
+        if (tw__coalesce_enter(&all->merges[all->count], ing, ev, &text,
+                               all->count == 0 ? TW_ENTER : TW_ENTER_NEXT) == TW_AGAIN)
+            return 0;
+        all->pieces[all->count] = piece_of(&text);
+        all->size += text.head_size + text.tail_size;
     }
-    sp = tw__store_use(ing);
+    return 0;
+}
+
+/* @locks needs lock where events are merged */
+static void group_leave(group *all, tw_ingest *ing, tw_event **evs, int accepted,
+                        uint64_t id)
+{
+    size_t i;
+
+    for (i = 0; i < all->count; i++)
+        tw__coalesce_leave(&all->merges[i], ing, evs[i], accepted, id + i);
+}
+
+/* The first `*count`, of which some may be left, in one go; or TW_AGAIN where that cannot be. */
+static int put_group(tw_ingest *ing, tw_event **evs, size_t *count, tw_error **err)
+{
+    int merging = ing->coalesce != NULL;
+    tw_spool *sp = tw__store_use(ing);
+    uint64_t id = 0;
+    group all;
+    int rc = TW_AGAIN;
+
     if (sp == NULL)
         return tw__error(err, TW_E_CLOSED, "the client was closed");
-    if (tw__spool_has_room(sp, size) &&
-        tw__spool_append(&id, sp, pieces, count, NULL) == TW_OK)
+    if (merging)
+        pthread_mutex_lock(&ing->lock);
+    if (group_enter(&all, ing, evs, *count) == 0)
         rc = TW_OK;
+    if (merging)
+        pthread_mutex_unlock(&ing->lock);
+    if (rc == TW_OK && (!tw__spool_has_room(sp, all.size) ||
+                        tw__spool_append(&id, sp, all.pieces, all.count, NULL) != TW_OK))
+        rc = TW_AGAIN;
+    if (merging) {
+        pthread_mutex_lock(&ing->lock);
+        group_leave(&all, ing, evs, rc == TW_OK, id);
+        pthread_mutex_unlock(&ing->lock);
+    }
     tw__store_unuse(ing);
+    *count = all.count;
     return rc;
 }
 
@@ -285,24 +352,24 @@ int tw__store_put_many(tw_ingest *ing, tw_event **evs, size_t count, size_t *acc
 
     while (*accepted < count) {
         tw_event **from = evs + *accepted;
-        size_t group = count - *accepted < most ? count - *accepted : most;
-        int rc = put_group(ing, from, group, err);
+        size_t together = count - *accepted < most ? count - *accepted : most;
+        int rc = put_group(ing, from, &together, err);
 
-        if (rc == TW_AGAIN && group > GROUP_SMALL) {
+        if (rc == TW_AGAIN && together > GROUP_SMALL) {
             most = GROUP_SMALL;
             continue;
         }
         if (rc == TW_AGAIN) {
             tw_record_text text;
 
-            group = 1;
+            together = 1;
             rc = tw__event_freeze(*from, &text, err);
             if (rc == TW_OK)
                 rc = tw__store_put(ing, *from, &text, err);
         }
         if (rc != TW_OK)
             return rc;
-        *accepted += group;
+        *accepted += together;
     }
     return TW_OK;
 }
@@ -570,6 +637,25 @@ void tw__store_unmark(tw_ingest *ing, tw_batch *batch)
     if (count != 0)
         (void)tw__spool_unmark_sent(sp, ing->ended, count, NULL);
     tw__store_unuse(ing);
+}
+
+/* What carries them must be on the disk before they are gone from it, and they must be gone before
+ * it is sent: else they could be sent after it, and after what comes behind it. */
+int tw__store_carried(tw_ingest *ing, const uint64_t *ids, size_t count)
+{
+    tw_spool *sp = tw__store_use(ing);
+    int rc = TW_OK;
+
+    if (sp == NULL)
+        return ing->ended == NULL ? TW_OK : TW_E_CLOSED;
+    if (!ing->settings.durable)
+        rc = tw__spool_sync(sp, NULL);
+    if (rc == TW_OK)
+        rc = tw__spool_ack(sp, ids, count, NULL);
+    if (rc == TW_OK)
+        rc = tw__spool_sync(sp, NULL);
+    tw__store_unuse(ing);
+    return rc;
 }
 
 void tw__store_settle(tw_ingest *ing)

@@ -233,7 +233,7 @@ function Client:group_identify(identify) end
 function Client:revenue(revenue) end
 
 ---Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
----waiting. Without a spool recovered and lost, and all that begins with spool_, are 0.
+---merged + waiting. Without a spool recovered and lost, and all that begins with spool_, are 0.
 ---@class tidewheel.Stats
 ---@field accepted integer
 ---@field stored integer
@@ -263,6 +263,7 @@ function Client:revenue(revenue) end
 ---@field spool_unreadable integer files left as they are: the disk failed, or a later version wrote them
 ---@field spool_quarantined integer damaged files that were set aside as *.bad, for a person to look at
 ---@field spool_foreign integer names in the folder that are not tidewheel's, or of another project
+---@field merged integer with coalesce_identify: not sent, for a later event of the user carries the same operations
 ---@field rejections_missed integer rejected events that made room for newer ones before they were taken; the newest 1,000 are kept, up to 4 MB
 ---@field held integer of the waiting: those of users and devices that the server throttles, until these may go on
 ---@field oldest_age number seconds since the oldest waiting event was accepted; 0 where none waits. What ended processes left counts once it is read
@@ -271,8 +272,8 @@ function Client:revenue(revenue) end
 ---@field last_error_time number? when that was, in seconds since 1970
 
 ---What became of all events that were accepted before a flush began, or before the close; always
----accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + waiting. The
----numbers count from the client's first event, whether or not earlier reports counted them too. A
+---accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + merged +
+---waiting. The numbers count from the client's first event, whether or not earlier reports counted them too. A
 ---flush counts what this client accepted, a drain or a close all that it had.
 ---@class tidewheel.Report
 ---@field accepted integer
@@ -284,6 +285,7 @@ function Client:revenue(revenue) end
 ---@field waiting integer
 ---@field recovered integer accepted by processes that ended, found in the spool
 ---@field lost integer could not be read back from the spool
+---@field merged integer not sent, for a later event carries the same operations
 ---@field complete boolean nothing waits and nothing was given up
 
 ---Sends what was accepted so far and waits until each of these events has its final state.
@@ -323,8 +325,8 @@ function Client:stats() end
 ---How one event ended.
 ---@class tidewheel.Outcome
 ---@field insert_id string given, or added by `track`
----@field state "stored"|"rejected"|"uncertain"|"expired"|"dropped"
----@field reason string what the server wrote, or why there was no other end
+---@field state "stored"|"rejected"|"uncertain"|"expired"|"dropped"|"merged"
+---@field reason string what the server wrote, or why there was no other end; of a merged event the insert_id of the one that carries it
 ---@field http_status integer of the answer that ended it, 0 where no answer did
 
 ---Takes the oldest outcome that was not taken yet; nil where there is none. Only with the option
