@@ -8,6 +8,8 @@ keeps, for each ``insert_id``, what it received and stored. `check` proves from 
 - P1: no accepted event is missing,
 - P3: each accepted event ended in exactly one state, and the client told the truth about it,
 - P4: none was stored twice, and every repetition had the same bytes.
+
+A merged event ends with the one that carries its operations: it counts as that does.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from collections.abc import Iterable
 from typing import Any
 
 GIVEN_UP = ("uncertain", "expired", "dropped", "lost")
-STATES = ("stored", "rejected", *GIVEN_UP, "waiting")
+STATES = ("stored", "rejected", *GIVEN_UP, "merged", "waiting")
 KEPT_REJECTIONS = 1000  # a client keeps the newest so many
 
 
@@ -39,6 +41,7 @@ class Report:
     stats: dict[str, int]
     rejected: list[str] = dataclasses.field(default_factory=list)
     ends: list[tuple[str, str]] | None = None  # id and state; None: only the counts are known
+    carriers: dict[str, str] = dataclasses.field(default_factory=dict)  # of the merged ones
 
 
 @dataclasses.dataclass
@@ -143,11 +146,12 @@ def check_fates(world: World) -> list[str]:
     found += [f"P3: {i} was told rejected and is in the spool" for i in spooled & set(rejected)]
     found += [f"P3: {i} is in the spool although nobody tracked it" for i in spooled - called]
     missing = leftover(world)
-    told = sum(r.stats.get(s, 0) for r in world.reports for s in GIVEN_UP)
+    told = sum(r.stats.get(s, 0) for r in world.reports for s in (*GIVEN_UP, "merged"))
     if all(r.ends is not None for r in world.reports):
         ends = [end for r in world.reports for end in r.ends or []]
         found += check_ends(world, ends, stored)
-        missing -= {event_id for event_id, state in ends if state in GIVEN_UP}
+        found += check_merged(world, dict(ends), stored)
+        missing -= {event_id for event_id, state in ends if state in (*GIVEN_UP, "merged")}
         told = sum(r.stats.get("lost", 0) for r in world.reports)  # the disk kept not even the id
     if len(missing) > told and (world.persistent or not world.killed):
         some = ", ".join(sorted(missing)[:3])
@@ -169,6 +173,30 @@ def check_ends(world: World, ends: list[tuple[str, str]], stored: set[str]) -> l
     return found
 
 
+def check_merged(world: World, ends: dict[str, str], stored: set[str]) -> list[str]:
+    """What is merged was not sent, and its carrier is an event that was, or still will be."""
+    found = []
+    carriers = {i: carrier for r in world.reports for i, carrier in r.carriers.items()}
+    called = set(world.notes.calls)
+    for i, state in ends.items():
+        if (state == "merged") != (i in carriers):
+            found.append(f"P3: {i} was told {state}, its carrier is {carriers.get(i)}")
+            continue
+        if state != "merged":
+            continue
+        carrier = carriers[i]
+        if i in stored:
+            found.append(f"P3: {i} was told merged and is stored")
+        if carrier not in called:
+            found.append(f"P3: {carrier}, which was to carry {i}, was not tracked")
+        if ends.get(carrier) == "merged":
+            found.append(f"P3: {carrier}, which was to carry {i}, is carried itself")
+        kept = carrier in (world.spooled or set()) or ends.get(carrier) in ("rejected", *GIVEN_UP)
+        if carrier not in stored and not kept and not world.killed:
+            found.append(f"P1: the operations of {i} are missing, as is {carrier}")
+    return found
+
+
 def check_report(report: Report) -> list[str]:
     stats, found = report.stats, []
     if stats["accepted"] + stats.get("recovered", 0) != sum(stats.get(s, 0) for s in STATES):
@@ -180,7 +208,7 @@ def check_report(report: Report) -> list[str]:
         ends["uncertain"] += max(0, again)
         found += [
             f"P3: {stats.get(state, 0)} {state}, {ends[state]} named"
-            for state in ("stored", "rejected", "uncertain", "expired", "dropped")
+            for state in ("stored", "rejected", "uncertain", "expired", "dropped", "merged")
             if stats.get(state, 0) != ends[state]
         ]
     if len(report.rejected) != min(stats["rejected"], KEPT_REJECTIONS):

@@ -18,16 +18,17 @@ def account(event_id: str, committed: int = 1, **more: int) -> dict[str, Any]:
 
 
 def truth() -> World:
-    """100 calls: 90 stored, 3 rejected, 2 refused, 3 on disk, 1 expired, 1 uncertain."""
-    ids = [f"run-{n}" for n in range(100)]
+    """102 calls: 90 stored, 3 rejected, 2 refused, 3 on disk, 1 expired, 1 uncertain, 2 merged."""
+    ids = [f"run-{n}" for n in range(102)]
     stored, rejected, refused, spooled = ids[:90], ids[90:93], ids[93:95], ids[95:98]
     stats = {
-        "accepted": 98,
+        "accepted": 100,
         "stored": 89,  # the answer to one of the 90 was lost
         "rejected": 3,
         "uncertain": 2,
         "expired": 1,
         "dropped": 0,
+        "merged": 2,
         "waiting": 3,
     }
     return World(
@@ -40,7 +41,9 @@ def truth() -> World:
                     *((i, "stored") for i in ids[:89]),
                     *((i, "rejected") for i in rejected),
                     *((ids[89], "uncertain"), (ids[98], "expired"), (ids[99], "uncertain")),
+                    *((i, "merged") for i in ids[100:]),
                 ],
+                {ids[100]: ids[1], ids[101]: ids[1]},
             )
         ],
         accounts=[account(i) for i in stored]
@@ -130,6 +133,13 @@ LIES: dict[str, Callable[[World], object]] = {
     "a stored one told expired": ends(("run-7", "expired")),
     "one that is not stored told stored": ends(("run-99", "stored")),
     "an end told twice": lambda w: w.reports[0].ends.append(("run-7", "stored")),
+    "a merged one is stored": ends(("run-7", "merged")),
+    "a stored one that was merged": lambda w: w.accounts.append(account("run-100")),
+    "a merged one has no carrier": lambda w: w.reports[0].carriers.pop("run-100"),
+    "the carrier is carried": lambda w: w.reports[0].carriers.update({"run-100": "run-101"}),
+    "the carrier is a stranger": lambda w: w.reports[0].carriers.update({"run-100": "other-1"}),
+    "the carrier vanished": lambda w: w.reports[0].carriers.update({"run-100": "run-93"}),
+    "one more told merged": stats(merged=1, expired=-1),
     "the end of a stranger": lambda w: w.reports[0].ends.append(("other-7", "stored")),
     "an end that was not told": lambda w: w.reports[0].ends.pop(),
     "one accepted too few": stats(accepted=-1, expired=-1),
