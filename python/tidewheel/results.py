@@ -139,8 +139,8 @@ class Report(NamedTuple):
     """What became of all events that were accepted before a flush began, or before the close.
 
     Always: accepted + recovered = stored + rejected + uncertain + expired + dropped + lost +
-    merged + waiting. The numbers count from the client's first event, whether or not earlier reports
-    counted them too. A flush counts what this client accepted, a close all that it had.
+    merged + waiting. The numbers count from the client's first event, whether or not earlier
+    reports counted them too. A flush counts what this client accepted, a close all that it had.
 
     Attributes:
         accepted: Events track() said yes to.

@@ -259,10 +259,10 @@ def test_a_flush_reports_all_that_was_before_it(server: Server, make_client: Mak
     client.track(event(1))
     flush = client._core.flush(None)
     client.track(event(2))
-    assert flush.report() == (2, 1, 0, 0, 0, 0, 1, 0, 0)
+    assert flush.report() == (2, 1, 0, 0, 0, 0, 1, 0, 0, 0)
     server.gate.set()
     assert flush.wait(20)
-    assert flush.report() == (2, 2, 0, 0, 0, 0, 0, 0, 0)
+    assert flush.report() == (2, 2, 0, 0, 0, 0, 0, 0, 0, 0)
     assert client.flush().stored == 3
     with pytest.raises(TypeError, match="no flush"):
         client._core.cohort_list(False, None).report()
