@@ -73,7 +73,7 @@ static void anchor_client(lua_State *L, lx_client *c)
 {
     int client = lua_gettop(L);
 
-    lua_createtable(L, 4, 0);
+    lua_createtable(L, 6, 0);
     lx_newuserdata(L, 1);
     lx_setmetatable(L, LX_COHORTS);
     lua_createtable(L, 1, 0);
@@ -87,6 +87,8 @@ static void anchor_client(lua_State *L, lx_client *c)
     lua_rawseti(L, -2, LX_CLIENT_DEFAULT);
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, LX_CLIENT_PREPARE);
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, -2, LX_CLIENT_TOLD);
     lua_newtable(L);
     lua_rawseti(L, -2, LX_CLIENT_PENDING);
     lua_newtable(L);
@@ -94,7 +96,7 @@ static void anchor_client(lua_State *L, lx_client *c)
     lx_setanchor(L, client);
 }
 
-/* new({api_key=…, …} [, prepare]) -> client, or nil and the error. */
+/* new({api_key=…, …} [, prepare [, told]]) -> client, or nil and the error. */
 static int client_new(lua_State *L)
 {
     tw_error *err = NULL;
@@ -106,7 +108,7 @@ static int client_new(lua_State *L)
     int prepared = lx_opt_callback(L, 2);
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     box = lx_newbox(L, release_config);
     rc = tw_config_new(&cfg, &err);
     box->resource = cfg;
@@ -275,6 +277,16 @@ static int client_rejection(lua_State *L)
 static void release_outcome(void *outcome)
 {
     tw_event_outcome_free(outcome);
+}
+
+/* client:told() -> what it was given to be called for each event that ended, or nil. Kept here, where
+ * it may refer to the client: a weak table of LuaJIT would keep both for ever. */
+static int client_told(lua_State *L)
+{
+    lx_check_client(L, 1);
+    lx_getanchor(L, 1);
+    lua_rawgeti(L, -1, LX_CLIENT_TOLD);
+    return 1;
 }
 
 /* client:outcome() -> {insert_id=…, state=…, reason=…, http_status=…}: how the oldest event
@@ -676,6 +688,7 @@ int lx_open_client(lua_State *L)
                                        {"rejection", client_rejection},
                                        {"describe", client_describe},
                                        {"outcome", client_outcome},
+                                       {"told", client_told},
                                        {"fd", client_fd},
                                        {"update", client_update},
                                        {"flush_start", client_flush_start},

@@ -201,6 +201,7 @@ enum {
     LX_CLIENT_DEFAULT,
     LX_CLIENT_PENDING,
     LX_CLIENT_PREPARE,
+    LX_CLIENT_TOLD, /* what is called for each event that ended, by what is written in Lua */
     LX_CLIENT_AREAS /* {name = area}: those written in Lua, as they are asked for */
 };
 

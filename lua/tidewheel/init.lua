@@ -21,7 +21,8 @@ client.encode_event = nil -- not for users: it queues nothing
 local FLUSH_SECONDS = 30
 
 -- What the client was given as on_outcome. The core calls nobody: it is asked.
-local on_outcome = setmetatable({}, { __mode = "k" })
+local told_of = client.told
+client.told = nil -- not for users
 
 function client:outcomes()
   return function()
@@ -30,7 +31,7 @@ function client:outcomes()
 end
 
 function client:poll()
-  local callback, count = on_outcome[self], 0
+  local callback, count = told_of(self), 0
   if callback then
     for outcome in self:outcomes() do
       count = count + 1
@@ -247,10 +248,7 @@ local function new(options)
   end
   rest.defaults, rest.before_send, rest.on_outcome = nil, nil, nil
   rest.outcomes = told ~= nil or rest.outcomes
-  local made, err = core.new(rest, events.preparer(defaults, before_send))
-  if made then
-    on_outcome[made] = told
-  end
+  local made, err = core.new(rest, events.preparer(defaults, before_send), told)
   if not made or not defaults then
     return made, err
   end

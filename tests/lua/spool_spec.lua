@@ -149,4 +149,58 @@ describe("the end of each event", function()
     end)
     emulator:close()
   end)
+
+  it("does not keep the client whose function knows it", function()
+    local emulator = support.emulator()
+    local seen = setmetatable({}, { __mode = "k" })
+    local function live()
+      local client
+      client = support.client(emulator, {
+        on_outcome = function()
+          return client
+        end,
+      })
+      seen[client] = true
+      client:close(0)
+    end
+    live()
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(seen))
+    emulator:close()
+  end)
+
+  for _, mode in ipairs { "memory", "fast", "durable" } do
+    it("is that of another for identify events that are merged, " .. mode, function()
+      local emulator, folder = support.emulator(), os.tmpname()
+      os.remove(folder)
+      local client = support.client(emulator, {
+        coalesce_identify = true, flush_interval = 600, outcomes = true,
+        spool = mode ~= "memory" and folder or nil,
+        spool_mode = mode ~= "memory" and mode or nil,
+      })
+      for n = 1, 3 do
+        assert(client:identify { user_id = "user-1", insert_id = "i-" .. n, set = { n = n } })
+      end
+      assert(client:track { user_id = "user-2", event_type = "e", insert_id = "i-4" })
+      assert(client:identify { user_id = "user-1", insert_id = "i-5", set_once = { first = 5 } })
+      local report = assert(client:flush(20))
+      assert.same({ 5, 3, 2, true },
+        { report.accepted, report.merged, report.stored, report.complete })
+      local ends = {}
+      for outcome in client:outcomes() do
+        ends[#ends + 1] = outcome.insert_id .. " " .. outcome.state .. " " .. outcome.reason
+      end
+      assert.same({
+        "i-1 merged i-5", "i-2 merged i-5", "i-3 merged i-5", "i-4 stored ", "i-5 stored ",
+      }, ends)
+      local body = support.base64(emulator:journal()[1].body_base64)
+      local sent = assert(tw.json.decode(body)).events
+      assert.equal("i-4", sent[1].insert_id)
+      assert.same({ ["$set"] = { n = 3 }, ["$setOnce"] = { first = 5 } }, sent[2].user_properties)
+      client:close()
+      emulator:close()
+      os.execute("rm -rf " .. folder)
+    end)
+  end
 end)
