@@ -57,9 +57,3 @@ const char *tw__members_next(tw_member *out, const char *at, const char *end)
     out->size = (size_t)(at - out->value);
     return at + (at < end);
 }
-
-int tw__member_is(const tw_member *member, const char *name)
-{
-    return strlen(name) == member->key_size &&
-           memcmp(member->key, name, member->key_size) == 0;
-}

@@ -4,6 +4,7 @@
 #define TW_INGEST_MEMBERS_H
 
 #include <stddef.h>
+#include <string.h>
 
 /* Pieces of the record's text. */
 typedef struct tw_member {
@@ -17,6 +18,12 @@ typedef struct tw_member {
 const char *tw__members_begin(const char *text);
 /* The member at `at`: the place behind it, or NULL when there is none. */
 const char *tw__members_next(tw_member *out, const char *at, const char *end);
-int tw__member_is(const tw_member *member, const char *name);
+
+/* Inline, for of a name that is a literal the compiler knows the size. */
+static inline int tw__member_is(const tw_member *member, const char *name)
+{
+    return strlen(name) == member->key_size &&
+           memcmp(member->key, name, member->key_size) == 0;
+}
 
 #endif

@@ -34,7 +34,7 @@ typedef struct changes {
     change list[CHANGES_MOST];
 } changes;
 
-static int is(const tw_member *value, const char *text)
+static inline int is(const tw_member *value, const char *text)
 {
     return value->size == strlen(text) && memcmp(value->value, text, value->size) == 0;
 }
@@ -143,16 +143,10 @@ static int is_own(const tw_member *member)
 /* What is counted, so that once is not twice. */
 static int is_counted(const tw_member *member)
 {
-    static const char *const counted[] = {"event_properties", "price",     "quantity",
-                                          "revenue",          "productId", "revenueType",
-                                          "receipt",          "receiptSig"};
-    size_t i;
-
-    for (i = 0; i < sizeof counted / sizeof *counted; i++) {
-        if (tw__member_is(member, counted[i]))
-            return 1;
-    }
-    return 0;
+    return tw__member_is(member, "event_properties") || tw__member_is(member, "price") ||
+           tw__member_is(member, "quantity") || tw__member_is(member, "revenue") ||
+           tw__member_is(member, "revenueType") || tw__member_is(member, "productId") ||
+           tw__member_is(member, "receipt") || tw__member_is(member, "receiptSig");
 }
 
 static const char *next_shared(tw_member *out, const char *at, const char *end)
