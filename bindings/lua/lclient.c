@@ -166,14 +166,10 @@ void lx_push_report(lua_State *L, const tw_stats *stats)
 }
 
 /* The numbers, all 0 where the client could not even be made. */
-static int get_stats(const lx_client *c, tw_stats *stats)
+static void get_stats(const lx_client *c, tw_stats *stats)
 {
-    return any_client(c) != NULL ? tw_client_stats(any_client(c), stats) : TW_OK;
-}
-
-static int fail_forked(lua_State *L, int code)
-{
-    return lx_fail_text(L, code, "the client was made in the parent process");
+    if (any_client(c) != NULL)
+        (void)tw_client_stats(any_client(c), stats);
 }
 
 /* Fields of the table on top: the latest failure and its time, absent where there is none. */
@@ -194,10 +190,8 @@ static void set_trouble(lua_State *L, const lx_client *c)
 static int client_stats(lua_State *L)
 {
     tw_stats stats = TW_STATS_INIT;
-    int rc = get_stats(lx_check_client(L, 1), &stats);
 
-    if (rc != TW_OK)
-        return fail_forked(L, rc);
+    get_stats(lx_check_client(L, 1), &stats);
     push_sum(L, &stats);
     set_count(L, "waiting_bytes", stats.waiting_bytes);
     set_count(L, "refused", stats.refused);
@@ -348,12 +342,30 @@ static int client_describe(lua_State *L)
 
 /* ---- completions ------------------------------------------------------------------- */
 
+/* In a forked child the parent's queue goes, and with it what was to be called back there. */
+static void leave_parent(lx_client *c)
+{
+    if (c->queue == NULL || tw_queue_wait(c->queue, 0) != TW_E_FORKED)
+        return;
+    tw_queue_free(c->queue);
+    c->queue = NULL;
+    for (; c->first != NULL; c->first = c->first->next)
+        c->first->queued = 0;
+    c->last = NULL;
+}
+
+int lx_client_queue(lx_client *c, tw_error **err)
+{
+    leave_parent(c);
+    return c->queue == NULL ? tw_queue_new(&c->queue, err) : TW_OK;
+}
+
 /* client:fd() -> the descriptor that is readable while update() has something to do. */
 static int client_fd(lua_State *L)
 {
     lx_client *c = lx_check_client(L, 1);
     tw_error *err = NULL;
-    int rc = c->queue == NULL ? tw_queue_new(&c->queue, &err) : TW_OK;
+    int rc = lx_client_queue(c, &err);
 
     if (rc != TW_OK)
         return lx_fail(L, rc, err);
@@ -419,6 +431,7 @@ static int client_update(lua_State *L)
     lx_getanchor(L, 1);
     lua_rawgeti(L, -1, LX_CLIENT_PENDING);
     pending = lua_gettop(L);
+    leave_parent(c);
     if (c->queue != NULL)
         collect_news(c);
     while (c->first != NULL && (count == 0 || now_us() < end)) {
@@ -586,8 +599,7 @@ static int client_close(lua_State *L)
         c->shut = c->cl;
         c->cl = NULL;
     }
-    if (get_stats(c, &stats) != TW_OK) /* of a forked child */
-        return rc != TW_OK ? lx_fail(L, rc, err) : fail_forked(L, TW_E_FORKED);
+    get_stats(c, &stats);
     if (rc != TW_OK)
         lx_fail(L, rc, err);
     if (first && stats.dup_insert_id > 0)

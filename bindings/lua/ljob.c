@@ -75,17 +75,15 @@ lx_job *lx_newjob(lua_State *L, int client, lx_result result, int callback)
 
 int lx_job_queue(tw_queue **out, lx_job *j, tw_error **err)
 {
+    int rc;
+
     *out = NULL;
     if (!j->callback)
         return TW_OK;
-    if (j->client->queue == NULL) {
-        int rc = tw_queue_new(&j->client->queue, err);
-
-        if (rc != TW_OK)
-            return rc;
-    }
-    *out = j->client->queue;
-    return TW_OK;
+    rc = lx_client_queue(j->client, err);
+    if (rc == TW_OK)
+        *out = j->client->queue;
+    return rc;
 }
 
 /* The client no longer keeps the job, which is at `index`, for its callback. No memory

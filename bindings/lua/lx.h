@@ -206,6 +206,8 @@ enum {
 };
 
 lx_client *lx_check_client(lua_State *L, int arg);
+/* Makes the queue for callbacks of this process, where there is none yet: TW_OK or an error. */
+int lx_client_queue(lx_client *c, tw_error **err);
 /* The client that the cohorts object at `arg` belongs to, which it also pushes. */
 lx_client *lx_cohorts_client(lua_State *L, int arg);
 /* Pushes what is made of the decoded body on top; 1, or 2 for nil and the error. */

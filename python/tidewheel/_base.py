@@ -7,6 +7,8 @@ import atexit
 import contextlib
 import importlib.util
 import json
+import os
+import sys
 import time
 import warnings
 import weakref
@@ -444,8 +446,34 @@ def _close_all() -> None:
                     "%d events were not confirmed when the process ended; close the client",
                     stats.uncertain + stats.expired,
                 )
-        except TidewheelError:  # made in the parent process
+        except TidewheelError:  # a queue that cannot be asked any more
             pass
     for client in clients:  # now that all is sent: this calls the program
         with contextlib.suppress(TidewheelError):
             client.poll()
+
+
+def _watch_multiprocessing() -> None:
+    """A worker of multiprocessing ends without what atexit runs, but for its own finalizers."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is None:
+        return
+    # A worker forgets all finalizers when it begins, and then calls what is registered here.
+    util.register_after_fork(_close_all, _finalize)
+    if sys.modules["multiprocessing.process"].parent_process() is not None:
+        _finalize(_close_all)
+
+
+def _finalize(close: Callable[[], None]) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, close, exitpriority=0)
+
+
+def _in_child() -> None:
+    """What the parent told of is not the child's; the core sees to all the rest."""
+    for client in list(_live):
+        client._told = 0
+    _watch_multiprocessing()
+
+
+os.register_at_fork(after_in_child=_in_child)
+_watch_multiprocessing()

@@ -34,7 +34,8 @@ class AsyncClient(_base.BaseClient):
     The same names and arguments as Client. track() and its kin are ordinary calls, for they
     never wait; a full queue with on_queue_full="block" raises QueueFullError here. Everything else
     is awaited or iterated with `async for`, in the loop it was started in; one client may serve
-    several loops. No thread pool is used: the core makes a descriptor readable.
+    several loops. No thread pool is used: the core makes a descriptor readable. A forked child may
+    use the client in loops of its own; see Client.
 
     Args:
         api_key: The project's API key.

@@ -30,7 +30,9 @@ class Client(_base.BaseClient):
 
     Making one starts nothing and sends nothing; any number may exist. Use it as a context
     manager, or call close(): what is still queued then is sent. Methods may be called from any
-    thread. After a fork the child makes its own.
+    thread. A forked child goes on with the client, with a queue, a thread and counts of its own:
+    what the parent accepted is the parent's to send, and jobs and exports that the parent began
+    raise ForkedError in the child.
 
     Args:
         api_key: The project's API key.

@@ -128,4 +128,4 @@ class ClosedError(TidewheelError):
 
 
 class ForkedError(TidewheelError):
-    """The client was made in the parent process; make one in this process."""
+    """The job, export or event was begun in the parent process; begin one in this process."""

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/random.h"
 
 /* An allocator that fails from the n-th allocation on and counts what is alive. */
@@ -312,6 +314,50 @@ static void bounded_numbers_stay_in_bounds(void **state)
         assert_true(seen[i] > 0);
 }
 
+/* ---- descriptors ------------------------------------------------------------------- */
+
+static int is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void a_child_closes_what_is_owned(void **state)
+{
+    int plain = open("/dev/null", O_RDONLY);
+    int owned = tw__fd_own(open("/dev/null", O_RDONLY));
+    int closed = tw__fd_own(open("/dev/null", O_RDONLY));
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(tw__fd_own(-1), -1);
+    assert_int_equal(tw__fd_close(closed), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(is_open(owned) || is_open(closed) || !is_open(plain));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(is_open(owned));
+    tw__fd_close(owned);
+    close(plain);
+}
+
+/* The number may have become another file between the kernel's copies of files and memory. */
+static void a_strangers_file_under_an_owned_number_stays(void **state)
+{
+    int owned = tw__fd_own(open("/dev/null", O_RDONLY));
+    int other = open("/dev/zero", O_RDONLY);
+
+    (void)state;
+    assert_int_equal(dup2(other, owned), owned);
+    tw__fd_child();
+    assert_true(is_open(owned));
+    tw__fd_child(); /* and it is forgotten */
+    assert_true(is_open(owned));
+    close(owned);
+    close(other);
+}
+
 /* A pool of random bytes that survives fork would give parent and child the same ids. */
 static void a_forked_child_draws_other_ids(void **state)
 {
@@ -367,6 +413,8 @@ int main(void)
         cmocka_unit_test(far_deadlines_do_not_wrap),
         cmocka_unit_test(uuids_are_version_4_and_differ),
         cmocka_unit_test(bounded_numbers_stay_in_bounds),
+        cmocka_unit_test(a_child_closes_what_is_owned),
+        cmocka_unit_test(a_strangers_file_under_an_owned_number_stays),
         cmocka_unit_test(a_forked_child_draws_other_ids),
     };
 

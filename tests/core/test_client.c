@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -445,58 +446,6 @@ static void a_signal_interrupts_close_and_close_goes_on(void **state)
 
 /* ---- fork -------------------------------------------------------------------------- */
 
-static int fork_child(tw_client *cl)
-{
-    tw_stats st = TW_STATS_INIT;
-    tw_error *err = NULL;
-    tw_event *ev;
-    tw_job *job;
-    int bad = 0;
-
-    bad |= tw_event_begin(&ev, cl, &err) != TW_E_FORKED;
-    bad |= tw_error_code(err) != TW_E_FORKED;
-    bad |= tw_flush_start(&job, cl, NULL, NULL) != TW_E_FORKED;
-    bad |= tw_raw_start(&job, cl, "cohorts.list", NULL, NULL, NULL) != TW_E_FORKED;
-    bad |= tw_client_stats(cl, &st) != TW_E_FORKED;
-    bad |= tw_client_close(cl, 60000, NULL) != TW_E_FORKED;
-    tw_client_free(cl);
-    tw_error_free(err);
-    return bad;
-}
-
-static void a_child_is_told_and_the_parent_goes_on(void **state)
-{
-    tw_client *cl;
-    pid_t pid;
-    int status, i;
-
-    (void)state;
-    assert_int_equal(http_server_start(&server, serve), 0);
-    cl = client_of(server.url);
-    assert_int_equal(raw(cl), TW_OK);
-    for (i = 0; i < 10; i++) {
-        track(cl, 10);
-        pid = fork();
-        if (pid == 0)
-            _exit(fork_child(cl));
-        waitpid(pid, &status, 0);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), 0);
-        assert_int_equal(raw(cl), TW_OK);
-    }
-    assert_int_equal(tw_client_close(cl, 30000, NULL), TW_OK);
-    {
-        tw_stats st = TW_STATS_INIT;
-
-        tw_client_stats(cl, &st);
-        assert_int_equal(st.stored, 100); /* each once: no child sent any */
-    }
-    tw_client_free(cl);
-    /* One connection for the calls, one or two for the events: none was lost to a child. */
-    assert_true(atomic_load(&server.connections) <= 3);
-    http_server_stop(&server);
-}
-
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define UNDER_TSAN 1
@@ -506,31 +455,247 @@ static void a_child_is_told_and_the_parent_goes_on(void **state)
 #define UNDER_TSAN 1
 #endif
 
-/* A child may make a client of its own. */
-static void a_child_can_start_afresh(void **state)
+/* ThreadSanitizer allows no thread in a child of a program with threads. */
+#ifdef UNDER_TSAN
+#define NEEDS_FORK() skip()
+#else
+#define NEEDS_FORK() ((void)0)
+#endif
+
+static uint64_t stored_of(tw_client *cl)
 {
-    tw_client *cl;
-    pid_t pid;
+    tw_stats st = TW_STATS_INIT;
+
+    tw_client_stats(cl, &st);
+    return st.stored == st.accepted ? st.stored : UINT64_MAX;
+}
+
+static int stats_are_zero(tw_client *cl)
+{
+    tw_stats zero = TW_STATS_INIT;
+    tw_stats st = TW_STATS_INIT;
+
+    return tw_client_stats(cl, &st) == TW_OK && memcmp(&st, &zero, sizeof st) == 0;
+}
+
+/* Waits for a child: its exit code, or -1. */
+static int child_code(pid_t pid)
+{
     int status;
 
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                : -1;
+}
+
+/* 0, or the number of what was wrong. */
+static int child_goes_on(tw_client *cl, tw_event *begun, tw_job *job, tw_queue *queue)
+{
+    tw_rejection *rejection;
+    const tw_reply *rsp;
+    tw_job *own;
+
+    alarm(60); /* instead of a hang */
+    if (!stats_are_zero(cl) || tw_rejection_next(&rejection, cl, NULL) != TW_AGAIN)
+        return 1;
+    if (tw_event_commit(begun, NULL) != TW_E_FORKED)
+        return 2;
+    if (tw_job_wait(job, 0) != TW_OK || tw_job_result(&rsp, job, NULL) != TW_E_FORKED)
+        return 3;
+    if (tw_queue_wait(queue, 0) != TW_E_FORKED ||
+        tw_flush_start(&own, cl, queue, NULL) != TW_E_FORKED)
+        return 4;
+    track(cl, 3);
+    if (raw(cl) != TW_OK)
+        return 5;
+    if (tw_client_close(cl, 30000, NULL) != TW_OK || stored_of(cl) != 3)
+        return 6;
+    tw_client_free(cl);
+    return 0;
+}
+
+static void a_child_goes_on_with_its_own(void **state)
+{
+    tw_queue *queue;
+    tw_client *cl;
+    tw_event *ev;
+    tw_job *job;
+    int i;
+
     (void)state;
-#ifdef UNDER_TSAN
-    skip(); /* it allows no thread in a child of a program with threads */
-#endif
+    NEEDS_FORK();
     assert_int_equal(http_server_start(&server, serve), 0);
     cl = client_of(server.url);
     assert_int_equal(raw(cl), TW_OK);
-    pid = fork();
-    if (pid == 0) {
-        tw_client *own = client_of(server.url);
-        int rc = raw(own);
+    assert_int_equal(tw_queue_new(&queue, NULL), TW_OK);
+    for (i = 0; i < 10; i++) {
+        pid_t pid;
 
-        tw_client_free(own);
-        tw_client_free(cl);
-        _exit(rc == TW_OK ? 0 : 1);
+        track(cl, 10);
+        assert_int_equal(tw_event_begin(&ev, cl, NULL), TW_OK);
+        assert_int_equal(tw_flush_start(&job, cl, queue, NULL), TW_OK);
+        pid = fork();
+        if (pid == 0)
+            _exit(child_goes_on(cl, ev, job, queue));
+        assert_int_equal(child_code(pid), 0);
+        tw_event_abort(ev);
+        tw_job_unref(job);
+        assert_int_equal(raw(cl), TW_OK);
     }
-    waitpid(pid, &status, 0);
-    assert_int_equal(status, 0);
+    assert_int_equal(tw_client_close(cl, 30000, NULL), TW_OK);
+    assert_int_equal(stored_of(cl), 100); /* each once: no child sent any */
+    tw_client_free(cl);
+    tw_queue_free(queue);
+    /* The parent's: one for the calls, one or two for the events; two of each child. */
+    assert_true(atomic_load(&server.connections) <= 3 + 2 * 10);
+    http_server_stop(&server);
+}
+
+/* A child that never calls the client is left alone by it. */
+static int child_does_nothing(tw_client *cl)
+{
+    tw_job *job;
+    int bad = !stats_are_zero(cl);
+
+    bad |= tw_close_start(&job, cl, NULL, NULL) != TW_E_CLOSED;
+    bad |= tw_client_close(cl, 60000, NULL) != TW_OK;
+    bad |= tw_flush_start(&job, cl, NULL, NULL) != TW_E_CLOSED;
+    bad |= !stats_are_zero(cl);
+    bad |= threads() != 1;
+    tw_client_free(cl);
+    return bad;
+}
+
+static void a_child_with_nothing_to_send_starts_nothing(void **state)
+{
+    tw_client *cl;
+    pid_t pid;
+
+    (void)state;
+    NEEDS_FORK();
+    assert_int_equal(http_server_start(&server, serve), 0);
+    cl = client_of(server.url);
+    track(cl, 10);
+    pid = fork();
+    if (pid == 0)
+        _exit(child_does_nothing(cl));
+    assert_int_equal(child_code(pid), 0);
+    assert_int_equal(tw_client_close(cl, 30000, NULL), TW_OK);
+    pid = fork();
+    if (pid == 0)
+        _exit(child_does_nothing(cl));
+    assert_int_equal(child_code(pid), 0);
+    tw_client_free(cl);
+    http_server_stop(&server);
+}
+
+static int child_of_child(tw_client *cl, int depth)
+{
+    pid_t pid;
+
+    alarm(60);
+    track(cl, depth);
+    if (depth < 4) {
+        pid = fork();
+        if (pid == 0)
+            _exit(child_of_child(cl, depth + 1));
+        if (child_code(pid) != 0)
+            return 1;
+    }
+    if (tw_client_close(cl, 30000, NULL) != TW_OK || stored_of(cl) != (uint64_t)depth)
+        return 1;
+    tw_client_free(cl);
+    return 0;
+}
+
+static void children_of_children_go_on_too(void **state)
+{
+    tw_client *cl;
+
+    (void)state;
+    NEEDS_FORK();
+    assert_int_equal(http_server_start(&server, serve), 0);
+    cl = client_of(server.url);
+    assert_int_equal(child_of_child(cl, 1), 0);
+    http_server_stop(&server);
+}
+
+static void *track_some(void *arg)
+{
+    track(arg, 100);
+    return NULL;
+}
+
+/* The threads of a child may all be the first. */
+static int child_with_threads(tw_client *cl)
+{
+    pthread_t all[8];
+    size_t i;
+
+    alarm(60);
+    for (i = 0; i < 8; i++)
+        pthread_create(&all[i], NULL, track_some, cl);
+    for (i = 0; i < 8; i++)
+        pthread_join(all[i], NULL);
+    return tw_client_close(cl, 30000, NULL) != TW_OK || stored_of(cl) != 800;
+}
+
+static void threads_of_a_child_may_come_together(void **state)
+{
+    tw_client *cl;
+    int i;
+
+    (void)state;
+    NEEDS_FORK();
+    assert_int_equal(http_server_start(&server, serve), 0);
+    cl = client_of(server.url);
+    track(cl, 1);
+    for (i = 0; i < 10; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(child_with_threads(cl));
+        assert_int_equal(child_code(pid), 0);
+    }
+    assert_int_equal(tw_client_close(cl, 30000, NULL), TW_OK);
+    assert_int_equal(stored_of(cl), 1);
+    tw_client_free(cl);
+    http_server_stop(&server);
+}
+
+static int sockets(void)
+{
+    int n = 0;
+    int fd;
+
+    for (fd = 0; fd < 256; fd++) {
+        struct sockaddr_storage name;
+        socklen_t size = sizeof name;
+
+        n += getpeername(fd, (struct sockaddr *)&name, &size) == 0 &&
+             name.ss_family == AF_INET;
+    }
+    return n;
+}
+
+/* The other end sees the parent close its connection although children live on. */
+static void a_child_holds_no_connection(void **state)
+{
+    tw_client *cl;
+    pid_t pid;
+    int before;
+
+    (void)state;
+    assert_int_equal(http_server_start(&server, serve), 0);
+    before = sockets();
+    cl = client_of(server.url);
+    assert_int_equal(raw(cl), TW_OK);
+    assert_int_equal(sockets(), before + 2); /* its own end, and the server's */
+    pid = fork();
+    if (pid == 0)
+        _exit(sockets() != before + 1);
+    assert_int_equal(child_code(pid), 0);
+    assert_int_equal(sockets(), before + 2);
+    assert_int_equal(raw(cl), TW_OK);
     tw_client_free(cl);
     http_server_stop(&server);
 }
@@ -740,8 +905,11 @@ int main(void)
         cmocka_unit_test(many_clients_leave_nothing),
         cmocka_unit_test(closing_while_others_work_loses_nothing),
         cmocka_unit_test(a_signal_interrupts_close_and_close_goes_on),
-        cmocka_unit_test(a_child_is_told_and_the_parent_goes_on),
-        cmocka_unit_test(a_child_can_start_afresh),
+        cmocka_unit_test(a_child_goes_on_with_its_own),
+        cmocka_unit_test(a_child_with_nothing_to_send_starts_nothing),
+        cmocka_unit_test(children_of_children_go_on_too),
+        cmocka_unit_test(threads_of_a_child_may_come_together),
+        cmocka_unit_test(a_child_holds_no_connection),
         cmocka_unit_test(a_description_holds_no_secret),
         cmocka_unit_test(a_description_bears_bytes_that_are_no_text),
         cmocka_unit_test(raw_events_are_sent_once),

@@ -450,6 +450,45 @@ static void test_a_child_leaves_the_parent_alone(void **state)
     tw__spool_free(w->led.sp);
 }
 
+/* A child that lives on does not keep what its dead parent left from the next process. */
+static void test_a_child_does_not_hold_its_dead_parents_lane(void **state)
+{
+    world *w = *state;
+    int told[2], until[2];
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe(told), 0);
+    assert_int_equal(pipe(until), 0);
+    pid = fork();
+    if (pid == 0) { /* the parent that dies */
+        w->led.sp = open_ok(w);
+        if (ledger_append(&w->led, 3) != TW_OK)
+            _exit(1);
+        if (fork() == 0) {
+            close(until[1]);
+            (void)!write(told[1], "", 1);
+            _exit(read(until[0], &byte, 1) != 0);
+        }
+        (void)!read(told[0], &byte, 1); /* the child runs: it has closed what it got */
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    w->led.sp = open_ok(w);
+    {
+        tw_spool_item item;
+        int i;
+
+        for (i = 0; i < 3; i++)
+            assert_int_equal(tw__spool_next(&item, w->led.sp, NULL), TW_OK);
+    }
+    tw__spool_free(w->led.sp);
+    close(told[0]);
+    close(told[1]);
+    close(until[0]);
+    close(until[1]); /* the child ends */
+}
+
 /* Eight processes want the same dead lanes: together they get each record once. */
 static void test_lanes_are_adopted_once(void **state)
 {
@@ -722,6 +761,8 @@ int main(void)
                                         world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_a_child_leaves_the_parent_alone, world_begin,
                                         world_end),
+        cmocka_unit_test_setup_teardown(test_a_child_does_not_hold_its_dead_parents_lane,
+                                        world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_lanes_are_adopted_once, world_begin,
                                         world_end),
         cmocka_unit_test_setup_teardown(test_adoption_later_and_by_project, world_begin,

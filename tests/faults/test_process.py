@@ -130,18 +130,18 @@ def test_forks_while_threads_track(emulator: tidewheel.Emulator, tmp_path: pathl
                 track(client, f"thread{number}", n)
                 n += 1
 
-        threads = [threading.Thread(target=busy, args=(i,)) for i in range(4)]
+        threads = [threading.Thread(target=busy, args=(i,)) for i in range(8)]
         for thread in threads:
             thread.start()
         for i in range(ROUNDS):
             pid = os.fork()
             if pid == 0:
                 signal.alarm(20)  # instead of a hang
-                inherited = track(client, f"inherited{i}", 0)
+                track(client, f"child{i}", 0)
+                complete = client.close(10).complete
                 own = make()
                 track(own, f"own{i}", 0)
-                complete = own.close(10).complete
-                os._exit(10 * inherited + (not complete))
+                os._exit(not (complete and own.close(10).complete))
             assert wait_for(pid) == 0, i
         over.set()
         for thread in threads:
@@ -158,12 +158,11 @@ def test_multiprocessing(emulator: tidewheel.Emulator, tmp_path: pathlib.Path, m
         + textwrap.dedent(
             """
             import multiprocessing
-            shared = make()  # configured before the fork, used by nobody until then
+            shared = make()  # configured before the fork
 
             def work(i):
-                with make() as client:
-                    for n in range(20):
-                        track(client, f"worker{i}", n)
+                for n in range(20):
+                    track(shared, f"worker{i}", n)
                 return os.getpid()
 
             if __name__ == "__main__":
@@ -199,6 +198,36 @@ def test_multiprocessing(emulator: tidewheel.Emulator, tmp_path: pathlib.Path, m
     assert ledger.check(world) == []
 
 
+@pytest.mark.parametrize("used", ["unused", "used", "spooled"])
+def test_prefork(emulator: tidewheel.Emulator, tmp_path: pathlib.Path, used: str) -> None:
+    """A client made in the master serves four workers, round after round."""
+    run(
+        emulator,
+        tmp_path,
+        f"""
+        used = {used!r}
+        options = {{"spool": os.path.dirname(NOTES) + "/spool"}} if used == "spooled" else {{}}
+        client = make(**options)
+        if used != "unused":
+            for n in range(50):
+                track(client, "master", n)
+        for i in range(max(1, ROUNDS // 10)):
+            workers = []
+            for w in range(4):
+                pid = os.fork()
+                if pid == 0:
+                    signal.alarm(60)
+                    for n in range(50):
+                        track(client, f"worker{{i}}-{{w}}", n)
+                    sys.exit(0)
+                workers.append(pid)
+            for pid in workers:
+                assert wait_for(pid) == 0
+        assert client.close(20).complete
+        """,
+    )
+
+
 def test_ids_of_children_differ(emulator: tidewheel.Emulator, tmp_path: pathlib.Path) -> None:
     """The ids are the library's own here: one for each event, whichever child made it."""
     execute(
@@ -211,10 +240,9 @@ def test_ids_of_children_differ(emulator: tidewheel.Emulator, tmp_path: pathlib.
         for i in range(ROUNDS):
             pid = os.fork()
             if pid == 0:
-                with make() as own:
-                    for _ in range(100):
-                        own.track({"event_type": "e", "user_id": f"child-{i}"})
-                os._exit(not own.stats().stored == 100)
+                for _ in range(100):
+                    client.track({"event_type": "e", "user_id": f"child-{i}"})
+                os._exit(not client.close(10).stored == 100)
             assert wait_for(pid) == 0
         assert client.close(5).complete
         """,

@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,7 +204,8 @@ def test_daemon_threads_that_still_track_do_no_harm(server: Server) -> None:
 
 
 @forks
-def test_a_child_makes_its_own_client(server: Server) -> None:
+def test_a_child_goes_on_with_the_client(server: Server) -> None:
+    """Its events and calls are its own; what the parent began answers ForkedError."""
     server.answer = export_or_store
     done = script(
         """
@@ -215,24 +217,18 @@ def test_a_child_makes_its_own_client(server: Server) -> None:
         export = client.export("20260101T00", "20260101T00")
         child = os.fork()
         if child == 0:
-            calls = [
-                lambda: client.track(EVENT),
-                lambda: client.flush(),
-                lambda: client.export("20260101T00", "20260101T00"),
-                lambda: client.cohorts.list(),
-                lambda: client.close(0),
-                lambda: job.reply(),
-                lambda: next(export),
-            ]
-            for call in calls:
+            for call in [lambda: job.reply(), lambda: next(export)]:
                 try:
                     call()
                 except tidewheel.ForkedError as error:
                     assert error.code == "forked"
                 else:
                     os._exit(1)
-            with make() as own:
-                own.track(dict(EVENT, event_type="child"))
+            assert client.stats() == tidewheel.Stats(*[0] * 11, False, *[0] * 16)
+            assert list(client.export("20260101T00", "20260101T00")) == []
+            client.track(dict(EVENT, event_type="child"))
+            assert client.flush().stored == 1
+            client.track(dict(EVENT, event_type="exit"))
             sys.exit(5)  # with everything that runs at an exit
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status))
@@ -241,11 +237,92 @@ def test_a_child_makes_its_own_client(server: Server) -> None:
         server.url,
     )
     assert done.stdout == "5\nTrue\n"
-    assert "Traceback" not in done.stderr
+    assert done.stderr == ""
     kinds = [
         one["event_type"] for request in server.requests if request.body for one in request.events
     ]
-    assert sorted(kinds) == ["child", "e", "e"]
+    assert sorted(kinds) == ["child", "e", "e", "exit"]
+
+
+@forks
+def test_a_child_that_does_not_call_is_left_alone(server: Server) -> None:
+    done = script(
+        """
+        client = make(flush_interval=3600)
+        client.track(EVENT)
+        closed = make()
+        closed.close()
+        child = os.fork()
+        if child == 0:
+            try:
+                closed.track(EVENT)
+            except tidewheel.ClosedError:
+                print("closed", len(os.listdir("/proc/self/task")), flush=True)
+            sys.exit(0)
+        os.waitpid(child, 0)
+        print(client.close().stored)
+        """,
+        server.url,
+    )
+    assert (done.stdout, done.stderr) == ("closed 1\n1\n", "")
+
+
+@forks
+def test_a_child_has_event_loops_of_its_own(server: Server) -> None:
+    done = script(
+        """
+        import asyncio
+        client = tidewheel.AsyncClient(sys.argv[2], base_url=sys.argv[1])
+        async def use():
+            client.track(EVENT)
+            return (await client.flush()).stored
+        print(asyncio.run(use()), flush=True)
+        child = os.fork()
+        if child == 0:
+            print(asyncio.run(use()), flush=True)
+            print(asyncio.run(client.aclose()).stored, flush=True)
+            sys.exit(0)
+        os.waitpid(child, 0)
+        print(asyncio.run(use()))
+        """,
+        server.url,
+        API_KEY,
+    )
+    assert (done.stdout, done.stderr) == ("1\n1\n1\n2\n", "")
+
+
+@forks
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_worker_of_multiprocessing_sends_before_it_ends(
+    server: Server, tmp_path: Path, method: str
+) -> None:
+    (tmp_path / "program.py").write_text(
+        textwrap.dedent(
+            f"""
+            import multiprocessing, sys
+            import tidewheel
+            client = tidewheel.Client({API_KEY!r}, base_url=sys.argv[1], flush_interval=3600)
+
+            def work(number):
+                client.track({{"event_type": f"worker{{number}}", "user_id": "user-1"}})
+
+            if __name__ == "__main__":
+                context = multiprocessing.get_context(sys.argv[2])
+                client.track({{"event_type": "parent", "user_id": "user-1"}})
+                workers = [context.Process(target=work, args=(n,)) for n in range(3)]
+                for worker in workers:
+                    worker.start()
+                for worker in workers:
+                    worker.join()
+                    assert worker.exitcode == 0
+            """
+        )
+    )
+    command = [sys.executable, "-W", "error", tmp_path / "program.py", server.url, method]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    kinds = [one["event_type"] for request in server.requests for one in request.events]
+    assert sorted(kinds) == ["parent", "worker0", "worker1", "worker2"]
 
 
 def export_or_store(request: Request) -> Answer:

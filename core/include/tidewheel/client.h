@@ -11,6 +11,11 @@ TW_BEGIN_DECLS
  * Makes a client. Checks every option; no thread starts and nothing is sent before the first
  * use. Any number of clients per process.
  *
+ * A forked child may go on with the client: at its first use there it gets a queue, a thread,
+ * connections and a lane of the spool of its own, and counts from 0. Nothing that the parent accepted is
+ * sent by the child; events, jobs and queues that the parent began answer TW_E_FORKED in it. A client
+ * that was closed at the fork stays closed.
+ *
  * @param out owned by caller, free with tw_client_free
  * @param cfg copied
  */
@@ -94,7 +99,8 @@ TW_API int tw_drain_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error
 TW_API int tw_resend_uncertain(uint64_t *count, tw_client *cl, tw_error **err);
 
 /** Stops intake and starts a flush job that, with a spool, ends as soon as what is left has to
- * wait: for loops of events, before a tw_client_close without waiting. */
+ * wait: for loops of events, before a tw_client_close without waiting. TW_E_CLOSED in a child that
+ * did not use the client: there is nothing to wait for. */
 TW_API int tw_close_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err);
 
 /** Where accepted events wait. */

@@ -50,7 +50,7 @@ typedef enum tw_code {
     TW_E_JOB = -13,        /* a job failed on the server's side */
     TW_E_CANCELED = -14,
     TW_E_CLOSED = -15, /* the client (or its parent) was closed */
-    TW_E_FORKED = -16, /* the client was made in the parent process */
+    TW_E_FORKED = -16, /* the event, the job or the queue is the parent process's */
     TW_E_NOMEM = -17
 } tw_code;
 

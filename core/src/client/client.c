@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The client: makes all the rooms, owns them, and ends them in order. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tidewheel/job.h>
 #include <tidewheel/json.h>
@@ -10,7 +12,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/process.h"
 #include "base/sha256.h"
 #include "client/client_internal.h"
 #include "client/config.h"
@@ -141,7 +142,7 @@ static int certificates_load(tw_ca *ca, const tw_config *cfg, tw_error **err)
 
 /* ---- making -------------------------------------------------------------------------------- */
 
-static int loop_make(tw_client *cl, const tw_config *cfg, const tw_network *net,
+static int loop_make(tw_rooms *rooms, const tw_config *cfg, const tw_network *net,
                      const tw_ca *ca, tw_error **err)
 {
     tw_transport_settings settings;
@@ -151,10 +152,10 @@ static int loop_make(tw_client *cl, const tw_config *cfg, const tw_network *net,
     settings.no_proxy = net->no_proxy;
     settings.ca_pem = ca->pem;
     settings.ca_pem_size = ca->size;
-    return tw__loop_new(&cl->loop, tw__config_transport(cfg), &settings, 0, err);
+    return tw__loop_new(&rooms->loop, tw__config_transport(cfg), &settings, 0, err);
 }
 
-static int gate_make(tw_client *cl, const tw_config *cfg, const char *const *base,
+static int gate_make(tw_rooms *rooms, const tw_config *cfg, const char *const *base,
                      tw_error **err)
 {
     tw_gate_settings settings;
@@ -167,7 +168,7 @@ static int gate_make(tw_client *cl, const tw_config *cfg, const char *const *bas
     settings.connect_timeout_ms = tw__config_ms(cfg, TW_OPT_CONNECT_TIMEOUT);
     settings.timeout_ms = tw__config_ms(cfg, TW_OPT_TIMEOUT);
     settings.dash_timeout_ms = tw__config_ms(cfg, TW_OPT_DASH_TIMEOUT);
-    return tw__gate_new(&cl->gate, cl->loop, &settings, err);
+    return tw__gate_new(&rooms->gate, rooms->loop, &settings, err);
 }
 
 static void hash_text(tw_sha256 *hash, const char *text)
@@ -192,11 +193,22 @@ static void project_name(unsigned char *out, size_t size, const tw_config *cfg)
     memcpy(out, sum, size);
 }
 
+/* Owned by caller; NULL without memory, or where there is no working directory. */
+static char *absolute(const char *path)
+{
+    char *here = path[0] != '/' ? getcwd(NULL, 0) : NULL;
+    size_t size = (here != NULL ? strlen(here) : 0) + strlen(path) + 2;
+    char *text = here != NULL || path[0] == '/' ? tw__alloc(size) : NULL;
+
+    if (text != NULL)
+        snprintf(text, size, "%s%s%s", here != NULL ? here : "", here != NULL ? "/" : "",
+                 path);
+    free(here);
+    return text;
+}
+
 static void spool_settings(tw_ingest_settings *settings, const tw_config *cfg)
 {
-    const char *path = tw__config_text(cfg, TW_OPT_SPOOL);
-
-    settings->spool = path[0] != '\0' ? path : NULL;
     settings->durable = tw__config_text(cfg, TW_OPT_SPOOL_MODE)[0] == 'd';
     settings->spool_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_SPOOL_BYTES);
     settings->sync_interval_ms = tw__config_ms(cfg, TW_OPT_SPOOL_SYNC_INTERVAL);
@@ -222,48 +234,41 @@ static unsigned mends(const tw_config *cfg)
     return all;
 }
 
-static int ingest_make(tw_client *cl, const tw_config *cfg, tw_error **err)
+static void ingest_settings(tw_client *cl, const tw_config *cfg)
 {
     const char *endpoint = tw__config_text(cfg, TW_OPT_INGEST_ENDPOINT);
     const char *full = tw__config_text(cfg, TW_OPT_ON_QUEUE_FULL);
-    tw_ingest_settings settings;
+    tw_ingest_settings *settings = &cl->settings;
 
-    memset(&settings, 0, sizeof settings);
-    spool_settings(&settings, cfg);
-    if (settings.spool != NULL)
-        cl->spool_mode = settings.durable ? TW_SPOOL_DURABLE : TW_SPOOL_FAST;
-    settings.queue_events = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_EVENTS);
-    settings.queue_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_BYTES);
-    settings.on_full = full[0] == 'b'   ? TW_FULL_BLOCK
-                       : full[0] == 'd' ? TW_FULL_DROP_OLDEST
-                                        : TW_FULL_REFUSE;
-    settings.block_timeout_ms = tw__config_ms(cfg, TW_OPT_BLOCK_TIMEOUT);
-    settings.flush_interval_ms = tw__config_ms(cfg, TW_OPT_FLUSH_INTERVAL);
-    settings.batch_events = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_EVENTS);
-    settings.batch_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_BYTES);
-    settings.use_batch = endpoint[0] == 'b'   ? TW_BATCH_ALWAYS
-                         : endpoint[0] == 'a' ? TW_BATCH_BACKLOG
-                                              : TW_BATCH_NEVER;
-    settings.gzip = tw__config_number(cfg, TW_OPT_GZIP) != 0;
-    settings.mends = mends(cfg);
-    settings.min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
-    settings.backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
-    settings.backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);
-    settings.coalesce_identify = tw__config_number(cfg, TW_OPT_COALESCE_IDENTIFY) != 0;
-    settings.outcomes = tw__config_number(cfg, TW_OPT_OUTCOMES) != 0;
-    settings.max_age_ms = tw__config_ms(cfg, TW_OPT_MAX_AGE);
-    return tw__ingest_new(&cl->ingest, cl->gate, &settings, err);
+    spool_settings(settings, cfg);
+    settings->spool = cl->spool;
+    if (settings->spool != NULL)
+        cl->spool_mode = settings->durable ? TW_SPOOL_DURABLE : TW_SPOOL_FAST;
+    settings->queue_events = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_EVENTS);
+    settings->queue_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_QUEUE_BYTES);
+    settings->on_full = full[0] == 'b'   ? TW_FULL_BLOCK
+                        : full[0] == 'd' ? TW_FULL_DROP_OLDEST
+                                         : TW_FULL_REFUSE;
+    settings->block_timeout_ms = tw__config_ms(cfg, TW_OPT_BLOCK_TIMEOUT);
+    settings->flush_interval_ms = tw__config_ms(cfg, TW_OPT_FLUSH_INTERVAL);
+    settings->batch_events = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_EVENTS);
+    settings->batch_bytes = (uint64_t)tw__config_number(cfg, TW_OPT_BATCH_BYTES);
+    settings->use_batch = endpoint[0] == 'b'   ? TW_BATCH_ALWAYS
+                          : endpoint[0] == 'a' ? TW_BATCH_BACKLOG
+                                               : TW_BATCH_NEVER;
+    settings->gzip = tw__config_number(cfg, TW_OPT_GZIP) != 0;
+    settings->mends = mends(cfg);
+    settings->min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
+    settings->backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
+    settings->backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);
+    settings->coalesce_identify =
+        tw__config_number(cfg, TW_OPT_COALESCE_IDENTIFY) != 0;
+    settings->outcomes = tw__config_number(cfg, TW_OPT_OUTCOMES) != 0;
+    settings->max_age_ms = tw__config_ms(cfg, TW_OPT_MAX_AGE);
 }
 
-/* On the I/O thread, when the loop ends. */
-static void rooms_cancel(void *ctx)
-{
-    tw_client *cl = ctx;
-
-    tw__ingest_cancel(cl->ingest);
-}
-
-static int rooms_make(tw_client *cl, const tw_config *cfg, tw_error **err)
+static int rooms_make(tw_client *cl, tw_rooms *rooms, const tw_config *cfg,
+                      tw_error **err)
 {
     const char *base[TW_HOST_COUNT];
     tw_network net;
@@ -281,15 +286,43 @@ static int rooms_make(tw_client *cl, const tw_config *cfg, tw_error **err)
         rc = certificates_load(&ca, cfg, err);
     net.ca_source = ca.source;
     if (rc == TW_OK)
-        rc = loop_make(cl, cfg, &net, &ca, err);
+        rc = loop_make(rooms, cfg, &net, &ca, err);
     if (rc == TW_OK)
-        rc = gate_make(cl, cfg, base, err);
+        rc = gate_make(rooms, cfg, base, err);
     if (rc == TW_OK)
-        rc = ingest_make(cl, cfg, err);
+        rc = tw__rooms_ingest(rooms, &cl->settings, err);
     if (rc == TW_OK)
         rc = tw__describe(&cl->description, cfg, &net, err);
     tw__ca_clear(&ca);
     return rc;
+}
+
+static int client_make(tw_client *cl, const tw_config *cfg, tw_error **err)
+{
+    const char *spool = tw__config_text(cfg, TW_OPT_SPOOL);
+    tw_rooms *rooms = tw__rooms_new();
+
+    atomic_init(&cl->rooms, rooms);
+    if (rooms == NULL)
+        return tw__error_nomem(err);
+    if (spool[0] != '\0') {
+        cl->spool = absolute(spool);
+        if (cl->spool == NULL)
+            return tw__error_at(err, TW_E_CONFIG, "spool",
+                                "spool was relative to no working directory");
+    }
+    cl->poll_first_ms = tw__config_ms(cfg, TW_OPT_POLL_FIRST);
+    cl->poll_max_ms = tw__config_ms(cfg, TW_OPT_POLL_MAX);
+    cl->job_timeout_ms = tw__config_ms(cfg, TW_OPT_JOB_TIMEOUT);
+    ingest_settings(cl, cfg);
+    return rooms_make(cl, rooms, cfg, err);
+}
+
+static void client_unmake(tw_client *cl)
+{
+    tw__free(cl->description);
+    tw__free(cl->spool);
+    tw__free(cl);
 }
 
 int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err)
@@ -303,57 +336,30 @@ int tw_client_new(tw_client **out, const tw_config *cfg, tw_error **err)
     cl = tw__alloc_zero(1, sizeof *cl);
     if (cl == NULL)
         return tw__error_nomem(err);
-    cl->pid = tw__pid();
-    cl->poll_first_ms = tw__config_ms(cfg, TW_OPT_POLL_FIRST);
-    cl->poll_max_ms = tw__config_ms(cfg, TW_OPT_POLL_MAX);
-    cl->job_timeout_ms = tw__config_ms(cfg, TW_OPT_JOB_TIMEOUT);
-    rc = rooms_make(cl, cfg, err);
+    rc = client_make(cl, cfg, err);
     if (rc != TW_OK) {
-        if (cl->ingest != NULL)
-            tw__ingest_free(cl->ingest);
-        tw__gate_free(cl->gate);
-        tw__loop_unref(cl->loop);
-        tw__free(cl->description);
-        tw__free(cl);
+        tw__rooms_free(atomic_load(&cl->rooms));
+        client_unmake(cl);
         return rc;
     }
-    tw__loop_on_close(cl->loop, rooms_cancel, cl);
-    tw__ingest_start(cl->ingest);
+    tw__ingest_start(atomic_load(&cl->rooms)->ingest);
     *out = cl;
     return TW_OK;
 }
 
 /* ---- using ---------------------------------------------------------------------------------- */
 
-static int pid_check(const tw_client *cl, tw_error **err)
-{
-    if (cl == NULL)
-        return tw__error(err, TW_E_INVALID, "there was no client");
-    if (cl->pid != tw__pid())
-        return tw__error(
-            err, TW_E_FORKED,
-            "the client was made in the parent process; make a new one here");
-    return TW_OK;
-}
-
-int tw__client_check(const tw_client *cl, tw_error **err)
-{
-    int rc = pid_check(cl, err);
-
-    if (rc == TW_OK && atomic_load(&cl->closing))
-        rc = tw__error(err, TW_E_CLOSED, "the client was closed");
-    return rc;
-}
-
 int tw_client_stats(tw_client *cl, tw_stats *stats)
 {
     tw_stats now = TW_STATS_INIT;
     size_t size = stats->size < sizeof now ? stats->size : sizeof now;
-    int rc = pid_check(cl, NULL);
+    tw_rooms *here;
 
-    if (rc != TW_OK)
-        return rc;
-    tw__ingest_stats(cl->ingest, &now);
+    if (cl == NULL)
+        return TW_E_INVALID;
+    here = tw__client_rooms(cl);
+    if (here != NULL)
+        tw__ingest_stats(here->ingest, &now);
     now.size = size;
     memcpy(stats, &now, size);
     return TW_OK;
@@ -361,19 +367,23 @@ int tw_client_stats(tw_client *cl, tw_stats *stats)
 
 int tw_client_trouble(tw_error **out, int64_t *at_ms, tw_client *cl)
 {
-    int rc = pid_check(cl, NULL);
+    tw_rooms *here;
 
     *out = NULL;
     *at_ms = 0;
-    return rc == TW_OK ? tw__trouble_get(out, at_ms, cl->ingest) : rc;
+    if (cl == NULL)
+        return TW_E_INVALID;
+    here = tw__client_rooms(cl);
+    return here != NULL ? tw__trouble_get(out, at_ms, here->ingest) : TW_AGAIN;
 }
 
 int tw_flush_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
-    return rc == TW_OK ? tw__ingest_flush(out, cl->ingest, queue, err) : rc;
+    return rc == TW_OK ? tw__ingest_flush(out, here->ingest, queue, err) : rc;
 }
 
 int tw_flush_stats(const tw_job *job, tw_stats *stats)
@@ -391,18 +401,20 @@ int tw_flush_stats(const tw_job *job, tw_stats *stats)
 
 int tw_drain_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
-    return rc == TW_OK ? tw__ingest_drain(out, cl->ingest, queue, err) : rc;
+    return rc == TW_OK ? tw__ingest_drain(out, here->ingest, queue, err) : rc;
 }
 
 int tw_resend_uncertain(uint64_t *count, tw_client *cl, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *count = 0;
-    return rc == TW_OK ? tw__ingest_resend_uncertain(count, cl->ingest, err) : rc;
+    return rc == TW_OK ? tw__ingest_resend_uncertain(count, here->ingest, err) : rc;
 }
 
 tw_spool_mode tw_client_spool_mode(const tw_client *cl)
@@ -415,8 +427,7 @@ int tw_client_describe(char **out, tw_client *cl, tw_error **err)
     *out = NULL;
     if (cl == NULL)
         return tw__error(err, TW_E_INVALID, "there was no client");
-    *out =
-        tw__strdup(cl->description); /* also after close and fork: it says nothing new */
+    *out = tw__strdup(cl->description); /* also after close: it says nothing new */
     return *out != NULL ? TW_OK : tw__error_nomem(err);
 }
 
@@ -428,54 +439,71 @@ void tw_text_free(char *text)
 /* ---- ending --------------------------------------------------------------------------------- */
 
 /* Waits until everything accepted has its final state: TW_OK, TW_AGAIN, TW_INTERRUPTED. */
-static int close_flush(tw_client *cl, int64_t timeout_ms)
+static int close_flush(tw_rooms *here, int64_t timeout_ms)
 {
     tw_job *job;
     int rc;
 
-    if (tw__ingest_flush(&job, cl->ingest, NULL, NULL) != TW_OK)
+    if (tw__ingest_flush(&job, here->ingest, NULL, NULL) != TW_OK)
         return TW_AGAIN; /* no thread, no memory: nothing can be sent */
     rc = tw_job_wait(job, timeout_ms);
     tw_job_unref(job);
     return rc;
 }
 
-int tw_close_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
+/* From here on nothing is accepted. The rooms of this process; NULL in a child where the client was
+ * not used: there is nothing to close. */
+static tw_rooms *close_begin(tw_client *cl)
 {
-    int rc = pid_check(cl, err);
+    tw_rooms *here;
 
-    *out = NULL;
-    if (rc != TW_OK)
-        return rc;
     atomic_store(&cl->closing, 1);
-    tw__ingest_stop_intake(cl->ingest);
-    return tw__ingest_flush(out, cl->ingest, queue, err);
+    here = tw__client_rooms(cl);
+    if (here != NULL)
+        tw__ingest_stop_intake(here->ingest);
+    return here;
 }
 
-static void close_now(tw_client *cl)
+int tw_close_start(tw_job **out, tw_client *cl, tw_queue *queue, tw_error **err)
+{
+    tw_rooms *here;
+
+    *out = NULL;
+    if (cl == NULL)
+        return tw__error(err, TW_E_INVALID, "there was no client");
+    here = close_begin(cl);
+    if (here == NULL)
+        return tw__error(err, TW_E_CLOSED, "the client was not used in this process");
+    return tw__ingest_flush(out, here->ingest, queue, err);
+}
+
+static void close_now(tw_client *cl, tw_rooms *here)
 {
     if (atomic_exchange(&cl->closed, 1))
         return;
-    tw__loop_close(cl->loop);
+    tw__loop_close(here->loop);
 }
 
 int tw_client_close(tw_client *cl, int64_t timeout_ms, tw_error **err)
 {
     tw_stats before = TW_STATS_INIT;
     tw_stats after = TW_STATS_INIT;
+    tw_rooms *here;
     uint64_t lost;
-    int rc = pid_check(cl, err);
 
-    if (rc != TW_OK || atomic_load(&cl->closed))
-        return rc;
-    atomic_store(&cl->closing, 1);
-    tw__ingest_stop_intake(cl->ingest);
-    tw__ingest_stats(cl->ingest, &before);
+    if (cl == NULL)
+        return tw__error(err, TW_E_INVALID, "there was no client");
+    if (atomic_load(&cl->closed))
+        return TW_OK;
+    here = close_begin(cl);
+    if (here == NULL)
+        return TW_OK;
+    tw__ingest_stats(here->ingest, &before);
     if (before.waiting > 0 && timeout_ms != 0 &&
-        close_flush(cl, timeout_ms) == TW_INTERRUPTED)
+        close_flush(here, timeout_ms) == TW_INTERRUPTED)
         return TW_INTERRUPTED;
-    close_now(cl);
-    tw__ingest_stats(cl->ingest, &after);
+    close_now(cl, here);
+    tw__ingest_stats(here->ingest, &after);
     lost = after.uncertain - before.uncertain + after.expired - before.expired;
     if (lost == 0)
         return TW_OK;
@@ -486,18 +514,17 @@ int tw_client_close(tw_client *cl, int64_t timeout_ms, tw_error **err)
 
 void tw_client_free(tw_client *cl)
 {
+    tw_rooms *rooms;
+
     if (cl == NULL)
         return;
-    if (cl->pid == tw__pid()) {
-        atomic_store(&cl->closing, 1);
-        tw__ingest_stop_intake(cl->ingest);
-        close_now(cl);
-        tw__ingest_free(cl->ingest);
+    rooms = close_begin(cl);
+    if (rooms != NULL) {
+        tw__rooms_abandon(rooms->parent);
+        close_now(cl, rooms);
+        tw__rooms_free(rooms);
+    } else {
+        tw__rooms_abandon(atomic_load(&cl->rooms));
     }
-    /* In a forked child the queue stays as it is: its locks may be held by a thread that is not
-     * there, and libcurl's handles must not be touched, or the parent's connections end. */
-    tw__gate_free(cl->gate);
-    tw__loop_unref(cl->loop);
-    tw__free(cl->description);
-    tw__free(cl);
+    client_unmake(cl);
 }

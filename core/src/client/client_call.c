@@ -32,7 +32,8 @@ int tw_arguments_begin(tw_arguments **out, tw_client *cl, const char *endpoint,
     const tw_endpoint *row;
     const tw_operation *op;
     tw_arguments *args;
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
     if (rc != TW_OK)
@@ -64,10 +65,10 @@ tw_json_writer *tw_arguments_writer(tw_arguments *args)
 }
 
 /* The collected object; TW_OK with a text that is borrowed from the writer. */
-static int arguments_text(const char **text, size_t *size, const tw_arguments *args,
-                          tw_error **err)
+static int arguments_text(const char **text, size_t *size, tw_rooms **here,
+                          const tw_arguments *args, tw_error **err)
 {
-    int rc = tw__client_check(args->cl, err);
+    int rc = tw__client_enter(here, args->cl, err);
 
     if (rc == TW_OK && !tw_json_writer_complete(args->writer))
         rc = tw_json_writer_error(args->writer, err);
@@ -78,27 +79,29 @@ static int arguments_text(const char **text, size_t *size, const tw_arguments *a
 
 int tw_arguments_start(tw_job **out, tw_arguments *args, tw_queue *queue, tw_error **err)
 {
+    tw_rooms *here;
     const char *text;
     size_t size;
-    int rc = arguments_text(&text, &size, args, err);
+    int rc = arguments_text(&text, &size, &here, args, err);
 
     *out = NULL;
     if (rc == TW_OK)
-        rc = tw__operation_start(out, args->cl->gate, args->operation, text, size, queue,
-                                 err);
+        rc =
+            tw__operation_start(out, here->gate, args->operation, text, size, queue, err);
     tw_arguments_abort(args);
     return rc;
 }
 
 int tw_arguments_estimate(int64_t *out, tw_arguments *args, tw_error **err)
 {
+    tw_rooms *here;
     const char *text;
     size_t size;
-    int rc = arguments_text(&text, &size, args, err);
+    int rc = arguments_text(&text, &size, &here, args, err);
 
     *out = 0;
     if (rc == TW_OK)
-        rc = tw__operation_cost(out, args->cl->gate, args->operation, text, size, err);
+        rc = tw__operation_cost(out, here->gate, args->operation, text, size, err);
     tw_arguments_abort(args);
     return rc;
 }

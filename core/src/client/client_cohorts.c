@@ -8,11 +8,12 @@
 int tw_cohorts_list_start(tw_job **out, tw_client *cl, int include_sync_info,
                           tw_queue *queue, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
     return rc == TW_OK
-               ? tw__cohorts_list_start(out, cl->gate, include_sync_info, queue, err)
+               ? tw__cohorts_list_start(out, here->gate, include_sync_info, queue, err)
                : rc;
 }
 
@@ -21,7 +22,8 @@ int tw_cohort_download_start(tw_job **out, tw_client *cl, const char *id,
                              tw_error **err)
 {
     tw_poll_settings settings;
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
     if (rc != TW_OK)
@@ -29,18 +31,20 @@ int tw_cohort_download_start(tw_job **out, tw_client *cl, const char *id,
     settings.first_ms = cl->poll_first_ms;
     settings.most_ms = cl->poll_max_ms;
     settings.timeout_ms = cl->job_timeout_ms;
-    return tw__cohort_download_start(out, cl->gate, &settings, id, options, queue, err);
+    return tw__cohort_download_start(out, here->gate, &settings, id, options, queue, err);
 }
 
 int tw_cohort_upload_start(tw_job **out, tw_client *cl,
                            const tw_cohort_upload_options *options, tw_ids *ids,
                            tw_queue *queue, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
-    return rc == TW_OK ? tw__cohort_upload_start(out, cl->gate, options, ids, queue, err)
-                       : rc;
+    return rc == TW_OK
+               ? tw__cohort_upload_start(out, here->gate, options, ids, queue, err)
+               : rc;
 }
 
 int tw_cohort_update_start(tw_job **out, tw_client *cl, const char *id,
@@ -48,10 +52,11 @@ int tw_cohort_update_start(tw_job **out, tw_client *cl, const char *id,
                            int skip_invalid_ids, tw_ids *ids, tw_queue *queue,
                            tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
-    return rc == TW_OK ? tw__cohort_update_start(out, cl->gate, id, id_type, operation,
+    return rc == TW_OK ? tw__cohort_update_start(out, here->gate, id, id_type, operation,
                                                  skip_invalid_ids, ids, queue, err)
                        : rc;
 }

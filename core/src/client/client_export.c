@@ -8,9 +8,11 @@
 int tw_export_start(tw_job **out, tw_client *cl, const char *start, const char *end,
                     const tw_export_options *options, tw_queue *queue, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
-    return rc == TW_OK ? tw__export_start(out, cl->gate, start, end, options, queue, err)
-                       : rc;
+    return rc == TW_OK
+               ? tw__export_start(out, here->gate, start, end, options, queue, err)
+               : rc;
 }

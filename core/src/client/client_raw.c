@@ -11,7 +11,8 @@ int tw_raw_start(tw_job **out, tw_client *cl, const char *endpoint,
     tw_raw_options all = TW_RAW_OPTIONS_INIT;
     const tw_endpoint *row;
     tw_call_spec spec;
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
     if (rc != TW_OK)
@@ -30,7 +31,7 @@ int tw_raw_start(tw_job **out, tw_client *cl, const char *endpoint,
     spec.body_size = all.body != NULL ? all.body_size : 0;
     /* Events are safe to repeat by their insert_id, which a body of the caller's may lack. */
     spec.flags = row->auth == TW_AUTH_BODY ? TW_CALL_UNSURE : 0;
-    return tw__call_job_start(out, cl->gate, &spec, NULL, queue, err);
+    return tw__call_job_start(out, here->gate, &spec, NULL, queue, err);
 }
 
 int tw_endpoint_row(size_t index, const char **name, const char **area,

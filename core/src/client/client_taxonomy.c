@@ -6,8 +6,9 @@
 int tw_taxonomy_pull_start(tw_job **out, tw_client *cl, tw_taxonomy_part part,
                            tw_queue *queue, tw_error **err)
 {
-    int rc = tw__client_check(cl, err);
+    tw_rooms *here;
+    int rc = tw__client_enter(&here, cl, err);
 
     *out = NULL;
-    return rc == TW_OK ? tw__taxonomy_pull_start(out, cl->gate, part, queue, err) : rc;
+    return rc == TW_OK ? tw__taxonomy_pull_start(out, here->gate, part, queue, err) : rc;
 }

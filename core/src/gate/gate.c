@@ -25,16 +25,17 @@ static int host_set(gate_host *host, const char *base, tw_error **err)
     return host->base != NULL && host->name != NULL ? TW_OK : tw__error_nomem(err);
 }
 
+static const char agent_name[] = "User-Agent: ";
+
 static char *user_agent_header(const char *value)
 {
-    static const char name[] = "User-Agent: ";
     size_t size = strlen(value);
-    char *line = tw__alloc(sizeof name + size);
+    char *line = tw__alloc(sizeof agent_name + size);
 
     if (line == NULL)
         return NULL;
-    memcpy(line, name, sizeof name - 1);
-    memcpy(line + sizeof name - 1, value, size + 1);
+    memcpy(line, agent_name, sizeof agent_name - 1);
+    memcpy(line + sizeof agent_name - 1, value, size + 1);
     return line;
 }
 
@@ -70,6 +71,29 @@ int tw__gate_new(tw_gate **out, tw_loop *loop, const tw_gate_settings *settings,
     }
     *out = gate;
     return TW_OK;
+}
+
+int tw__gate_again(tw_gate **out, const tw_gate *from, tw_loop *loop, tw_error **err)
+{
+    tw_gate_settings settings;
+    int i;
+
+    for (i = 0; i < TW_HOST_COUNT; i++)
+        settings.base[i] = from->hosts[i].base;
+    settings.api_key = from->keys->api_key;
+    settings.secret_key = from->keys->secret_key;
+    settings.user_agent = from->user_agent + sizeof agent_name - 1;
+    settings.region = from->region;
+    settings.connect_timeout_ms = from->connect_timeout_ms;
+    settings.timeout_ms = from->timeout_ms;
+    settings.dash_timeout_ms = from->dash_timeout_ms;
+    return tw__gate_new(out, loop, &settings, err);
+}
+
+void tw__gate_abandon(tw_gate *from)
+{
+    tw__keys_free(from->keys);
+    from->keys = NULL;
 }
 
 void tw__gate_free(tw_gate *gate)

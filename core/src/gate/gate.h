@@ -23,6 +23,11 @@ typedef struct tw_gate_settings {
 /* `loop` is referenced. */
 int tw__gate_new(tw_gate **out, tw_loop *loop, const tw_gate_settings *settings,
                  tw_error **err);
+/* For a child of the process that made `from`: the same on another loop, made of what never
+ * changes. */
+int tw__gate_again(tw_gate **out, const tw_gate *from, tw_loop *loop, tw_error **err);
+/* In such a child, once nobody uses `from` any more: wipes its keys. The rest stays. */
+void tw__gate_abandon(tw_gate *from);
 /* After the loop has ended, and with it every call: jobs and ingestion cancel their own. NULL is
  * allowed. */
 void tw__gate_free(tw_gate *gate);

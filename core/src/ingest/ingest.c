@@ -211,13 +211,6 @@ void tw__ingest_free(tw_ingest *ing)
         return;
     idle = tw__ingest_empty_hand(ing);
     tw__event_free(idle);
-    if (ing->pid != tw__pid()) {
-        /* The lock may be held for ever by a thread that only the parent has: events that
-         * were open at the fork are lost memory, which is all they are in the child. */
-        if (ing->open_events == (idle != NULL))
-            tw__ingest_destroy(ing);
-        return;
-    }
     pthread_mutex_lock(&ing->lock);
     ing->freed = 1;
     ing->stopped = 1;

@@ -47,6 +47,7 @@ typedef struct tw_ingest_settings {
     unsigned mends;                /* what is changed instead of refused: TW_MEND_... */
 } tw_ingest_settings;
 
+/* `settings` is copied but for its texts, which must stay. */
 int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *settings,
                    tw_error **err);
 

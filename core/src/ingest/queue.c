@@ -275,7 +275,7 @@ static int event_forked(tw_event *ev, tw_error **err)
 {
     if (ev->ing->pid == tw__pid())
         return 0;
-    tw__error(err, TW_E_FORKED, "the client was made in the parent process");
+    tw__error(err, TW_E_FORKED, "the event was begun in the parent process");
     return 1;
 }
 

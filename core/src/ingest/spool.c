@@ -113,9 +113,11 @@ void tw__spool_free(tw_spool *sp)
 {
     size_t i;
 
-    if (sp == NULL)
+    /* In a forked child the descriptors were closed at the fork, and their numbers may be other
+     * files by now; a thread of the parent may have left the rest half changed. */
+    if (sp == NULL || sp->pid != tw__pid())
         return;
-    if (sp->pid == tw__pid() && sp->own != NULL && sp->own->lock_fd >= 0) {
+    if (sp->own != NULL && sp->own->lock_fd >= 0) {
         (void)tw__spool_sync(sp, NULL);
         pthread_mutex_lock(&sp->files);
         if (sp->current != NULL)
@@ -125,8 +127,6 @@ void tw__spool_free(tw_spool *sp)
             tw__lane_finish(sp, sp->lanes[i]);
         pthread_mutex_unlock(&sp->files);
     }
-    /* In a forked child the descriptors are closed and nothing else: the locks are the
-     * parent's, who keeps them. */
     tw__reader_drop(sp);
     tw__spool_close(sp, &sp->spare_fd);
     tw__free(sp->own_page);

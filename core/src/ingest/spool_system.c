@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "ingest/spool_internal.h"
 
 /* ---- the system's seam ---------------------------------------------------------------- */
@@ -61,7 +62,8 @@ static int system_dir_open(void *ctx, const char *path)
         if (rc < 0 && rc != -EACCES && rc != -EINVAL)
             return rc;
     }
-    return result(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return result(
+        tw__fd_own(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
 }
 
 static int system_dir_list(void *ctx, int dir, int (*each)(void *arg, const char *name),
@@ -108,13 +110,14 @@ static int system_open(void *ctx, int dir, const char *name, int flags)
 {
     (void)ctx;
     /* O_NONBLOCK: a stranger's FIFO under one of our names must not hold us up. */
-    return result(openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
+    return result(
+        tw__fd_own(openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)));
 }
 
 static int system_close(void *ctx, int fd)
 {
     (void)ctx;
-    return result(close(fd));
+    return result(tw__fd_close(fd));
 }
 
 static ssize_t system_pread(void *ctx, int fd, void *bytes, size_t size, uint64_t at)

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/redact.h"
 #include "net/address.h"
 #include "net/head.h"
@@ -255,7 +256,14 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose,
 #ifdef SOCK_CLOEXEC
     type |= SOCK_CLOEXEC;
 #endif
-    return socket(address->family, type, address->protocol);
+    return tw__fd_own(socket(address->family, type, address->protocol));
+}
+
+/* libcurl keeps it with the connection, beyond the transfer. */
+static int on_socket_close(void *arg, curl_socket_t fd)
+{
+    (void)arg;
+    return tw__fd_close(fd);
 }
 
 /* ---- options ------------------------------------------------------------------------- */
@@ -357,6 +365,8 @@ static CURLcode set_transfer(transfer *tr, const tw_transfer_request *req)
     SET(CURLOPT_WRITEDATA, tr);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
     SET(CURLOPT_OPENSOCKETDATA, tr);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
+    SET(CURLOPT_CLOSESOCKETDATA, NULL);
     SET(CURLOPT_PREREQFUNCTION, on_send);
     SET(CURLOPT_PREREQDATA, tr);
     SET(CURLOPT_PRIVATE, tr);

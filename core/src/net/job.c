@@ -136,6 +136,8 @@ int tw__job_new(tw_job **out, tw_loop *loop, tw_queue *queue, const tw_job_kind 
     tw_job *job;
 
     *out = NULL;
+    if (queue != NULL && tw__queue_forked(queue))
+        return tw__error(err, TW_E_FORKED, "the queue was made in the parent process");
     job = tw__alloc_zero(1, sizeof *job);
     if (job == NULL)
         return tw__error_nomem(err);
@@ -186,7 +188,7 @@ int tw__job_submit(tw_job *job, tw_error **err)
     if (rc == TW_E_CLOSED)
         tw__error(&why, rc, "the client was closed");
     else if (rc == TW_E_FORKED)
-        tw__error(&why, rc, "the client was made in the parent process");
+        tw__error(&why, rc, "the job was made in the parent process");
     else
         tw__error(&why, rc, "the I/O thread could not be started");
     if (err != NULL) {

@@ -56,6 +56,8 @@ struct tw_job {
 void tw__queue_notify(tw_queue *queue, tw_job *job);
 tw_queue *tw__queue_ref(tw_queue *queue);
 void tw__queue_unref(tw_queue *queue);
+/* Whether another process made it. */
+int tw__queue_forked(const tw_queue *queue);
 /* Makes the descriptor unreadable while the news stay where they are, for a wait that looks at
  * one job; renew makes it readable again if there are any. */
 void tw__queue_quiet(tw_queue *queue);

@@ -82,6 +82,11 @@ int tw__loop_new(tw_loop **out, const tw_transport *transport,
     return TW_OK;
 }
 
+int tw__loop_again(tw_loop **out, const tw_loop *from, tw_error **err)
+{
+    return tw__loop_new(out, &from->transport, &from->settings, from->flags, err);
+}
+
 tw_loop *tw__loop_ref(tw_loop *loop)
 {
     atomic_fetch_add(&loop->refs, 1);
@@ -92,11 +97,8 @@ void tw__loop_unref(tw_loop *loop)
 {
     if (loop == NULL || atomic_fetch_sub(&loop->refs, 1) != 1)
         return;
-    /* In a forked child the lock may be held by a thread that does not exist there. */
-    if (loop->pid == tw__pid()) {
-        pthread_cond_destroy(&loop->wakeup);
-        pthread_mutex_destroy(&loop->lock);
-    }
+    pthread_cond_destroy(&loop->wakeup);
+    pthread_mutex_destroy(&loop->lock);
     loop_free(loop);
 }
 

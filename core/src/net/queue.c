@@ -131,13 +131,18 @@ void tw__queue_unref(tw_queue *queue)
     tw__free(queue);
 }
 
+int tw__queue_forked(const tw_queue *queue)
+{
+    return queue->pid != tw__pid();
+}
+
 void tw_queue_free(tw_queue *queue)
 {
     tw_job *job, *next;
 
     if (queue == NULL)
         return;
-    if (queue->pid != tw__pid()) {
+    if (tw__queue_forked(queue)) {
         /* The lock may be held by a thread of the parent. The descriptor is a copy; the little
          * memory stays, because the parent's jobs in here point to it. */
         wake_close(queue);
@@ -246,7 +251,7 @@ static tw_job *news_pop(tw_queue *queue)
 int tw_queue_next(tw_job **out, tw_queue *queue)
 {
     *out = NULL;
-    if (queue->pid != tw__pid())
+    if (tw__queue_forked(queue))
         return TW_E_FORKED;
     for (;;) {
         tw_job *job = news_pop(queue);
@@ -296,7 +301,7 @@ int tw_queue_wait(tw_queue *queue, int64_t timeout_ms)
 {
     int pending;
 
-    if (queue->pid != tw__pid())
+    if (tw__queue_forked(queue))
         return TW_E_FORKED;
     pthread_mutex_lock(&queue->lock);
     pending = queue->first != NULL;
