@@ -76,7 +76,7 @@ static int rooms_move(tw_rooms **out, tw_client *cl, tw_rooms *from, tw_error **
 {
     int rc = rooms_again(out, cl, from, err);
 
-    if (rc != TW_OK)
+    if (*out == NULL)
         return rc;
     if (atomic_compare_exchange_strong(&cl->rooms, &from, *out)) {
         if (atomic_load(&cl->closing)) /* meanwhile, where it found nothing to close */
