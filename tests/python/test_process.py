@@ -355,6 +355,16 @@ def test_asyncio_is_not_imported_before_it_is_needed() -> None:
     script("sys.exit('asyncio' in sys.modules or 'tidewheel._emulator' in sys.modules)", "-")
 
 
+def test_the_lock_of_the_interpreter_is_asked_for() -> None:
+    """A free-threaded interpreter turns its lock on for a module that does not decline it."""
+    declined = b"Py_MOD_GIL_NOT_USED"
+    binding = Path(__file__).parents[2] / "bindings" / "python"
+    sources = list(binding.rglob("*.[ch]"))
+    assert sources
+    assert not [source for source in sources if declined in source.read_bytes()]
+    script("assert getattr(sys, '_is_gil_enabled', lambda: True)()", "-")
+
+
 def test_the_module_may_be_loaded_again() -> None:
     """Module state belongs to the module object: a second one works beside the first."""
     script(
