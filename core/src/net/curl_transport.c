@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/redact.h"
 #include "net/address.h"
+#include "net/fork_gate.h"
 #include "net/head.h"
 #include "net/inherit.h"
 
@@ -69,34 +70,17 @@ struct transport {
 
 /* libcurl counts, but before 7.84 two threads must not do so at once. */
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-
-static void fork_prepare(void)
-{
-    pthread_mutex_lock(&global_lock);
-}
-
-static void fork_over(void)
-{
-    pthread_mutex_unlock(&global_lock);
-}
-
-/* A fork waits until no thread is inside: the child would find the lock held, or libcurl half
- * made, for ever. */
-static void fork_hook(void)
-{
-    pthread_atfork(fork_prepare, fork_over, fork_over);
-}
 
 static void global_enter(void)
 {
-    pthread_once(&global_once, fork_hook);
+    tw__fork_gate_enter();
     pthread_mutex_lock(&global_lock);
 }
 
 static void global_leave(void)
 {
     pthread_mutex_unlock(&global_lock);
+    tw__fork_gate_leave();
 }
 
 static int global_init(tw_error **err)
@@ -436,6 +420,8 @@ static void transfer_free(transfer *tr)
 {
     transport *tp = tr->owner;
 
+    tw__fork_gate_enter(); /* it may end a connection */
+
     if (tr->added)
         curl_multi_remove_handle(tp->multi, tr->easy);
     /* A handle that failed is not used again: resetting one leaves its buffers as they are, and
@@ -446,6 +432,7 @@ static void transfer_free(transfer *tr)
     } else {
         curl_easy_cleanup(tr->easy);
     }
+    tw__fork_gate_leave();
     headers_free(tr->headers);
     tw__head_reset(&tr->fields);
     if (tr->at != NULL) {
@@ -683,9 +670,12 @@ static void curl_poll(void *state, int64_t timeout_ms)
         timeout_ms = 0;
     curl_multi_poll(tp->multi, NULL, 0, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms,
                     NULL);
+    /* OpenSSL has locks that a child could find held for ever: no fork while it may be at work. */
+    tw__fork_gate_enter();
     tp->busy = 1;
     curl_multi_perform(tp->multi, &running);
     tp->busy = 0;
+    tw__fork_gate_leave();
     if (tp->pending)
         pending_run(tp);
     ended_report(tp);
@@ -704,11 +694,13 @@ static void curl_close(void *state)
 {
     transport *tp = state;
 
+    tw__fork_gate_enter();
     while (tp->transfers != NULL)
         transfer_free(tp->transfers);
     while (tp->idle_count > 0)
         curl_easy_cleanup(tp->idle[--tp->idle_count]);
     curl_multi_cleanup(tp->multi);
+    tw__fork_gate_leave();
     tw__free(tp);
     global_cleanup();
 }
