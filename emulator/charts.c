@@ -170,7 +170,7 @@ void emu_charts_write(emu_charts *c, emu_buf *out)
 
 /* --- serving --- */
 
-static bool find(emu_req *r, emu_str id, emu_str *name, emu_str *query)
+bool emu_chart_find(emu_req *r, emu_str id, emu_str *name, emu_str *query)
 {
     emu_charts *c = &r->e->charts;
     bool found = false;
@@ -187,24 +187,42 @@ static bool find(emu_req *r, emu_str id, emu_str *name, emu_str *query)
     return found && name->s && query->s;
 }
 
+bool emu_chart_run(emu_req *r, emu_str query, emu_req *inner)
+{
+    emu_str path = before_mark(query);
+    emu_handler *handler = handler_of(path);
+
+    *inner = (emu_req){.e = r->e, .fd = -1, .received_ms = r->received_ms};
+    if (!handler)
+        return false;
+    inner->method = EMU_LIT("GET");
+    inner->path = path;
+    if (path.n < query.n)
+        inner->query = (emu_str){query.s + path.n + 1, query.n - path.n - 1};
+    handler(inner);
+    return true;
+}
+
+void emu_chart_end(emu_req *inner)
+{
+    emu_buf_free(&inner->out);
+    emu_arena_free(&inner->arena);
+}
+
 static void run(emu_req *r, bool csv)
 {
-    emu_str name, query, path;
-    emu_req inner = {.e = r->e, .fd = -1, .received_ms = r->received_ms};
+    emu_str name, query;
     emu_buf text = {0};
+    emu_req inner;
 
-    if (!find(r, emu_path_part(r, 3), &name, &query)) {
+    if (!emu_chart_find(r, emu_path_part(r, 3), &name, &query)) {
         emu_dash_error(r, 404, "Chart not found");
         return;
     }
-    path = before_mark(query);
-    inner.method = EMU_LIT("GET");
-    inner.path = path;
-    if (path.n < query.n)
-        inner.query = (emu_str){query.s + path.n + 1, query.n - path.n - 1};
-    handler_of(path)(&inner);
+    emu_chart_run(r, query, &inner); /* its path was checked when it was saved */
     if (csv && inner.status == 200) {
-        emu_chart_csv(&inner, name, path, (emu_str){inner.out.p, inner.out.n}, &text);
+        emu_chart_csv(&inner, name, inner.path, (emu_str){inner.out.p, inner.out.n},
+                      &text);
         emu_buf_z(&r->out, "{\"data\":");
         emu_buf_quote(&r->out, (emu_str){text.p, text.n});
         emu_buf_ch(&r->out, '}');
@@ -215,8 +233,7 @@ static void run(emu_req *r, bool csv)
         emu_header(r, inner.heads[i].name.s, inner.heads[i].value);
     emu_reply(r, inner.status, inner.type);
     emu_buf_free(&text);
-    emu_buf_free(&inner.out);
-    emu_arena_free(&inner.arena);
+    emu_chart_end(&inner);
 }
 
 void emu_do_chart_csv(emu_req *r)

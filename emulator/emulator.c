@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #define DEFAULT_KEY "emu-api-key"
+#define DEFAULT_TOKEN "emu-mcp-token"
 #define DEFAULT_SECRET "emu-secret-key"
 #define DEFAULT_APP 501177
 
@@ -95,6 +96,7 @@ static int take_options(twe *e, const twe_options *o, address *a, char *err, siz
     const char *key = o->api_key ? o->api_key : DEFAULT_KEY;
     const char *secret = o->secret_key ? o->secret_key : DEFAULT_SECRET;
     const char *store = o->store ? o->store : ":memory:";
+    const char *token = o->mcp_token ? o->mcp_token : DEFAULT_TOKEN;
 
     if (!read_listen(o->listen ? o->listen : "127.0.0.1:0", a)) {
         snprintf(err, err_n,
@@ -102,7 +104,7 @@ static int take_options(twe *e, const twe_options *o, address *a, char *err, siz
                  " as HOST:PORT");
         return -1;
     }
-    if (!key_is_ours(key) || !key_is_ours(secret)) {
+    if (!key_is_ours(key) || !key_is_ours(secret) || !key_is_ours(token)) {
         snprintf(err, err_n,
                  "a key was refused: keys of the emulator start with \"emu\" (so that"
                  " no real one is ever recorded) and hold letters, digits, - and _");
@@ -119,7 +121,8 @@ static int take_options(twe *e, const twe_options *o, address *a, char *err, siz
     e->api_key = emu_strdup_n(key, strlen(key));
     e->secret_key = emu_strdup_n(secret, strlen(secret));
     e->store_path = emu_strdup_n(store, strlen(store));
-    if (!e->api_key || !e->secret_key || !e->store_path) {
+    e->mcp_token = emu_strdup_n(token, strlen(token));
+    if (!e->api_key || !e->secret_key || !e->store_path || !e->mcp_token) {
         snprintf(err, err_n, "memory ran out");
         return -1;
     }
@@ -175,6 +178,7 @@ static void set_up(twe *e)
     emu_ledger_init(&e->ledger);
     emu_cohorts_init(e);
     emu_charts_init(&e->charts);
+    emu_mcp_init(&e->mcp);
 }
 
 int twe_start(twe **out, const twe_options *opts, char *err, size_t err_n)
@@ -238,6 +242,7 @@ void twe_stop(twe *e)
         emu_store_close(&e->store);
     emu_cohorts_free(e);
     emu_charts_free(&e->charts);
+    emu_mcp_free(&e->mcp);
     emu_faults_free(&e->faults);
     emu_journal_free(&e->journal);
     emu_limits_free(&e->limits);
@@ -249,6 +254,7 @@ void twe_stop(twe *e)
     free(e->api_key);
     free(e->secret_key);
     free(e->store_path);
+    free(e->mcp_token);
     free(e);
 }
 
@@ -280,6 +286,11 @@ const char *twe_api_key(const twe *e)
 const char *twe_secret_key(const twe *e)
 {
     return e->secret_key;
+}
+
+const char *twe_mcp_token(const twe *e)
+{
+    return e->mcp_token;
 }
 
 int64_t twe_app_id(const twe *e)

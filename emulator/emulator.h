@@ -18,11 +18,12 @@ typedef struct twe_options {
     int64_t app_id;
     const char *seed;      /* "demo" or NULL */
     const char *time_zone; /* IANA name of the project's zone; "UTC" */
+    const char *mcp_token; /* an access token for /mcp; must start with "emu" */
 } twe_options;
 
-#define TWE_OPTIONS_INIT                         \
-    {                                            \
-        sizeof(twe_options), 0, 0, 0, 0, 0, 0, 0 \
+#define TWE_OPTIONS_INIT                            \
+    {                                               \
+        sizeof(twe_options), 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /*!
@@ -46,6 +47,7 @@ const char *twe_control_token(const twe *e);
 const char *twe_storage_url(const twe *e);
 const char *twe_api_key(const twe *e);
 const char *twe_secret_key(const twe *e);
+const char *twe_mcp_token(const twe *e);
 int64_t twe_app_id(const twe *e);
 
 /*!

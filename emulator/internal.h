@@ -17,6 +17,7 @@
 #include "journal.h"
 #include "ledger.h"
 #include "listener.h"
+#include "mcp.h"
 #include "quota.h"
 #include "store.h"
 #include "switches.h"
@@ -28,7 +29,7 @@
 
 struct twe {
     pid_t pid; /* a forked child owns nothing of this */
-    char *store_path, *api_key, *secret_key;
+    char *store_path, *api_key, *secret_key, *mcp_token;
     int64_t app_id;
     char url[64], control_url[64], storage_url[64], token[65];
     struct MHD_Daemon *api, *control, *storage;
@@ -45,6 +46,7 @@ struct twe {
     emu_door door;
     emu_jobs jobs;
     emu_charts charts;
+    emu_mcp mcp;
     emu_store store;
     emu_zone *zone; /* of the project: rules the dates of analytics */
 

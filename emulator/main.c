@@ -30,10 +30,11 @@ static int read_arguments(arguments *a, int argc, char **argv)
     const struct {
         const char *name;
         const char **to;
-    } texts[] = {{"--listen", &a->options.listen},         {"--store", &a->options.store},
-                 {"--api-key", &a->options.api_key},       {"--seed", &a->options.seed},
-                 {"--secret-key", &a->options.secret_key}, {"--switches", &a->switches},
-                 {"--time-zone", &a->options.time_zone}};
+    } texts[] = {
+        {"--listen", &a->options.listen},   {"--store", &a->options.store},
+        {"--api-key", &a->options.api_key}, {"--mcp-token", &a->options.mcp_token},
+        {"--seed", &a->options.seed},       {"--secret-key", &a->options.secret_key},
+        {"--switches", &a->switches},       {"--time-zone", &a->options.time_zone}};
 
     for (int i = 1; i < argc; i++) {
         bool known = false;

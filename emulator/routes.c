@@ -8,7 +8,7 @@
 #include "ingest.h"
 #include "taxonomy.h"
 
-typedef enum area { INGEST, BASIC, USERS, TAXONOMY, PROFILE } area;
+typedef enum area { INGEST, BASIC, USERS, TAXONOMY, PROFILE, MCP } area;
 
 #define TAX "/api/2/taxonomy/"
 
@@ -24,6 +24,14 @@ static const struct route {
     {"GET", "/identify", INGEST, emu_do_identify},
     {"POST", "/groupidentify", INGEST, emu_do_groupidentify},
     {"GET", "/v1/userprofile", PROFILE, emu_do_profile},
+    {"POST", "/mcp", MCP, emu_do_mcp},
+    {"GET", "/mcp", MCP, emu_do_mcp},
+    {"DELETE", "/mcp", MCP, emu_do_mcp},
+    {"GET", "/.well-known/oauth-protected-resource", MCP, emu_do_mcp_resource},
+    {"GET", "/.well-known/oauth-authorization-server", MCP, emu_do_mcp_server},
+    {"POST", "/register", MCP, emu_do_mcp_register},
+    {"GET", "/authorize", MCP, emu_do_mcp_authorize},
+    {"POST", "/token", MCP, emu_do_mcp_token},
     {"GET", "/api/2/usersearch", USERS, emu_do_user_search},
     {"GET", "/api/2/useractivity", USERS, emu_do_user_activity},
     {"GET", TAX "category", TAXONOMY, emu_do_category_list},
@@ -230,7 +238,8 @@ static void no_route(emu_req *r, bool other_method)
         if (check_basic(r))
             emu_dash_error(r, other_method ? 405 : 404,
                            other_method ? "Method Not Allowed" : "Not Found");
-    } else if (below(r->path, "/v1/")) {
+    } else if (below(r->path, "/v1/") || below(r->path, "/mcp") ||
+               below(r->path, "/.well-known/")) {
         emu_reply_z(r, other_method ? 405 : 404, NULL, "");
     } else {
         emu_reply_z(r, 400, EMU_JSON,
@@ -240,7 +249,7 @@ static void no_route(emu_req *r, bool other_method)
 
 static void run(emu_req *r, const struct route *route)
 {
-    if (route->area == INGEST || route->area == PROFILE)
+    if (route->area == INGEST || route->area == PROFILE || route->area == MCP)
         route->handler(r); /* they have their own credentials */
     else if (route->area == USERS)
         run_users(r, route->handler);

@@ -94,6 +94,10 @@
     X(retention_n_day, 0, 1, 0, "refuse|accept", "the documented spelling n-day")        \
     X(ltv_first_day, 0, 1, 0, "24h|48h", "revenue that r1d holds")                       \
     X(ltv_shape, 0, 1, 0, "live|documented", "dates and keys of the answer")             \
+    X(mcp_era, 0, 2, 0, "both|modern|legacy", "versions of MCP that /mcp speaks")        \
+    X(mcp_reply, 0, 1, 0, "json|stream", "form of the answers of /mcp")                  \
+    X(mcp_page, 0, 1000, 0, "", "tools on a page of tools/list; 0: all")                 \
+    X(mcp_token_s, 1, 86400, 3600, "", "seconds that an access token lives")             \
     X(journal, 0, 1, 1, "false|true", "record requests")                                 \
     X(journal_entries, 0, 10000000, 20000, "", "requests kept")                          \
     X(journal_bytes, 0, INT64_MAX, 67108864, "", "body bytes kept")

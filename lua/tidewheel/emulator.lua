@@ -13,7 +13,7 @@ local M = {}
 
 local OPTIONS = {
   store = true, api_key = true, secret_key = true, app_id = true, seed = true, listen = true,
-  time_zone = true,
+  time_zone = true, mcp_token = true,
 }
 
 -- What a control body needs and no more: strings, numbers, booleans, lists, records.
@@ -163,8 +163,8 @@ Emulator.__close = Emulator.close
 
 --- Starts an emulator.
 -- @tparam[opt] table options store, api_key, secret_key, app_id, seed, listen,
--- time_zone; any other name is a switch
--- @treturn[1] table the emulator: url, api_key, secret_key, app_id, control_url, control_token
+-- time_zone, mcp_token; any other name is a switch
+-- @treturn[1] table the emulator: url, api_key, secret_key, mcp_token, app_id, control_url, control_token
 -- @treturn[2] nil
 -- @treturn[2] string what was refused
 function M.new(options)

@@ -48,6 +48,7 @@ class Emulator:
         seed: ``"demo"`` fills an empty store with a small generated project.
         listen: address of the API, loopback only; port 0 takes a free one.
         time_zone: IANA name of the project's zone, which rules the dates of analytics.
+        mcp_token: an access token for the MCP server; must start with ``emu``.
         **switches: behaviour switches, as for :meth:`switch`.
 
     Raises:
@@ -65,6 +66,7 @@ class Emulator:
         seed: str | None = None,
         listen: str | None = None,
         time_zone: str = "UTC",
+        mcp_token: str | None = None,
         **switches: bool | int | str,
     ) -> None:
         self._core = _load()(
@@ -75,6 +77,7 @@ class Emulator:
             seed=seed,
             listen=listen,
             time_zone=time_zone,
+            mcp_token=mcp_token,
         )
         self.url: str = self._core.url
         self.control_url: str = self._core.control_url
@@ -82,6 +85,7 @@ class Emulator:
         self.storage_url: str = self._core.storage_url
         self.api_key: str = self._core.api_key
         self.secret_key: str = self._core.secret_key
+        self.mcp_token: str = self._core.mcp_token
         self.app_id: int = self._core.app_id
         if switches:
             try:

@@ -77,6 +77,7 @@ static int emulator_new(lua_State *L)
     o.seed = option(L, "seed");
     o.listen = option(L, "listen");
     o.time_zone = option(L, "time_zone");
+    o.mcp_token = option(L, "mcp_token");
     lua_getfield(L, 1, "app_id");
     o.app_id = lua_isnil(L, -1) ? 0 : (int64_t)luaL_checknumber(L, -1);
     emu = lx_newuserdata(L, sizeof(*emu));
@@ -204,6 +205,8 @@ static int emulator_fields(lua_State *L)
     lua_setfield(L, -2, "api_key");
     lua_pushstring(L, twe_secret_key(e));
     lua_setfield(L, -2, "secret_key");
+    lua_pushstring(L, twe_mcp_token(e));
+    lua_setfield(L, -2, "mcp_token");
     lua_pushinteger(L, (lua_Integer)twe_app_id(e));
     lua_setfield(L, -2, "app_id");
     return 1;

@@ -29,8 +29,8 @@ static twe *open_emulator(emulator_object *self)
 
 static PyObject *emulator_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"store", "api_key", "secret_key", "app_id",
-                            "seed",  "listen",  "time_zone",  NULL};
+    static char *names[] = {"store",  "api_key",   "secret_key", "app_id", "seed",
+                            "listen", "time_zone", "mcp_token",  NULL};
     twe_options o = TWE_OPTIONS_INIT;
     long long app_id = 0;
     char err[512];
@@ -38,9 +38,9 @@ static PyObject *emulator_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     twe *e = NULL;
     int rc;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zzzLzzz:Emulator", names, &o.store,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zzzLzzzz:Emulator", names, &o.store,
                                      &o.api_key, &o.secret_key, &app_id, &o.seed,
-                                     &o.listen, &o.time_zone))
+                                     &o.listen, &o.time_zone, &o.mcp_token))
         return NULL;
     o.app_id = app_id;
     self = (emulator_object *)PyType_GenericAlloc(type, 0);
@@ -169,6 +169,7 @@ static PyGetSetDef emulator_getset[] = {
     {"storage_url", get_text, NULL, "URL of the storage port.", (void *)twe_storage_url},
     {"api_key", get_text, NULL, "API key of the project.", (void *)twe_api_key},
     {"secret_key", get_text, NULL, "Secret key of the project.", (void *)twe_secret_key},
+    {"mcp_token", get_text, NULL, "An access token for /mcp.", (void *)twe_mcp_token},
     {"app_id", get_app_id, NULL, "Project id.", NULL},
     {"closed", get_closed, NULL, "True once closed.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
@@ -176,7 +177,7 @@ static PyGetSetDef emulator_getset[] = {
 static PyType_Slot emulator_slots[] = {
     {Py_tp_doc,
      "Emulator(*, store=None, api_key=None, secret_key=None, app_id=0, seed=None, "
-     "listen=None, time_zone=None)\n--\n\nA running emulator inside this process."},
+     "listen=None, time_zone=None, mcp_token=None)\n--\n\nA running emulator inside this process."},
     {Py_tp_new, emulator_new},
     {Py_tp_dealloc, emulator_dealloc},
     {Py_tp_traverse, emulator_traverse},

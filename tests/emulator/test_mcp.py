@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: MIT
+"""The emulator's MCP server: both eras, OAuth without a browser, tools over what is stored."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from emulator_api import Api, Reply
+
+    from tidewheel.emulator import Emulator
+
+MODERN = "2026-07-28"
+META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+# Amplitude's page on the MCP server, read 2026-11-27.
+DOCUMENTED = [
+    "search",
+    "get_from_url",
+    "get_context",
+    "get_charts",
+    "get_dashboard",
+    "get_cohorts",
+    "get_experiments",
+    "get_event_properties",
+    "get_session_replays",
+    "get_users",
+    "query_chart",
+    "query_charts",
+    "query_dataset",
+    "query_experiment",
+    "save_chart_edits",
+    "create_chart",
+    "create_dashboard",
+    "create_notebook",
+    "create_experiment",
+    "create_cohort",
+    "get_feedback_insights",
+    "get_feedback_comments",
+    "get_feedback_mentions",
+    "get_feedback_sources",
+]
+
+
+def message(method: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}, **more}
+
+
+def post(api: Api, body: Any, token: str | None = None, **headers: str) -> Reply:
+    headers.setdefault("Authorization", f"Bearer {token or api.emu.mcp_token}")
+    return api.call("POST", "/mcp", json.dumps(body), **headers)
+
+
+def modern(api: Api, method: str, params: dict[str, Any] | None = None, **headers: str) -> Reply:
+    params = {**(params or {}), "_meta": META}
+    headers.setdefault("MCP_Protocol_Version", MODERN)
+    headers.setdefault("Mcp_Method", method)
+    if "name" in params:
+        headers.setdefault("Mcp_Name", params["name"])
+    return post(api, message(method, params), **headers)
+
+
+def tool(api: Api, name: str, /, **arguments: Any) -> Any:
+    reply = modern(api, "tools/call", {"name": name, "arguments": arguments})
+    assert reply.status == 200
+    result = reply.json["result"]
+    assert result["resultType"] == "complete"
+    (part,) = result["content"]
+    if result["isError"]:
+        return part["text"]
+    assert json.loads(part["text"]) == result["structuredContent"]
+    return result["structuredContent"]
+
+
+def error(reply: Reply, status: int, code: int) -> dict[str, Any]:
+    assert reply.status == status
+    found: dict[str, Any] = reply.json["error"]
+    assert found["code"] == code
+    return found
+
+
+def test_the_documented_tools_are_listed(api: Api) -> None:
+    result = modern(api, "tools/list").json["result"]
+    assert [tool["name"] for tool in result["tools"]] == DOCUMENTED
+    assert "nextCursor" not in result
+    assert all(tool["inputSchema"]["type"] == "object" for tool in result["tools"])
+
+
+def test_the_list_has_pages(api: Api, emu: Emulator) -> None:
+    emu.switch(mcp_page=10)
+    names, params = [], {}
+    for size in (10, 10, 4):
+        result = modern(api, "tools/list", params).json["result"]
+        assert len(result["tools"]) == size
+        names += [tool["name"] for tool in result["tools"]]
+        params = {"cursor": result.get("nextCursor")}
+    assert names == DOCUMENTED
+    assert params == {"cursor": None}
+    for cursor in ("x", "page-", "page-0", "page-1e9", 7):
+        error(modern(api, "tools/list", {"cursor": cursor}), 400, -32602)
+
+
+def test_an_unauthenticated_call_is_told_where_to_go(api: Api, emu: Emulator) -> None:
+    reply = api.call("POST", "/mcp", "{}")
+    assert reply.status == 401
+    assert reply.headers["WWW-Authenticate"] == (
+        'Bearer realm="OAuth", '
+        f'resource_metadata="{emu.url}/.well-known/oauth-protected-resource", '
+        'error="invalid_request", error_description="Missing authorization header"'
+    )
+    for wrong in ("Bearer emu-other", "Basic eDp5", "Bearer", "x"):
+        reply = api.call("POST", "/mcp", "{}", Authorization=wrong)
+        assert reply.status == 401
+        assert 'error="invalid_token"' in reply.headers["WWW-Authenticate"]
+
+
+def test_metadata_is_at_the_root_alone(api: Api, emu: Emulator) -> None:
+    resource = api.call("GET", "/.well-known/oauth-protected-resource").json
+    assert resource == {
+        "resource": emu.url,
+        "authorization_servers": [emu.url],
+        "scopes_supported": ["mcp:read", "mcp:write", "offline_access"],
+    }
+    assert api.call("GET", "/.well-known/oauth-protected-resource/mcp").status == 404
+    server = api.call("GET", "/.well-known/oauth-authorization-server").json
+    assert server["authorization_endpoint"] == emu.url + "/authorize"
+    assert server["token_endpoint"] == emu.url + "/token"
+    assert server["registration_endpoint"] == emu.url + "/register"
+    assert server["code_challenge_methods_supported"] == ["S256"]
+    assert server["grant_types_supported"] == ["authorization_code", "refresh_token"]
+    assert server["token_endpoint_auth_methods_supported"] == ["client_secret_post", "none"]
+
+
+# ---- OAuth --------------------------------------------------------------------------------
+
+REDIRECT = "http://127.0.0.1:9/back"
+VERIFIER = "v" * 43
+
+
+def registered(api: Api, method: str = "none") -> dict[str, Any]:
+    body = {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": method}
+    reply = api.call("POST", "/register", json.dumps(body))
+    assert reply.status == 201
+    found: dict[str, Any] = reply.json
+    return found
+
+
+def challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def agreed(api: Api, client: dict[str, Any], **more: str) -> dict[str, str]:
+    """What comes back to the redirect URI."""
+    query = {
+        "response_type": "code",
+        "client_id": client["client_id"],
+        "redirect_uri": REDIRECT,
+        "code_challenge": challenge(VERIFIER),
+        "code_challenge_method": "S256",
+        "state": "a b/&",
+        **more,
+    }
+    reply = api.call("GET", "/authorize?" + urllib.parse.urlencode(query))
+    assert reply.status == 302
+    where, _, rest = reply.headers["Location"].partition("?")
+    assert where == REDIRECT
+    return dict(urllib.parse.parse_qsl(rest))
+
+
+def tokens(api: Api, **form: str) -> Reply:
+    return api.call("POST", "/token", urllib.parse.urlencode(form))
+
+
+def exchange(api: Api, client: dict[str, Any], code: str, **more: str) -> Reply:
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": client["client_id"],
+        "redirect_uri": REDIRECT,
+        "code": code,
+        "code_verifier": VERIFIER,
+        **more,
+    }
+    return tokens(api, **form)
+
+
+def test_a_code_becomes_a_token_that_ends_and_is_refreshed(api: Api, emu: Emulator) -> None:
+    client = registered(api)
+    back = agreed(api, client)
+    assert back["state"] == "a b/&"
+    given = exchange(api, client, back["code"]).json
+    assert given["token_type"] == "Bearer"
+    assert given["expires_in"] == 3600
+    assert post(api, message("initialize"), given["access_token"]).status == 200
+    emu.advance(3601)
+    assert post(api, message("initialize"), given["access_token"]).status == 401
+    again = tokens(
+        api,
+        grant_type="refresh_token",
+        client_id=client["client_id"],
+        refresh_token=given["refresh_token"],
+    ).json
+    assert post(api, message("initialize"), again["access_token"]).status == 200
+
+
+def test_a_code_counts_once_and_for_its_client_alone(api: Api, emu: Emulator) -> None:
+    client, other = registered(api), registered(api)
+    code = agreed(api, client)["code"]
+    for wrong in (
+        {"code_verifier": "w" * 43},
+        {"redirect_uri": REDIRECT + "2"},
+        {"client_id": other["client_id"]},
+        {"code": code[:-1] + ("0" if code[-1] != "0" else "1")},
+        {"code": "emu-code"},
+    ):
+        reply = exchange(api, client, **({"code": code} | wrong))
+        assert (reply.status, reply.json["error"]) == (400, "invalid_grant"), wrong
+    assert exchange(api, client, code).status == 200
+    assert exchange(api, client, code).status == 400
+    late = agreed(api, client)["code"]
+    emu.advance(61)
+    assert exchange(api, client, late).status == 400
+
+
+def test_scopes_limit_a_token(api: Api) -> None:
+    client = registered(api)
+    given = exchange(api, client, agreed(api, client, scope="mcp:read")["code"]).json
+    assert "refresh_token" not in given
+    call = {"name": "create_chart", "arguments": {}}
+    bearer = f"Bearer {given['access_token']}"
+    assert modern(api, "tools/list", Authorization=bearer).status == 200
+    reply = modern(api, "tools/call", call, Authorization=bearer)
+    assert reply.status == 403
+    assert 'error="insufficient_scope"' in reply.headers["WWW-Authenticate"]
+
+
+def test_a_confidential_client_needs_its_secret(api: Api) -> None:
+    client = registered(api, "client_secret_post")
+    code = agreed(api, client)["code"]
+    assert exchange(api, client, code).status == 401
+    assert exchange(api, client, code, client_secret=client["client_secret"]).status == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge": ""}, "invalid_request"),
+    ],
+)
+def test_bad_authorization_requests(api: Api, change: dict[str, str], answer: str) -> None:
+    assert agreed(api, registered(api), **change)["error"] == answer
+
+
+def test_unknown_clients_are_not_redirected(api: Api) -> None:
+    assert api.call("GET", "/authorize?client_id=x&redirect_uri=http://evil").status == 400
+    for body in ("", "[]", "{}", '{"redirect_uris":[]}', '{"redirect_uris":[1]}'):
+        assert api.call("POST", "/register", body).status == 400
+    assert tokens(api, grant_type="refresh_token", client_id="x").status == 401
+    client = registered(api)["client_id"]
+    assert tokens(api, grant_type="password", client_id=client).status == 400
+
+
+def test_tokens_are_not_recorded(api: Api, emu: Emulator) -> None:
+    client = registered(api)
+    given = exchange(api, client, agreed(api, client)["code"]).json
+    post(api, message("initialize"), given["access_token"])
+    text = json.dumps(emu.journal())
+    assert given["access_token"] not in text
+    assert base64.b64encode(given["refresh_token"].encode()).decode() not in text
+    assert VERIFIER not in text
+
+
+# ---- 2026-07-28 ---------------------------------------------------------------------------
+
+
+def test_headers_repeat_the_body(api: Api) -> None:
+    call = {"name": "get_context"}
+    assert modern(api, "tools/call", call).status == 200
+    encoded = "=?base64?" + base64.b64encode(b"get_context").decode() + "?="
+    assert modern(api, "tools/call", call, Mcp_Name=encoded).status == 200
+    for wrong in (
+        {"Mcp_Name": "get_users"},
+        {"Mcp_Method": "tools/list"},
+        {"MCP_Protocol_Version": "2025-11-25"},
+    ):
+        error(modern(api, "tools/call", call, **wrong), 400, -32020)
+    body = message("tools/list", {"_meta": META})
+    error(post(api, body, MCP_Protocol_Version=MODERN), 400, -32020)
+
+
+def test_what_is_wrong_with_a_modern_request(api: Api) -> None:
+    error(post(api, "x", MCP_Protocol_Version=MODERN), 400, -32600)
+    error(api.call("POST", "/mcp", "{", Authorization=f"Bearer {api.emu.mcp_token}"), 400, -32700)
+    error(modern(api, "resources/list"), 404, -32601)
+    error(modern(api, "initialize"), 404, -32601)
+    error(modern(api, "tools/call", {"name": "no_such"}), 200, -32602)
+    error(post(api, message("tools/list", {}), MCP_Protocol_Version=MODERN), 400, -32602)
+    later = {**META, "io.modelcontextprotocol/protocolVersion": "2099-01-01"}
+    reply = post(
+        api,
+        message("tools/list", {"_meta": later}),
+        MCP_Protocol_Version="2099-01-01",
+        Mcp_Method="tools/list",
+    )
+    data = error(reply, 400, -32022)["data"]
+    assert data["requested"] == "2099-01-01"
+    assert MODERN in data["supported"]
+
+
+def test_discovery(api: Api) -> None:
+    result = modern(api, "server/discover").json["result"]
+    assert result["supportedVersions"] == [MODERN]
+    assert result["capabilities"] == {"tools": {}}
+
+
+def test_a_page_of_another_site_is_refused(api: Api) -> None:
+    assert modern(api, "tools/list", Origin="https://evil.example").status == 403
+    assert modern(api, "tools/list", Origin="http://localhost:3000").status == 200
+
+
+def test_other_methods(api: Api, emu: Emulator) -> None:
+    bearer = f"Bearer {emu.mcp_token}"
+    assert api.call("GET", "/mcp", Authorization=bearer).status == 405
+    assert api.call("DELETE", "/mcp", Authorization=bearer).status == 404
+    emu.switch(mcp_era="modern")
+    assert api.call("DELETE", "/mcp", Authorization=bearer).status == 405
+    assert api.call("GET", "/mcp/x").status == 404
+
+
+def test_answers_may_be_streams(api: Api, emu: Emulator) -> None:
+    emu.switch(mcp_reply="stream")
+    reply = modern(api, "tools/list", Accept="application/json, text/event-stream")
+    assert reply.headers["Content-Type"] == "text/event-stream"
+    lines = reply.body.decode().split("\n")
+    messages = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+    assert messages[0]["method"] == "notifications/message"
+    assert len(messages[1]["result"]["tools"]) == 24
+    assert "application/json" in modern(api, "tools/list").headers["Content-Type"]
+
+
+# ---- the versions before ------------------------------------------------------------------
+
+
+def test_a_handshake_opens_a_session(api: Api, emu: Emulator) -> None:
+    reply = post(api, message("initialize", {"protocolVersion": "2025-06-18"}))
+    assert reply.json["result"]["protocolVersion"] == "2025-06-18"
+    session = {"Mcp_Session_Id": reply.headers["Mcp-Session-Id"]}
+    note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert post(api, note, **session).status == 202
+    result = post(api, message("tools/list"), MCP_Protocol_Version="2025-06-18", **session).json
+    assert len(result["result"]["tools"]) == 24
+    assert "resultType" not in result["result"]
+    assert post(api, message("ping"), **session).json["result"] == {}
+    error(post(api, message("nothing"), **session), 200, -32601)
+    error(post(api, message("tools/list")), 400, -32000)
+    bearer = f"Bearer {emu.mcp_token}"
+    assert api.call("DELETE", "/mcp", Authorization=bearer, **session).status == 200
+    error(post(api, message("tools/list"), **session), 404, -32001)
+
+
+def test_an_unknown_version_is_answered_with_ours(api: Api) -> None:
+    reply = post(api, message("initialize", {"protocolVersion": "1.0"}))
+    assert reply.json["result"]["protocolVersion"] == "2025-11-25"
+
+
+def test_an_old_server_does_not_know_the_new_way(api: Api, emu: Emulator) -> None:
+    emu.switch(mcp_era="legacy")
+    error(modern(api, "tools/list"), 400, -32000)
+    emu.switch(mcp_era="modern")
+    error(post(api, message("initialize")), 400, -32602)
+
+
+# ---- tools --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(api: Api, emu: Emulator) -> Api:
+    events = [
+        {"user_id": f"shopper-{n}", "event_type": "buy", "time": 1772352000000, "insert_id": str(n)}
+        for n in range(3)
+    ]
+    body = json.dumps({"api_key": emu.api_key, "events": events})
+    assert api.call("POST", "/2/httpapi", body).status == 200
+    return api
+
+
+QUERY = '/api/2/events/segmentation?e={"event_type":"buy"}&start=20260301&end=20260301'
+SAVED = urllib.parse.quote(QUERY, safe="/?=&")
+
+
+def test_charts_are_saved_found_and_computed(shop: Api) -> None:
+    assert tool(shop, "create_chart", id="c1", name="Buyers", query=SAVED) == {"chart_id": "c1"}
+    assert [chart["id"] for chart in tool(shop, "get_charts")["charts"]] == ["c1"]
+    answer = tool(shop, "query_chart", chart_id="c1")
+    assert answer["answer"]["data"]["series"] == [[3]]
+    assert tool(shop, "query_dataset", query=SAVED) == answer["answer"]
+    both = tool(shop, "query_charts", chart_ids=["c1", "c1"])["charts"]
+    assert both == [answer, answer]
+    found = tool(shop, "search", query="BUY")["results"]
+    assert {"type": "chart", "id": "c1", "name": "Buyers"} in found
+    assert {"type": "event", "id": "buy", "name": "buy"} in found
+    assert tool(shop, "search", query="nothing like it") == {"results": []}
+    url = "https://app.amplitude.com/analytics/org/chart/c1?x=1"
+    assert tool(shop, "get_from_url", url=url)["name"] == "Buyers"
+
+
+def test_reading_tools_answer_as_the_apis_do(shop: Api, emu: Emulator) -> None:
+    assert tool(shop, "get_users", user="shopper-1")["matches"][0]["user_id"] == "shopper-1"
+    assert tool(shop, "get_cohorts")["cohorts"] == []
+    assert tool(shop, "get_event_properties")["data"] == []
+    assert tool(shop, "get_context")["project"]["app_id"] == emu.app_id
+
+
+def test_failing_tools_say_why(shop: Api) -> None:
+    assert tool(shop, "query_chart", chart_id="c9") == "There is no chart of this id."
+    assert "required" in tool(shop, "query_chart")
+    assert "required" in tool(shop, "get_users")
+    assert "path of an analytics" in tool(shop, "query_dataset", query="/api/2/nothing")
+    assert "nothing of this kind" in tool(shop, "get_dashboard")
+    assert "nothing of this kind" in tool(shop, "get_feedback_sources")
+    assert "id" in tool(shop, "create_chart", name="x", query=SAVED)
+    assert "URLs of charts" in tool(shop, "get_from_url", url="https://x/dashboard/1")
+
+
+def test_at_most_three_charts_at_once(shop: Api) -> None:
+    tool(shop, "create_chart", id="c1", query=SAVED)
+    assert "three" in tool(shop, "query_charts", chart_ids=["c1"] * 4)
+    assert "no chart" in tool(shop, "query_charts", chart_ids=["c1", "c2"])
