@@ -93,5 +93,25 @@ static int client_estimate(lua_State *L)
     return 1;
 }
 
-const luaL_Reg lx_call_methods[] = {
-    {"call_start", client_call_start}, {"estimate", client_estimate}, {NULL, NULL}};
+/* client:set_mcp_token(token or nil) -> true, or nil and the error. */
+static int client_set_mcp_token(lua_State *L)
+{
+    lx_client *c = lx_check_client(L, 1);
+    size_t size = 0;
+    const char *token = luaL_optlstring(L, 2, "", &size);
+    tw_error *err = NULL;
+    int rc;
+
+    if (c->cl == NULL)
+        return lx_fail_closed(L);
+    rc = tw_mcp_set_token(c->cl, token, size, &err);
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+const luaL_Reg lx_call_methods[] = {{"set_mcp_token", client_set_mcp_token},
+                                    {"call_start", client_call_start},
+                                    {"estimate", client_estimate},
+                                    {NULL, NULL}};

@@ -12,8 +12,10 @@ typedef struct error_copy {
     tw_stored stored;
     int64_t retry_after_ms;
     int64_t index;
+    int64_t rpc_code;
     char message[600];
     char field[300];
+    char resource_metadata[600];
 } error_copy;
 
 static void copy_text(char *out, size_t room, const char *text)
@@ -37,9 +39,12 @@ static void copy_error(error_copy *copy, int code, tw_error *err)
     copy->stored = tw_error_stored(err);
     copy->retry_after_ms = tw_error_retry_after_ms(err);
     copy->index = tw_error_index(err);
+    copy->rpc_code = tw_error_rpc_code(err);
     copy_text(copy->message, sizeof copy->message,
               err != NULL ? tw_error_message(err) : tw_code_name(code));
     copy_text(copy->field, sizeof copy->field, tw_error_field(err));
+    copy_text(copy->resource_metadata, sizeof copy->resource_metadata,
+              tw_error_resource_metadata(err));
     tw_error_free(err);
 }
 
@@ -77,6 +82,10 @@ static void push_copy(lua_State *L, const error_copy *copy)
         set_number(L, "index", copy->index);
     if (copy->field[0] != '\0')
         set_text(L, "field", copy->field);
+    if (copy->rpc_code != 0)
+        set_number(L, "rpc_code", copy->rpc_code);
+    if (copy->resource_metadata[0] != '\0')
+        set_text(L, "resource_metadata", copy->resource_metadata);
     lx_setmetatable(L, LX_ERROR);
 }
 

@@ -209,6 +209,34 @@ PyObject *twpy_client_estimate(PyObject *self, PyObject *args)
     return PyLong_FromLongLong(cost);
 }
 
+const char twpy_client_set_mcp_token_doc[] =
+    "set_mcp_token($self, token, /)\n--\n\n"
+    "Put another token in the place of the option mcp_token; None for none.";
+
+PyObject *twpy_client_set_mcp_token(PyObject *self, PyObject *token)
+{
+    const char *text = "";
+    Py_ssize_t size = 0;
+    tw_error *err = NULL;
+    int rc;
+
+    if (token != Py_None) {
+        if (!PyUnicode_Check(token))
+            return PyErr_Format(PyExc_TypeError, "the token must be str or None");
+        text = PyUnicode_AsUTF8AndSize(token, &size);
+        if (text == NULL)
+            return NULL;
+        if (size == 0) {
+            text = " "; /* refused by the rule, as the option would be */
+            size = 1;
+        }
+    }
+    rc = tw_mcp_set_token(twpy_client_core(self), text, (size_t)size, &err);
+    if (rc != TW_OK)
+        return twpy_raise(twpy_state_of(self), rc, err);
+    return Py_NewRef(Py_None);
+}
+
 /* ---- the tracking plan ---------------------------------------------------------------- */
 
 const char twpy_client_taxonomy_pull_doc[] =

@@ -25,6 +25,7 @@ static const struct {
     {TW_E_CLOSED, "ClosedError", 0},
     {TW_E_FORKED, "ForkedError", 0},
     {TW_E_NOMEM, "MemoryError", 1},
+    {TW_E_RPC, "RpcError", 0},
 };
 
 int twpy_errors_init(twpy_state *state)
@@ -73,6 +74,7 @@ static PyObject *details(int code, const tw_error *err)
     int64_t index = tw_error_index(err);
     int status = tw_error_http_status(err);
     const char *field = tw_error_field(err);
+    const char *metadata = tw_error_resource_metadata(err);
     PyObject *kwargs =
         Py_BuildValue("{s:s,s:O,s:s}", "code", tw_code_name(code), "retriable",
                       tw_error_retriable(err) ? Py_True : Py_False, "stored",
@@ -93,6 +95,10 @@ static PyObject *details(int code, const tw_error *err)
     SET("index", index >= 0, PyLong_FromLongLong(index))
     SET("field", field != NULL,
         PyUnicode_DecodeUTF8(field, (Py_ssize_t)strlen(field), "replace"))
+    SET("rpc_code", tw_error_rpc_code(err) != 0,
+        PyLong_FromLongLong(tw_error_rpc_code(err)))
+    SET("resource_metadata", metadata != NULL,
+        PyUnicode_DecodeUTF8(metadata, (Py_ssize_t)strlen(metadata), "replace"))
 #undef SET
     return kwargs;
 fail:

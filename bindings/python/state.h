@@ -11,7 +11,7 @@
 #include <tidewheel/tidewheel.h>
 
 enum {
-    TWPY_CODES = 18,     /* tw_code values 0, -1 ... -17 */
+    TWPY_CODES = 19,     /* tw_code values 0, -1 ... -18 */
     TWPY_TEXTS = 4096,   /* slots of the key cache; a power of two */
     TWPY_TEXT_MAX = 64,  /* longest cached key in bytes */
     TWPY_VALUE_MAX = 24, /* longest cached value */
@@ -185,6 +185,7 @@ PyObject *twpy_client_close_start(PyObject *self, PyObject *queue);
 PyObject *twpy_client_raw(PyObject *self, PyObject *args);
 PyObject *twpy_client_call(PyObject *self, PyObject *args);
 PyObject *twpy_client_estimate(PyObject *self, PyObject *args);
+PyObject *twpy_client_set_mcp_token(PyObject *self, PyObject *token);
 PyObject *twpy_client_taxonomy_pull(PyObject *self, PyObject *args);
 PyObject *twpy_client_export(PyObject *self, PyObject *args);
 PyObject *twpy_client_cohort_list(PyObject *self, PyObject *args);
@@ -194,22 +195,24 @@ PyObject *twpy_client_cohort_update(PyObject *self, PyObject *args);
 
 extern const char twpy_client_flush_doc[], twpy_client_drain_doc[],
     twpy_client_close_start_doc[], twpy_client_raw_doc[], twpy_client_call_doc[],
-    twpy_client_estimate_doc[], twpy_client_export_doc[], twpy_client_cohort_list_doc[],
-    twpy_client_cohort_download_doc[], twpy_client_cohort_upload_doc[],
-    twpy_client_cohort_update_doc[], twpy_client_taxonomy_pull_doc[];
+    twpy_client_estimate_doc[], twpy_client_set_mcp_token_doc[], twpy_client_export_doc[],
+    twpy_client_cohort_list_doc[], twpy_client_cohort_download_doc[],
+    twpy_client_cohort_upload_doc[], twpy_client_cohort_update_doc[],
+    twpy_client_taxonomy_pull_doc[];
 
 #define TWPY_STARTER(name, flags)                                  \
     {                                                              \
 #name, twpy_client_##name, flags, twpy_client_##name##_doc \
     }
-#define TWPY_CLIENT_STARTERS                                                         \
-    TWPY_STARTER(flush, METH_O), TWPY_STARTER(drain, METH_O),                        \
-        TWPY_STARTER(close_start, METH_O), TWPY_STARTER(raw, METH_VARARGS),          \
-        TWPY_STARTER(call, METH_VARARGS), TWPY_STARTER(estimate, METH_VARARGS),      \
-        TWPY_STARTER(export, METH_VARARGS), TWPY_STARTER(cohort_list, METH_VARARGS), \
-        TWPY_STARTER(cohort_download, METH_VARARGS),                                 \
-        TWPY_STARTER(cohort_upload, METH_VARARGS),                                   \
-        TWPY_STARTER(cohort_update, METH_VARARGS),                                   \
+#define TWPY_CLIENT_STARTERS                                                     \
+    TWPY_STARTER(flush, METH_O), TWPY_STARTER(drain, METH_O),                    \
+        TWPY_STARTER(close_start, METH_O), TWPY_STARTER(raw, METH_VARARGS),      \
+        TWPY_STARTER(call, METH_VARARGS), TWPY_STARTER(estimate, METH_VARARGS),  \
+        TWPY_STARTER(set_mcp_token, METH_O), TWPY_STARTER(export, METH_VARARGS), \
+        TWPY_STARTER(cohort_list, METH_VARARGS),                                 \
+        TWPY_STARTER(cohort_download, METH_VARARGS),                             \
+        TWPY_STARTER(cohort_upload, METH_VARARGS),                               \
+        TWPY_STARTER(cohort_update, METH_VARARGS),                               \
         TWPY_STARTER(taxonomy_pull, METH_VARARGS)
 
 #endif

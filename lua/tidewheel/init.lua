@@ -256,7 +256,7 @@ local function new(options)
 end
 
 require "tidewheel.analytics"
-for _, name in ipairs{ "profile", "taxonomy", "users" } do
+for _, name in ipairs{ "mcp", "profile", "taxonomy", "users" } do
   core.areas[name] = require("tidewheel." .. name)
 end
 

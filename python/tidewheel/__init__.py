@@ -61,6 +61,7 @@ from .errors import (
     ProtocolError,
     QueueFullError,
     RateLimitError,
+    RpcError,
     ServerError,
     TidewheelError,
     TransportError,
@@ -68,6 +69,7 @@ from .errors import (
 )
 from .export import AsyncExport, Export
 from .jobs import AsyncJob
+from .mcp import Mcp, Tool, ToolResult
 from .profile import Profile, Propensity, Recommendation, UserProfile
 from .questions import ANY_ACTIVE_EVENT, ANY_EVENT, NEW_USERS, Event, Segment
 from .results import Outcome, Progress, Rejection, Report, Response, Stats
@@ -137,6 +139,7 @@ __all__ = [
     "LtvCohort",
     "LtvPoint",
     "LtvSeries",
+    "Mcp",
     "Option",
     "Outcome",
     "PayloadTooLargeError",
@@ -156,6 +159,7 @@ __all__ = [
     "RetentionCell",
     "RetentionCohort",
     "RetentionSeries",
+    "RpcError",
     "Segment",
     "Series",
     "SeriesAnswer",
@@ -164,6 +168,8 @@ __all__ = [
     "Taxonomy",
     "TidewheelError",
     "TimeBin",
+    "Tool",
+    "ToolResult",
     "TransportError",
     "UserMatch",
     "UserProfile",

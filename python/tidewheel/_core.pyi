@@ -102,6 +102,7 @@ class Client:
     def estimate(
         self, endpoint: str, arguments: dict[str, Any], hook: Callable[[Any], Any], /
     ) -> int: ...
+    def set_mcp_token(self, token: str | None, /) -> None: ...
     def export(
         self,
         start: str,

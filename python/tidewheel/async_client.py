@@ -21,6 +21,7 @@ from .cohorts import AsyncCohorts
 from .errors import ClosedError
 from .events import BeforeSend, Identifications
 from .jobs import AsyncCall, AsyncJob
+from .mcp import AsyncMcp
 from .profile import AsyncProfile
 from .results import Outcome, Report, Response
 from .users import AsyncUsers
@@ -105,6 +106,11 @@ class AsyncClient(_base.BaseClient):
     def taxonomy(self) -> AsyncTaxonomy:
         """The tracking plan. Only where a loop is running."""
         return AsyncTaxonomy(self._core, self._bridge())
+
+    @property
+    def mcp(self) -> AsyncMcp:
+        """The tools of the hosted MCP server. Only where a loop is running."""
+        return AsyncMcp(self._core, self._bridge())
 
     @property
     def profile(self) -> AsyncProfile:

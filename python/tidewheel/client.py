@@ -14,6 +14,7 @@ from .analytics import Analytics
 from .cohorts import Cohorts
 from .events import BeforeSend, Identifications
 from .jobs import Call, Job
+from .mcp import Mcp
 from .profile import Profile
 from .results import Outcome, Report, Response
 from .taxonomy import Taxonomy
@@ -63,7 +64,7 @@ class Client(_base.BaseClient):
         ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
     """
 
-    __slots__ = ("analytics", "cohorts", "profile", "taxonomy", "users")
+    __slots__ = ("analytics", "cohorts", "mcp", "profile", "taxonomy", "users")
 
     analytics: Analytics
     """Ask for users, segmentation, funnels, retention, revenue, sessions."""
@@ -71,6 +72,8 @@ class Client(_base.BaseClient):
     """List, download, upload and update cohorts."""
     taxonomy: Taxonomy
     """The tracking plan."""
+    mcp: Mcp
+    """The tools of the hosted MCP server."""
     profile: Profile
     """Profiles of users, for servers that personalise."""
     users: Users
@@ -103,6 +106,7 @@ class Client(_base.BaseClient):
         self.analytics = Analytics(self._core)
         self.cohorts = Cohorts(self._core)
         self.taxonomy = Taxonomy(self._core)
+        self.mcp = Mcp(self._core)
         self.profile = Profile(self._core)
         self.users = Users(self._core)
 

@@ -18,6 +18,7 @@ __all__ = [
     "ProtocolError",
     "QueueFullError",
     "RateLimitError",
+    "RpcError",
     "ServerError",
     "TidewheelError",
     "TransportError",
@@ -39,6 +40,9 @@ class TidewheelError(Exception):
         stored: Whether the server stored what was sent: "no", "maybe" or "yes".
         index: Number of the offending event or line, from 0; None where there is none.
         field: Path of the offending value ("event_properties.cart[3].price"), or None.
+        rpc_code: Code of a JSON-RPC error (RpcError), else None.
+        resource_metadata: Of an AuthError of the MCP server: the URL of the document that says
+            where a user gets a token (RFC 9728), as the server gave it; else None.
     """
 
     code: str
@@ -48,6 +52,8 @@ class TidewheelError(Exception):
     stored: Literal["no", "maybe", "yes"]
     index: int | None
     field: str | None
+    rpc_code: int | None
+    resource_metadata: str | None
 
     def __init__(
         self,
@@ -60,6 +66,8 @@ class TidewheelError(Exception):
         stored: Literal["no", "maybe", "yes"] = "no",
         index: int | None = None,
         field: str | None = None,
+        rpc_code: int | None = None,
+        resource_metadata: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -69,6 +77,8 @@ class TidewheelError(Exception):
         self.stored = stored
         self.index = index
         self.field = field
+        self.rpc_code = rpc_code
+        self.resource_metadata = resource_metadata
 
 
 class ConfigError(TidewheelError):
@@ -80,7 +90,7 @@ class ValidationError(TidewheelError, ValueError):
 
 
 class AuthError(TidewheelError):
-    """401 or 403: the key pair was refused, or a firewall in front of the API answered."""
+    """401 or 403: the key pair or token was refused, or a firewall in front of the API answered."""
 
 
 class RateLimitError(TidewheelError):
@@ -109,6 +119,10 @@ class DeadlineError(TidewheelError, TimeoutError):
 
 class ProtocolError(TidewheelError):
     """An answer that is not the documented one, or a damaged archive."""
+
+
+class RpcError(TidewheelError):
+    """A JSON-RPC error: the MCP server refused the request; see `rpc_code`."""
 
 
 class QueueFullError(TidewheelError):

@@ -93,8 +93,8 @@ static void bad_calls_are_refused_before_the_wire(void **state)
     spec.body = "x";
     spec.body_size = 1024 * 1024 + 1;
     refuse(&spec, TW_E_TOO_LARGE, "1048576 are allowed");
-    spec = spec_of(TW_EP_MCP);
-    refuse(&spec, TW_E_INVALID, "OAuth");
+    spec = spec_of(TW_EP_MCP_CALL);
+    refuse(&spec, TW_E_CONFIG, "mcp_token");
     spec = spec_of(TW_EP_COUNT);
     refuse(&spec, TW_E_INVALID, "no endpoint");
 }

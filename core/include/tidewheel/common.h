@@ -51,7 +51,8 @@ typedef enum tw_code {
     TW_E_CANCELED = -14,
     TW_E_CLOSED = -15, /* the client (or its parent) was closed */
     TW_E_FORKED = -16, /* the event, the job or the queue is the parent process's */
-    TW_E_NOMEM = -17
+    TW_E_NOMEM = -17,
+    TW_E_RPC = -18 /* a JSON-RPC error: the server took the request and refused it */
 } tw_code;
 
 /** What is known about a request that failed: did the server store it? */

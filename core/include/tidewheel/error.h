@@ -25,6 +25,11 @@ TW_API tw_stored tw_error_stored(const tw_error *err);
 TW_API int64_t tw_error_index(const tw_error *err);
 /** Path of the offending value ("event_properties.cart[3].price"), NULL where none. */
 TW_API const char *tw_error_field(const tw_error *err);
+/** Code of a JSON-RPC error (TW_E_RPC), 0 for all others. */
+TW_API int64_t tw_error_rpc_code(const tw_error *err);
+/** Of a TW_E_AUTH of the MCP server: the URL of the document that says where a user gets a token
+ * (RFC 9728), as the server gave it; NULL where there is none. */
+TW_API const char *tw_error_resource_metadata(const tw_error *err);
 /** Frees; NULL is allowed. */
 TW_API void tw_error_free(tw_error *err);
 

@@ -13,6 +13,7 @@
 #include <tidewheel/export.h>
 #include <tidewheel/job.h>
 #include <tidewheel/json.h>
+#include <tidewheel/mcp.h>
 #include <tidewheel/spool.h>
 #include <tidewheel/taxonomy.h>
 #include <tidewheel/version.h>

@@ -8,6 +8,7 @@
 
 #include "areas/analytics_query.h"
 #include "areas/argument_value.h"
+#include "areas/mcp.h"
 #include "base/alloc.h"
 #include "base/distance.h"
 #include "base/error.h"
@@ -28,7 +29,7 @@ const tw_operation *tw__operation(tw_endpoint_id id)
 {
     static const tw_operation *const areas[] = {
         tw__ingestion_operations, tw__analytics_operations, tw__taxonomy_operations,
-        tw__users_operations,     tw__profile_operations,
+        tw__users_operations,     tw__profile_operations,   tw__mcp_operations,
     };
     size_t i;
 
@@ -436,7 +437,9 @@ int tw__operation_start(tw_job **out, tw_gate *gate, const tw_operation *op,
     *out = NULL;
     encoding_init(&en);
     rc = operation_encode(&en, &given, gate, json, size, err);
-    if (rc == TW_OK)
+    if (rc == TW_OK && tw__endpoint(op->endpoint)->answer == TW_ANSWER_RPC)
+        rc = tw__mcp_start(out, gate, &given, queue, err);
+    else if (rc == TW_OK)
         rc = call_start(out, gate, &given, &en, queue, err);
     encoding_clear(&en);
     return rc;

@@ -92,6 +92,7 @@ extern const tw_operation tw__analytics_operations[];
 extern const tw_operation tw__taxonomy_operations[];
 extern const tw_operation tw__users_operations[];
 extern const tw_operation tw__profile_operations[];
+extern const tw_operation tw__mcp_operations[];
 
 /* NULL where the endpoint takes no arguments by this way. @thread any */
 const tw_operation *tw__operation(tw_endpoint_id id);

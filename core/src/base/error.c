@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/utf8.h"
 
-enum { MESSAGE_ROOM = 512, FIELD_ROOM = 256 };
+enum { MESSAGE_ROOM = 512, FIELD_ROOM = 256, URL_ROOM = 512 };
 
 struct tw_error {
     int code;
@@ -20,18 +20,21 @@ struct tw_error {
     tw_stored stored;
     int64_t retry_after_ms;
     int64_t index;
+    int64_t rpc_code;
     char message[MESSAGE_ROOM];
     char field[FIELD_ROOM];
+    char resource_metadata[URL_ROOM];
 };
 
 /* Out of memory must be reportable without memory. Never written to, never freed. */
 static const tw_error nomem = {
-    TW_E_NOMEM, 0, 0, TW_STORED_NO, -1, -1, "memory could not be allocated", ""};
+    TW_E_NOMEM, 0, 0, TW_STORED_NO, -1, -1, 0, "memory could not be allocated", "", ""};
 
 static const char *const names[] = {
-    "ok",         "invalid", "config",   "validation", "auth",    "rate_limited",
-    "too_large",  "server",  "http",     "network",    "timeout", "protocol",
-    "queue_full", "job",     "canceled", "closed",     "forked",  "nomem"};
+    "ok",           "invalid",   "config",     "validation", "auth",
+    "rate_limited", "too_large", "server",     "http",       "network",
+    "timeout",      "protocol",  "queue_full", "job",        "canceled",
+    "closed",       "forked",    "nomem",      "rpc"};
 
 const char *tw_version(void)
 {
@@ -168,6 +171,22 @@ void tw__error_set_index(tw_error *err, int64_t index)
         err->index = index;
 }
 
+void tw__error_set_rpc(tw_error *err, int64_t code)
+{
+    if (writable(err))
+        err->rpc_code = code;
+}
+
+void tw__error_set_resource_metadata(tw_error *err, const char *url)
+{
+    size_t size = strlen(url);
+
+    if (!writable(err) || size >= sizeof err->resource_metadata)
+        return;
+    memcpy(err->resource_metadata, url, size + 1);
+    text_settle(err->resource_metadata, 0);
+}
+
 tw_error *tw__error_copy(const tw_error *err)
 {
     tw_error *copy;
@@ -219,6 +238,17 @@ int64_t tw_error_index(const tw_error *err)
 const char *tw_error_field(const tw_error *err)
 {
     return err != NULL && err->field[0] != '\0' ? err->field : NULL;
+}
+
+int64_t tw_error_rpc_code(const tw_error *err)
+{
+    return err != NULL ? err->rpc_code : 0;
+}
+
+const char *tw_error_resource_metadata(const tw_error *err)
+{
+    return err != NULL && err->resource_metadata[0] != '\0' ? err->resource_metadata
+                                                            : NULL;
 }
 
 void tw_error_free(tw_error *err)

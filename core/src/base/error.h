@@ -21,6 +21,9 @@ void tw__error_set_retry_after(tw_error *err, int64_t ms);
 void tw__error_set_retriable(tw_error *err, int retriable); /* default: by code */
 void tw__error_set_stored(tw_error *err, tw_stored stored); /* default: TW_STORED_NO */
 void tw__error_set_index(tw_error *err, int64_t index);
+void tw__error_set_rpc(tw_error *err, int64_t code);
+/* One that is too long is left out: half a URL leads nowhere. */
+void tw__error_set_resource_metadata(tw_error *err, const char *url);
 
 /* Owned by caller; NULL gives NULL; never fails (the singleton when there is no memory). */
 tw_error *tw__error_copy(const tw_error *err);

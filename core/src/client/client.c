@@ -68,25 +68,31 @@ static int config_check(const tw_config *cfg, tw_error **err)
 static const char *host_base(const tw_config *cfg, tw_host host)
 {
     static const tw_option_id own[TW_HOST_COUNT] = {TW_OPT_INGEST_URL, TW_OPT_DASH_URL,
-                                                    TW_OPT_PROFILE_URL, TW_OPT_COUNT};
+                                                    TW_OPT_PROFILE_URL, TW_OPT_MCP_URL};
     int eu = strcmp(tw__config_text(cfg, TW_OPT_REGION), "eu") == 0;
 
     if (region_hosts[eu][host] == NULL)
         return NULL; /* whatever the URLs say: the API does not exist there */
-    if (own[host] != TW_OPT_COUNT && tw__config_is_set(cfg, own[host]))
+    if (tw__config_is_set(cfg, own[host]))
         return tw__config_text(cfg, own[host]);
     if (tw__config_is_set(cfg, TW_OPT_BASE_URL))
         return tw__config_text(cfg, TW_OPT_BASE_URL);
     return region_hosts[eu][host];
 }
 
-/* The MCP host is listed for those who look, but never called from here. */
-static int needs_tls(const char *const *base)
+static int is_secure(const char *base)
+{
+    return base != NULL && strncmp(base, "https:", 6) == 0;
+}
+
+/* The MCP host counts only where a token says that it is wanted. */
+static int needs_tls(const char *const *base, const tw_config *cfg)
 {
     int i;
 
     for (i = 0; i < TW_HOST_COUNT; i++) {
-        if (i != TW_HOST_MCP && base[i] != NULL && strncmp(base[i], "https:", 6) == 0)
+        if (is_secure(base[i]) &&
+            (i != TW_HOST_MCP || tw__config_is_set(cfg, TW_OPT_MCP_TOKEN)))
             return 1;
     }
     return 0;
@@ -163,6 +169,7 @@ static int gate_make(tw_rooms *rooms, const tw_config *cfg, const char *const *b
     memcpy(settings.base, base, sizeof settings.base);
     settings.api_key = tw__config_text(cfg, TW_OPT_API_KEY);
     settings.secret_key = tw__config_text(cfg, TW_OPT_SECRET_KEY);
+    settings.mcp_token = tw__config_text(cfg, TW_OPT_MCP_TOKEN);
     settings.user_agent = tw__config_text(cfg, TW_OPT_USER_AGENT);
     settings.region = tw__config_text(cfg, TW_OPT_REGION);
     settings.connect_timeout_ms = tw__config_ms(cfg, TW_OPT_CONNECT_TIMEOUT);
@@ -282,8 +289,12 @@ static int rooms_make(tw_client *cl, tw_rooms *rooms, const tw_config *cfg,
     for (i = 0; i < TW_HOST_COUNT; i++)
         base[i] = host_base(cfg, (tw_host)i);
     network_settings(&net, cfg);
-    if (needs_tls(base) && tw__config_transport(cfg) == NULL)
-        rc = certificates_load(&ca, cfg, err);
+    if (tw__config_transport(cfg) == NULL) {
+        if (needs_tls(base, cfg))
+            rc = certificates_load(&ca, cfg, err);
+        else
+            cl->lacks_mcp_tls = is_secure(base[TW_HOST_MCP]);
+    }
     net.ca_source = ca.source;
     if (rc == TW_OK)
         rc = loop_make(rooms, cfg, &net, &ca, err);

@@ -30,6 +30,7 @@ struct tw_client {
     tw_ingest_settings settings;
     char *spool; /* absolute: a child may have moved elsewhere */
     tw_spool_mode spool_mode;
+    int lacks_mcp_tls; /* no certificates were loaded, and the MCP host would need them */
     char *description; /* what describe() answers, without the moving parts */
     /* Options of the areas. */
     int64_t poll_first_ms;

@@ -108,15 +108,19 @@ static int all_between(const char *text, size_t size, unsigned char low,
     return 1;
 }
 
-static const char *key_rule(const char *text, size_t size)
+static const char *line_rule(const char *text, size_t size)
 {
     if (size == 0)
         return "it is empty";
-    if (size > TW_KEY_MOST)
-        return "it is longer than 512 characters";
     if (!all_between(text, size, 0x21, 0x7E, ""))
         return "control characters, spaces and non-ASCII characters are not allowed";
     return NULL;
+}
+
+const char *tw__token_rule(const char *text, size_t size)
+{
+    return size > TW_TOKEN_MOST ? "it is longer than 8192 characters"
+                                : line_rule(text, size);
 }
 
 static const char *proxy_rule(const char *text, size_t size)
@@ -140,14 +144,18 @@ static const char *proxy_rule(const char *text, size_t size)
 
 static const char *text_rule(const tw_option *option, const char *text, size_t size)
 {
-    if (size > (option->rule == TW_RULE_PEM ? PEM_MOST : TEXT_MOST))
+    if (size > (option->rule == TW_RULE_PEM ? PEM_MOST : TEXT_MOST) &&
+        option->rule != TW_RULE_TOKEN)
         return "it is too long";
     switch (option->rule) {
     case TW_RULE_KEY:
         /* Basic authentication ends the name at the first colon (RFC 7617). */
         if (option == tw__option(TW_OPT_API_KEY) && memchr(text, ':', size) != NULL)
             return "a colon is not allowed";
-        return key_rule(text, size);
+        return size > TW_KEY_MOST ? "it is longer than 512 characters"
+                                  : line_rule(text, size);
+    case TW_RULE_TOKEN:
+        return tw__token_rule(text, size);
     case TW_RULE_PROXY:
         return proxy_rule(text, size);
     case TW_RULE_LINE:

@@ -10,11 +10,13 @@
 typedef enum tw_option_id {
     TW_OPT_API_KEY,
     TW_OPT_SECRET_KEY,
+    TW_OPT_MCP_TOKEN,
     TW_OPT_REGION,
     TW_OPT_BASE_URL,
     TW_OPT_INGEST_URL,
     TW_OPT_DASH_URL,
     TW_OPT_PROFILE_URL,
+    TW_OPT_MCP_URL,
     TW_OPT_CONNECT_TIMEOUT,
     TW_OPT_TIMEOUT,
     TW_OPT_DASH_TIMEOUT,
@@ -57,6 +59,7 @@ typedef enum tw_option_id {
 typedef enum tw_option_rule {
     TW_RULE_NONE,
     TW_RULE_KEY,   /* printable ASCII without spaces */
+    TW_RULE_TOKEN, /* the same, longer */
     TW_RULE_BASE,  /* a base URL; kept normalised */
     TW_RULE_PROXY, /* a proxy URL or "" */
     TW_RULE_LINE,  /* printable ASCII */
@@ -73,6 +76,9 @@ typedef struct tw_option {
     const char *choices;  /* "us|eu" */
     const char *doc;
 } tw_option;
+
+/* Why a text is no token, NULL where it is one. @thread any */
+const char *tw__token_rule(const char *text, size_t size);
 
 /* NULL past the end. */
 const tw_option *tw__option(size_t index);

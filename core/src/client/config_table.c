@@ -20,6 +20,10 @@ static const tw_option table[TW_OPT_COUNT] = {
         {"secret_key", TW_OPTION_SECRET, TEXT(TW_RULE_KEY, ""),
          "The project's secret key. Needed by everything but sending events; "
          "it can read and delete all data of the project."},
+    [TW_OPT_MCP_TOKEN] =
+        {"mcp_token", TW_OPTION_SECRET, TEXT(TW_RULE_TOKEN, ""),
+         "OAuth access token of a signed-in user, for the MCP server alone, which takes no key of "
+         "the project. It is replaced with mcp.set_token()."},
     [TW_OPT_REGION] =
         {"region", TW_OPTION_CHOICE, CHOICE("us|eu", "us"),
          "Where the project lives. A project exists in one region only. The User "
@@ -36,6 +40,9 @@ static const tw_option table[TW_OPT_COUNT] = {
          "before it."},
     [TW_OPT_PROFILE_URL] = {"profile_url", TW_OPTION_STRING, TEXT(TW_RULE_BASE, ""),
                             "As base_url, for user profiles; goes before it."},
+    [TW_OPT_MCP_URL] = {"mcp_url", TW_OPTION_STRING, TEXT(TW_RULE_BASE, ""),
+                        "As base_url, for the MCP server (without its path /mcp); goes "
+                        "before it."},
     [TW_OPT_CONNECT_TIMEOUT] = {"connect_timeout", TW_OPTION_SECONDS,
                                 NUMBER(0.001, 300, "5"),
                                 "Longest time for making a connection."},

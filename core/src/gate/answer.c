@@ -25,6 +25,7 @@ static const tw_node *path2(const tw_node *node, const char *a, const char *b)
  * Dashboard    {"error":{"http_code":403,"type":"…","message":"…","metadata":{"details":"…"}}}
  * Taxonomy     {"success":false,"errors":[{"message":"..."}]}
  * User profile {"error":"..."}
+ * MCP          {"error":"...","error_description":"..."} (RFC 6749) beside JSON-RPC
  */
 static void envelope_text(char *text, size_t room, const tw_node *root)
 {
@@ -33,9 +34,12 @@ static void envelope_text(char *text, size_t room, const tw_node *root)
     const char *message = tw__node_string(tw__node_member(error, "message"));
     const char *details = tw__node_string(path2(error, "metadata", "details"));
     const char *missing = tw__node_string(tw__node_member(root, "missing_field"));
+    const char *why = tw__node_string(tw__node_member(root, "error_description"));
 
     if (plain != NULL && missing != NULL)
         snprintf(text, room, "%s (%s)", plain, missing);
+    else if (plain != NULL && why != NULL)
+        snprintf(text, room, "%s: %s", plain, why);
     else if (plain != NULL)
         snprintf(text, room, "%s", plain);
     else if (details != NULL &&

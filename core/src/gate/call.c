@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A call: one request from grant to outcome. Everything that reaches the wire passes here. */
+#define _GNU_SOURCE
 #include "gate/call.h"
 
 #include <stdio.h>
@@ -20,7 +21,8 @@ enum {
     ERROR_BODY_MOST = 64 * 1024,
     WAIT_MOST_INGEST_MS = 300 * 1000,
     WAIT_TOLD_MS = 24 * 60 * 60 * 1000, /* what errors repeat of a Retry-After */
-    DETAIL_MOST = 400
+    DETAIL_MOST = 400,
+    LINES_MOST = 128 * 1024
 };
 
 struct tw_call {
@@ -35,6 +37,7 @@ struct tw_call {
     int64_t stall_ms;
     char *url;
     char *content_type, *content_encoding;
+    tw_buf headers; /* further ones, each ended by NUL */
     const void *body;
     size_t body_size;
 
@@ -65,6 +68,7 @@ static void call_free(tw_call *call)
         tw__free_secret(call->url, strlen(call->url));
     tw__free(call->content_type);
     tw__free(call->content_encoding);
+    tw__buf_clear(&call->headers);
     tw__buf_clear(&call->head_text);
     tw__buf_clear(&call->gathered);
     tw__free(call);
@@ -148,15 +152,17 @@ static int is_success(const tw_call *call, int status)
 
 static int head_keep(tw_call *call, const tw_transfer_head *from)
 {
-    const char *texts[3];
-    size_t at[3];
+    const char *texts[5];
+    size_t at[5];
     size_t i;
 
     texts[0] = from->content_type;
     texts[1] = from->content_encoding;
     texts[2] = from->location;
+    texts[3] = from->www_authenticate != NULL ? from->www_authenticate : "";
+    texts[4] = from->session != NULL ? from->session : "";
     tw__buf_reset(&call->head_text);
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 5; i++) {
         at[i] = call->head_text.size;
         if (tw__buf_put(&call->head_text, texts[i], strlen(texts[i]) + 1) != TW_OK)
             return TW_E_NOMEM;
@@ -170,6 +176,8 @@ static int head_keep(tw_call *call, const tw_transfer_head *from)
     call->head.content_type = call->head_text.data + at[0];
     call->head.content_encoding = call->head_text.data + at[1];
     call->head.location = call->head_text.data + at[2];
+    call->head.www_authenticate = call->head_text.data + at[3];
+    call->head.session = call->head_text.data + at[4];
     return TW_OK;
 }
 
@@ -243,6 +251,35 @@ static void redirect_text(char *text, size_t room, const char *location)
         text[0] = '\0';
 }
 
+/* A parameter of a challenge, as name="value"; "" where there is none (RFC 9110, 11.6.1). */
+static void challenge_part(char *text, size_t room, const char *challenge,
+                           const char *name)
+{
+    const char *at = strstr(challenge, name);
+    size_t n = 0;
+
+    text[0] = '\0';
+    if (at == NULL || strncmp(at + strlen(name), "=\"", 2) != 0)
+        return;
+    for (at += strlen(name) + 2; *at != '\0' && *at != '"' && n + 1 < room; at++) {
+        if (*at == '\\' && at[1] != '\0')
+            at++;
+        text[n++] = *at;
+    }
+    text[*at == '"' ? n : 0] = '\0';
+}
+
+/* Where a user gets a token: the URL that the server names. Not every server has the document at
+ * the path that is made of its own. */
+static void challenge_read(tw_error *err, const tw_call *call)
+{
+    char url[512];
+
+    challenge_part(url, sizeof url, call->head.www_authenticate, "resource_metadata");
+    tw__keys_redact(call->gate->keys, url);
+    tw__error_set_resource_metadata(err, url);
+}
+
 static tw_error *status_error(const tw_call *call, const tw_verdict *verdict)
 {
     char detail[DETAIL_MOST];
@@ -256,6 +293,9 @@ static tw_error *status_error(const tw_call *call, const tw_verdict *verdict)
                   call->row->name, host_of(call), call->head.status, detail);
     } else {
         tw__answer_text(detail, sizeof detail, call->gathered.data, call->gathered.size);
+        if (detail[0] == '\0')
+            challenge_part(detail, sizeof detail, call->head.www_authenticate,
+                           "error_description");
         tw__keys_redact(call->gate->keys, detail);
         tw__error(&err, verdict->code, "%s: %s answered with status %d%s%s",
                   call->row->name, host_of(call), call->head.status,
@@ -263,6 +303,8 @@ static tw_error *status_error(const tw_call *call, const tw_verdict *verdict)
     }
     tw__error_set_http(err, call->head.status);
     tw__error_set_retry_after(err, call->head.retry_after_ms);
+    if (verdict->code == TW_E_AUTH)
+        challenge_read(err, call);
     return err;
 }
 
@@ -377,7 +419,7 @@ static unsigned transfer_flags(const tw_call *call)
 static int attempt_start(tw_call *call, tw_error **err)
 {
     static const tw_transfer_events events = {call_head, call_data, call_done};
-    static const tw_head no_head = {0, -1, -1, "", "", "", 0};
+    static const tw_head no_head = {0, -1, -1, "", "", "", "", "", 0};
     const char *headers[TW_HEADERS_MOST];
     tw_transfer_request req;
     tw_buf lines;
@@ -397,9 +439,9 @@ static int attempt_start(tw_call *call, tw_error **err)
     req.timeout_ms = call->timeout_ms;
     req.stall_ms = call->stall_ms;
     req.flags = transfer_flags(call);
-    tw__buf_init(&lines, 4096);
+    tw__buf_init(&lines, LINES_MOST);
     rc = tw__request_headers(headers, &lines, call->gate, call->row, call->flags,
-                             call->content_type, call->content_encoding);
+                             call->content_type, call->content_encoding, &call->headers);
     if (rc == TW_OK) {
         call->attempt++;
         rc = tw__loop_transfer_start(&call->transfer, call->gate->loop, &req, &events,
@@ -407,6 +449,8 @@ static int attempt_start(tw_call *call, tw_error **err)
     } else {
         rc = tw__error_nomem(err);
     }
+    if (lines.data != NULL)
+        explicit_bzero(lines.data, lines.size);
     tw__buf_clear(&lines);
     return rc;
 }
@@ -415,11 +459,22 @@ static int attempt_start(tw_call *call, tw_error **err)
 
 static int64_t attempt_timeout(const tw_gate *gate, const tw_endpoint *row, int64_t asked)
 {
-    int64_t option = row->host == TW_HOST_DASH ? gate->dash_timeout_ms : gate->timeout_ms;
+    int long_lived = row->host == TW_HOST_DASH || row->host == TW_HOST_MCP;
+    int64_t option = long_lived ? gate->dash_timeout_ms : gate->timeout_ms;
 
     if (asked != 0)
         return asked;
     return option != 0 ? option : row->timeout_ms;
+}
+
+static int headers_fill(tw_call *call, const char *const *headers)
+{
+    int rc = TW_OK;
+
+    tw__buf_init(&call->headers, LINES_MOST / 2);
+    for (; rc == TW_OK && headers != NULL && *headers != NULL; headers++)
+        rc = tw__buf_put(&call->headers, *headers, strlen(*headers) + 1);
+    return rc;
 }
 
 static int call_fill(tw_call *call, const tw_call_spec *spec, tw_buf *url)
@@ -429,6 +484,8 @@ static int call_fill(tw_call *call, const tw_call_spec *spec, tw_buf *url)
     call->content_encoding = tw__strdup(spec->content_encoding);
     if (call->url == NULL || (spec->content_type != NULL && call->content_type == NULL) ||
         (spec->content_encoding != NULL && call->content_encoding == NULL))
+        return TW_E_NOMEM;
+    if (headers_fill(call, spec->headers) != TW_OK)
         return TW_E_NOMEM;
     call->body = spec->body;
     call->body_size = spec->body_size;

@@ -23,6 +23,8 @@ typedef struct tw_head {
     const char *content_type;     /* "" when absent; borrowed during the callback */
     const char *content_encoding; /* "" when absent */
     const char *location;         /* "" when absent; may hold a signature: never log it */
+    const char *www_authenticate; /* "" when absent */
+    const char *session;          /* Mcp-Session-Id; "" when absent */
     int open_ended; /* only the close of the connection ends the body: a cut looks the same */
 } tw_head;
 
@@ -72,6 +74,7 @@ typedef struct tw_call_spec {
     const char *url;          /* with TW_CALL_FOREIGN only */
     const char *content_type; /* NULL without a body */
     const char *content_encoding; /* "gzip" or NULL */
+    const char *const *headers;   /* further ones, "Name: value"; NULL-ended or NULL */
     const void *body;
     size_t body_size;
     int64_t

@@ -164,6 +164,7 @@ static int spec_copy(call_job *cj, const tw_call_spec *spec)
     if (cj->texts == NULL)
         return TW_E_NOMEM;
     cj->spec = *spec;
+    cj->spec.headers = NULL; /* nobody gives any */
     at = cj->texts;
     for (i = 0; i < n; i++)
         cj->values[i] = text_take(&at, spec->path_values[i]);

@@ -56,6 +56,14 @@ static const char tax_write_limits[] = "cost 2 of 7,200/h; 4 at once";
             SMALL_ANSWER, tax_write_limits                                         \
     }
 
+/* One path, and behind it tools that may do anything: listing them only reads. */
+#define MCP(id, name, access, repeat)                                                 \
+    {                                                                                 \
+        TW_EP_MCP_##id, "mcp." name, TW_AREA_MCP, "POST", "/mcp", access,             \
+            TW_AUTH_BEARER, TW_HOST_MCP, "none", TW_COST_NONE, repeat, TW_ANSWER_RPC, \
+            90 * SECONDS, 0, QUERY_ANSWER, "none documented"                          \
+    }
+
 static const tw_endpoint table[TW_EP_COUNT] = {
     {TW_EP_HTTPAPI, "ingestion.httpapi", TW_AREA_INGESTION, "POST", "/2/httpapi",
      TW_ACCESS_WRITE, TW_AUTH_BODY, TW_HOST_INGEST, "user.eps", TW_COST_EVENTS,
@@ -200,9 +208,9 @@ static const tw_endpoint table[TW_EP_COUNT] = {
      TW_ACCESS_READ, TW_AUTH_SECRET, TW_HOST_PROFILE, "profile.minute", TW_COST_ONE,
      TW_REPEAT_SAFE, TW_ANSWER_JSON, 30 * SECONDS, 0, QUERY_ANSWER,
      "600/min per organisation; not in the EU"},
-    {TW_EP_MCP, "mcp.call", TW_AREA_MCP, "POST", "/mcp", TW_ACCESS_READ | TW_ACCESS_WRITE,
-     TW_AUTH_BEARER, TW_HOST_MCP, "none", TW_COST_NONE, TW_REPEAT_UNSENT, TW_ANSWER_RPC,
-     90 * SECONDS, 0, QUERY_ANSWER, "none documented"},
+    MCP(TOOLS, "tools", TW_ACCESS_READ, TW_REPEAT_SAFE),
+    MCP(CALL, "call", TW_ACCESS_READ | TW_ACCESS_WRITE, TW_REPEAT_UNSENT),
+    MCP(REQUEST, "request", TW_ACCESS_READ | TW_ACCESS_WRITE, TW_REPEAT_UNSENT),
 };
 
 const tw_endpoint *tw__endpoint(tw_endpoint_id id)

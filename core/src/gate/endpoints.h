@@ -59,7 +59,9 @@ typedef enum tw_endpoint_id {
     TW_EP_TAXONOMY_GROUP_PROPERTY_CREATE,
     TW_EP_TAXONOMY_GROUP_PROPERTY_UPDATE,
     TW_EP_USERPROFILE,
-    TW_EP_MCP,
+    TW_EP_MCP_TOOLS,
+    TW_EP_MCP_CALL,
+    TW_EP_MCP_REQUEST,
     TW_EP_COUNT
 } tw_endpoint_id;
 
@@ -87,7 +89,7 @@ typedef enum tw_auth {
     TW_AUTH_BODY,   /* api_key inside the body; the body's builder writes it */
     TW_AUTH_BASIC,  /* Basic api_key:secret_key */
     TW_AUTH_SECRET, /* Api-Key secret_key */
-    TW_AUTH_BEARER  /* OAuth 2.0: not a key of the project, no call is made by the core */
+    TW_AUTH_BEARER  /* OAuth 2.0 token of a user: not a key of the project */
 } tw_auth;
 
 enum { TW_ACCESS_READ = 1, TW_ACCESS_WRITE = 2 };

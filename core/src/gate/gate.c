@@ -65,6 +65,8 @@ int tw__gate_new(tw_gate **out, tw_loop *loop, const tw_gate_settings *settings,
         if (gate->keys == NULL || gate->user_agent == NULL)
             rc = tw__error_nomem(err);
     }
+    if (rc == TW_OK && settings->mcp_token != NULL && settings->mcp_token[0] != '\0')
+        tw__gate_set_token(gate, settings->mcp_token, strlen(settings->mcp_token));
     if (rc != TW_OK) {
         tw__gate_free(gate);
         return rc;
@@ -82,6 +84,7 @@ int tw__gate_again(tw_gate **out, const tw_gate *from, tw_loop *loop, tw_error *
         settings.base[i] = from->hosts[i].base;
     settings.api_key = from->keys->api_key;
     settings.secret_key = from->keys->secret_key;
+    settings.mcp_token = tw__keys_inherited_token(from->keys);
     settings.user_agent = from->user_agent + sizeof agent_name - 1;
     settings.region = from->region;
     settings.connect_timeout_ms = from->connect_timeout_ms;
@@ -122,6 +125,21 @@ const char *tw__gate_api_key(const tw_gate *gate)
     return gate->keys->api_key;
 }
 
+void tw__gate_set_token(tw_gate *gate, const char *token, size_t size)
+{
+    tw__keys_set_token(gate->keys, token, size);
+}
+
+uint64_t tw__gate_token(const tw_gate *gate)
+{
+    return tw__keys_token(gate->keys);
+}
+
+tw_mcp_server *tw__gate_mcp(tw_gate *gate)
+{
+    return &gate->mcp;
+}
+
 void tw__gate_redact(const tw_gate *gate, char *text)
 {
     tw__keys_redact(gate->keys, text);
@@ -133,13 +151,17 @@ int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err)
 
     if (row == NULL)
         return tw__error(err, TW_E_INVALID, "there was no endpoint number %d", (int)id);
-    if (row->auth == TW_AUTH_BEARER)
-        return tw__error(err, TW_E_INVALID,
-                         "%s was refused: it needs an OAuth token of a user", row->name);
     if (gate->hosts[row->host].base == NULL)
         return tw__error_at(err, TW_E_CONFIG, "region",
                             "%s was refused: this API has no host in region \"%s\"",
                             row->name, gate->region);
+    if (row->auth == TW_AUTH_BEARER)
+        return tw__gate_token(gate) != 0
+                   ? TW_OK
+                   : tw__error_at(err, TW_E_CONFIG, "mcp_token",
+                                  "%s was refused: it needs the option mcp_token, the "
+                                  "OAuth token of a user",
+                                  row->name);
     if (row->auth != TW_AUTH_BODY && gate->keys->secret_key[0] == '\0')
         return tw__error_at(err, TW_E_CONFIG, "secret_key",
                             "%s was refused: it needs the option secret_key", row->name);

@@ -13,11 +13,13 @@ typedef struct tw_gate_settings {
     const char *base[TW_HOST_COUNT]; /* normalised base URL per host; NULL = not served */
     const char *api_key;
     const char *secret_key; /* "" = none */
+    const char *mcp_token;  /* "" or NULL = none */
     const char *user_agent;
     const char *region; /* for messages: "us" or "eu" */
     int64_t connect_timeout_ms;
     int64_t timeout_ms; /* one attempt, ingestion and profile; 0 = the endpoint's own */
-    int64_t dash_timeout_ms; /* one attempt, Dashboard hosts; 0 = the endpoint's own */
+    int64_t
+        dash_timeout_ms; /* one attempt, Dashboard and MCP hosts; 0 = the endpoint's own */
 } tw_gate_settings;
 
 /* `loop` is referenced. */
@@ -35,6 +37,22 @@ void tw__gate_free(tw_gate *gate);
 /* TW_OK when calls of this endpoint can be made at all (key, host, region), else the error
  * that tw__call_start would give. @thread any */
 int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err);
+
+/* Puts another token in the place of the first; "" for none. It fits: tw__token_rule. @thread any */
+void tw__gate_set_token(tw_gate *gate, const char *token, size_t size);
+/* The number of the token that counts now, 0 for none. @thread any */
+uint64_t tw__gate_token(const tw_gate *gate);
+
+/* What is known of the MCP server, for the calls to come. */
+typedef struct tw_mcp_server {
+    enum { TW_MCP_UNKNOWN, TW_MCP_MODERN, TW_MCP_LEGACY } era;
+    const char *version; /* static; of a LEGACY one */
+    char session[1024];  /* "" where it gives none */
+    uint64_t token;      /* whose session it is */
+    int64_t last_id;     /* of a request */
+} tw_mcp_server;
+/* @thread worker */
+tw_mcp_server *tw__gate_mcp(tw_gate *gate);
 
 /* Takes the keys out of a text that the server wrote. @thread any */
 void tw__gate_redact(const tw_gate *gate, char *text);

@@ -22,6 +22,7 @@ struct tw_gate {
     int64_t connect_timeout_ms, timeout_ms, dash_timeout_ms;
     /* Of the I/O thread. */
     tw_retry_quota quota;
+    tw_mcp_server mcp;
 };
 
 #endif

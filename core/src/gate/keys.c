@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <tidewheel/common.h>
+
 #include "base/redact.h"
 
 /* Basic: RFC 7617; the bytes of "api_key:secret_key", no line breaks. */
@@ -46,6 +48,7 @@ tw_keys *tw__keys_new(const char *api_key, const char *secret_key)
     madvise(keys, sizeof *keys, MADV_DONTDUMP);
 #endif
     mlock(keys, sizeof *keys);
+    pthread_mutex_init(&keys->lock, NULL);
     snprintf(keys->api_key, sizeof keys->api_key, "%s", api_key);
     snprintf(keys->secret_key, sizeof keys->secret_key, "%s", secret_key);
     n = snprintf(pair, sizeof pair, "%s:%s", keys->api_key, keys->secret_key);
@@ -62,6 +65,7 @@ void tw__keys_free(tw_keys *keys)
 {
     if (keys == NULL)
         return;
+    pthread_mutex_destroy(&keys->lock);
     explicit_bzero(keys, sizeof *keys);
     munmap(keys, sizeof *keys);
 }
@@ -72,14 +76,62 @@ static void key_redact(char *text, const char *key, const char *mark)
         tw__redact(text, key, strlen(key), mark);
 }
 
-void tw__keys_redact(const tw_keys *keys, char *text)
+void tw__keys_redact(tw_keys *keys, char *text)
 {
     char mark[16] = "***";
     size_t size = strlen(keys->api_key);
 
     key_redact(text, keys->basic + strlen("Authorization: Basic "), "***");
     key_redact(text, keys->secret_key, "***");
+    pthread_mutex_lock(&keys->lock);
+    key_redact(text, keys->token, "***");
+    key_redact(text, keys->old_token, "***");
+    pthread_mutex_unlock(&keys->lock);
     if (size >= 12)
         snprintf(mark, sizeof mark, "...%s", keys->api_key + size - 4);
     key_redact(text, keys->api_key, mark);
+}
+
+void tw__keys_set_token(tw_keys *keys, const char *token, size_t size)
+{
+    pthread_mutex_lock(&keys->lock);
+    memcpy(keys->old_token, keys->token, sizeof keys->token);
+    explicit_bzero(keys->token, sizeof keys->token);
+    memcpy(keys->token, token, size);
+    keys->tokens++;
+    pthread_mutex_unlock(&keys->lock);
+}
+
+const char *tw__keys_inherited_token(tw_keys *keys)
+{
+    if (pthread_mutex_trylock(&keys->lock) != 0)
+        return ""; /* by a thread that the child does not have */
+    pthread_mutex_unlock(&keys->lock);
+    return keys->token;
+}
+
+uint64_t tw__keys_token(tw_keys *keys)
+{
+    uint64_t number;
+
+    pthread_mutex_lock(&keys->lock);
+    number = keys->token[0] != '\0' ? keys->tokens : 0;
+    pthread_mutex_unlock(&keys->lock);
+    return number;
+}
+
+int tw__keys_bearer(tw_buf *lines, tw_keys *keys)
+{
+    size_t before = lines->size;
+    int rc = tw__buf_reserve(lines, TW_TOKEN_MOST + 32); /* no copy is left by growing */
+
+    if (rc == TW_OK)
+        rc = tw__buf_puts(lines, "Authorization: Bearer ");
+    pthread_mutex_lock(&keys->lock);
+    if (rc == TW_OK)
+        rc = tw__buf_put(lines, keys->token, strlen(keys->token) + 1);
+    pthread_mutex_unlock(&keys->lock);
+    if (rc != TW_OK)
+        lines->size = before;
+    return rc;
 }

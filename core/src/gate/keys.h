@@ -3,9 +3,13 @@
 #ifndef TW_GATE_KEYS_H
 #define TW_GATE_KEYS_H
 
+#include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { TW_KEY_MOST = 512 };
+#include "base/buf.h"
+
+enum { TW_KEY_MOST = 512, TW_TOKEN_MOST = 8192 };
 
 /* In a page of its own: kept out of core dumps, off the swap where the system allows, wiped
  * at the end. libcurl makes copies of the headers that it does not wipe. */
@@ -14,6 +18,11 @@ typedef struct tw_keys {
     char secret_key[TW_KEY_MOST + 1];
     char basic[32 + (2 * TW_KEY_MOST + 3) / 3 * 4]; /* "Authorization: Basic ..." */
     char secret[TW_KEY_MOST + 32];                  /* "Authorization: Api-Key ..." */
+    /* The token of a user may be replaced at any time; the rest is constant. */
+    pthread_mutex_t lock;
+    char token[TW_TOKEN_MOST + 1];
+    char old_token[TW_TOKEN_MOST + 1]; /* calls that carry it may still be answered */
+    uint64_t tokens;                   /* how many there were */
 } tw_keys;
 
 /* NULL without memory. Longer keys were refused before. */
@@ -22,6 +31,18 @@ void tw__keys_free(tw_keys *keys);
 
 /* Replaces every key in `text` in place: the API key by its last four characters, the others
  * by "***". Keys of fewer than 4 characters are left alone: they are no keys. */
-void tw__keys_redact(const tw_keys *keys, char *text);
+void tw__keys_redact(tw_keys *keys, char *text);
+
+/* "" for none; longer ones were refused before. @thread any @locks takes keys.lock */
+void tw__keys_set_token(tw_keys *keys, const char *token, size_t size);
+/* The number of the token that counts now, 0 where there is none. @thread any @locks takes
+ * keys.lock */
+uint64_t tw__keys_token(tw_keys *keys);
+/* In a forked child, of keys of the parent's: borrowed; "" where it was being replaced during the
+ * fork. */
+const char *tw__keys_inherited_token(tw_keys *keys);
+/* Puts the header "Authorization: Bearer ..." and its NUL behind `lines`; wipe them. As
+ * tw__buf_put. @thread any @locks takes keys.lock */
+int tw__keys_bearer(tw_buf *lines, tw_keys *keys);
 
 #endif

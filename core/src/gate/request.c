@@ -20,31 +20,72 @@ static int is_line(const char *text)
     return 1;
 }
 
+typedef struct header_lines {
+    const char **list;
+    tw_buf *lines;
+    size_t at[TW_HEADERS_MOST]; /* where each begins in `lines`, which may move */
+    size_t count;               /* of those */
+    int rc;
+} header_lines;
+
+static void line_begin(header_lines *hl)
+{
+    if (hl->count == TW_HEADERS_MOST - 4)
+        hl->rc = TW_E_TOO_LARGE;
+    else
+        hl->at[hl->count++] = hl->lines->size;
+}
+
+static void line_put(header_lines *hl, const char *name, const char *value)
+{
+    if (value == NULL || hl->rc != TW_OK)
+        return;
+    line_begin(hl);
+    if (hl->rc == TW_OK)
+        hl->rc = tw__buf_printf(hl->lines, "%s%s%c", name, value, '\0');
+}
+
+/* Whole lines, each ended by NUL. */
+static void lines_put(header_lines *hl, const tw_buf *more)
+{
+    size_t at = 0;
+
+    while (more != NULL && at < more->size && hl->rc == TW_OK) {
+        line_put(hl, "", more->data + at);
+        at += strlen(more->data + at) + 1;
+    }
+}
+
 int tw__request_headers(const char *list[TW_HEADERS_MOST], tw_buf *lines,
                         const tw_gate *gate, const tw_endpoint *row, unsigned flags,
-                        const char *content_type, const char *content_encoding)
+                        const char *content_type, const char *content_encoding,
+                        const tw_buf *more)
 {
-    size_t encoding_at = 0;
+    header_lines hl = {list, lines, {0}, 0, TW_OK};
+    int foreign = (flags & TW_CALL_FOREIGN) != 0;
     size_t n = 0;
-    int rc = TW_OK;
+    size_t i;
 
-    if (content_type != NULL)
-        rc = tw__buf_printf(lines, "Content-Type: %s%c", content_type, '\0');
-    encoding_at = lines->size;
-    if (rc == TW_OK && content_encoding != NULL)
-        rc = tw__buf_printf(lines, "Content-Encoding: %s%c", content_encoding, '\0');
-    if (rc != TW_OK)
-        return rc;
+    line_put(&hl, "Content-Type: ", content_type);
+    line_put(&hl, "Content-Encoding: ", content_encoding);
+    if (row->answer == TW_ANSWER_RPC)
+        line_put(&hl, "Accept: ", "application/json, text/event-stream");
+    lines_put(&hl, more);
+    if (hl.rc == TW_OK && !foreign && row->auth == TW_AUTH_BEARER) {
+        line_begin(&hl);
+        if (hl.rc == TW_OK)
+            hl.rc = tw__keys_bearer(lines, gate->keys);
+    }
+    if (hl.rc != TW_OK)
+        return hl.rc;
     list[n++] = gate->user_agent;
     /* A foreign host sees no credential of ours. */
-    if ((flags & TW_CALL_FOREIGN) == 0 && row->auth == TW_AUTH_BASIC)
+    if (!foreign && row->auth == TW_AUTH_BASIC)
         list[n++] = gate->keys->basic;
-    if ((flags & TW_CALL_FOREIGN) == 0 && row->auth == TW_AUTH_SECRET)
+    if (!foreign && row->auth == TW_AUTH_SECRET)
         list[n++] = gate->keys->secret;
-    if (content_type != NULL)
-        list[n++] = lines->data;
-    if (content_encoding != NULL)
-        list[n++] = lines->data + encoding_at;
+    for (i = 0; i < hl.count; i++)
+        list[n++] = lines->data + hl.at[i];
     list[n] = NULL;
     return TW_OK;
 }
@@ -169,6 +210,7 @@ int tw__request_check(tw_buf *url, const tw_gate *gate, const tw_call_spec *spec
 {
     const tw_endpoint *row;
     int rc = tw__gate_allows(gate, spec->endpoint, err);
+    size_t i;
 
     if (rc != TW_OK)
         return rc;
@@ -178,6 +220,12 @@ int tw__request_check(tw_buf *url, const tw_gate *gate, const tw_call_spec *spec
         return tw__error(err, TW_E_VALIDATION,
                          "the content type of %s was refused: it held control characters",
                          row->name);
+    for (i = 0; spec->headers != NULL && spec->headers[i] != NULL; i++) {
+        if (!is_line(spec->headers[i]))
+            return tw__error(err, TW_E_VALIDATION,
+                             "a header of %s was refused: it held control characters",
+                             row->name);
+    }
     if (row->max_body != 0 && spec->body_size > row->max_body)
         return tw__error(err, TW_E_TOO_LARGE,
                          "the body of %s was refused: it had %zu bytes, %llu are allowed",

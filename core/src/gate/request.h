@@ -11,11 +11,13 @@
 int tw__request_check(tw_buf *url, const tw_gate *gate, const tw_call_spec *spec,
                       tw_error **err);
 
-/* Lines for content type and encoding, checked by tw__request_check, into `lines`, and the
- * NULL-ended list of all headers. Pointers are borrowed from gate and lines. */
-enum { TW_HEADERS_MOST = 5 };
+/* Lines of this call, `more` among them (each ended by NUL; may be NULL), all checked by
+ * tw__request_check, into `lines`, which is to be wiped, and the NULL-ended list of all headers.
+ * Pointers are borrowed from gate and lines. */
+enum { TW_HEADERS_MOST = 48 };
 int tw__request_headers(const char *list[TW_HEADERS_MOST], tw_buf *lines,
                         const tw_gate *gate, const tw_endpoint *row, unsigned flags,
-                        const char *content_type, const char *content_encoding);
+                        const char *content_type, const char *content_encoding,
+                        const tw_buf *more);
 
 #endif

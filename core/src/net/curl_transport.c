@@ -147,7 +147,7 @@ static size_t transfer_stop(transfer *tr, int code, const char *why)
 
 static int head_deliver(transfer *tr, int status)
 {
-    tw_transfer_head head = {sizeof head, 0, 0, "", "", "", "", 0, 0};
+    tw_transfer_head head = {sizeof head, 0, 0, "", "", "", "", 0, 0, "", ""};
     int rc;
 
     head.status = status;
@@ -157,6 +157,8 @@ static int head_deliver(transfer *tr, int status)
     head.content_encoding = tr->fields.content_encoding;
     if (tr->fields.location != NULL)
         head.location = tr->fields.location;
+    head.www_authenticate = tr->fields.www_authenticate;
+    head.session = tr->fields.session;
     head.open_ended = head.content_length < 0 && !tr->fields.chunked;
     head.sent = tr->sent;
     tr->head_done = 1;

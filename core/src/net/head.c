@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The header fields of an answer that anybody asks for. */
+#define _GNU_SOURCE
 #include "net/head.h"
 
 #include <string.h>
@@ -25,6 +26,17 @@ static void field_keep(char *to, size_t room, const char *value, size_t size)
         size = room - 1;
     memcpy(to, value, size);
     to[size] = '\0';
+}
+
+/* Of several challenges the one that says where to go. */
+static void challenge_keep(tw_head_fields *fields, const char *value, size_t size)
+{
+    static const char key[] = "resource_metadata";
+
+    if (memmem(fields->www_authenticate, strlen(fields->www_authenticate), key,
+               sizeof key - 1) == NULL)
+        field_keep(fields->www_authenticate, sizeof fields->www_authenticate, value,
+                   size);
 }
 
 static void length_keep(tw_head_fields *fields, const char *value, size_t size)
@@ -69,6 +81,12 @@ int tw__head_take(tw_head_fields *fields, const char *line, size_t size)
     else if (field_is(line, name_size, "content-encoding"))
         field_keep(fields->content_encoding, sizeof fields->content_encoding, value,
                    size);
+    else if (field_is(line, name_size, "www-authenticate"))
+        challenge_keep(fields, value, size);
+    else if (field_is(line, name_size, "mcp-session-id"))
+        /* Half an id is none. */
+        field_keep(fields->session, sizeof fields->session, value,
+                   size < sizeof fields->session ? size : 0);
     else if (field_is(line, name_size, "location")) {
         tw__free(fields->location);
         fields->location = tw__strndup(value, size);

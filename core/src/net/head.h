@@ -13,7 +13,9 @@ typedef struct tw_head_fields {
     char retry_after[128];
     char content_type[256];
     char content_encoding[64];
-    char *location; /* NULL when absent */
+    char *location;              /* NULL when absent */
+    char www_authenticate[1024]; /* the one that names metadata, else the last */
+    char session[1024];          /* Mcp-Session-Id; "" where it is longer */
     int chunked;
     int conflict; /* a length that is no number, or two different ones */
 } tw_head_fields;

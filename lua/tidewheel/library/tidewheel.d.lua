@@ -9,13 +9,15 @@
 
 ---What a function that cannot do its work returns after nil, and what iterators raise. Printable.
 ---@class tidewheel.Error
----@field code "config"|"validation"|"auth"|"rate_limited"|"too_large"|"server"|"http"|"network"|"timeout"|"protocol"|"queue_full"|"job"|"canceled"|"closed"|"forked"|"again" `again`: the time of a wait was up and what was waited for goes on; ask again
+---@field code "config"|"validation"|"auth"|"rate_limited"|"too_large"|"server"|"http"|"network"|"timeout"|"protocol"|"queue_full"|"job"|"canceled"|"closed"|"forked"|"rpc"|"again" `again`: the time of a wait was up and what was waited for goes on; ask again
 ---@field message string one line, without secrets
 ---@field http_status? integer of the answer, where there was one
 ---@field retry_after? number seconds to wait before trying again, where known
 ---@field retriable boolean the same call may succeed later
 ---@field stored "no"|"maybe"|"yes" whether the server stored what was sent
 ---@field index? integer of the offending event or line, counted from 0
+---@field rpc_code? integer of a JSON-RPC error (`rpc`)
+---@field resource_metadata? string of an `auth` error of the MCP server: the URL, as the server gave it, of the document that says where a user gets a token
 ---@field field? string path of the offending value in the JSON document, whose arrays count from 0: `event_properties.cart[3].price`
 
 ---JSON's null; equal to `cjson.null` and `ngx.null`.
@@ -50,6 +52,7 @@ local tidewheel = {}
 ---@class tidewheel.Options
 ---@field api_key string
 ---@field secret_key? string export and cohorts need it
+---@field mcp_token? string OAuth access token of a user, for `mcp` alone
 ---@field region? "us"|"eu"
 ---@field base_url? string of all hosts, as an emulator has it
 ---@field spool? string folder where accepted events are kept until their end is known
@@ -160,6 +163,7 @@ function spool.drain(options, timeout) end
 ---@field taxonomy tidewheel.Taxonomy the tracking plan
 ---@field users tidewheel.UserLookup
 ---@field profile tidewheel.Profile
+---@field mcp tidewheel.Mcp the tools of the hosted MCP server
 local Client = {}
 
 ---Accepts an event: from here on it is sent, retried and counted. It needs `event_type` and
@@ -687,6 +691,7 @@ local emulator = {}
 ---@field store? string a file, or ":memory:"
 ---@field api_key? string begins with "emu", as the secret key does
 ---@field secret_key? string
+---@field mcp_token? string an access token for the MCP server; starts with "emu"
 ---@field app_id? integer
 ---@field seed? "demo"
 ---@field time_zone? string IANA name, "UTC"
@@ -701,6 +706,7 @@ function emulator.new(options) end
 ---@field url string what a client takes as its base_url
 ---@field api_key string
 ---@field secret_key string
+---@field mcp_token string
 ---@field app_id integer
 ---@field control_url string
 ---@field control_token string

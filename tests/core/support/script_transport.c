@@ -130,7 +130,7 @@ int script_head(script *sc, int index, int status, const char *content_type,
                 const char *retry_after, const char *location)
 {
     script_request *rq = request_of(sc, index);
-    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0, 1};
+    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0, 1, NULL, NULL};
 
     head.status = status;
     if (content_type != NULL)

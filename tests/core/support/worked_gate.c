@@ -22,6 +22,8 @@ void worked_begin(worked_gate *wg)
     memset(&gate, 0, sizeof gate);
     gate.base[TW_HOST_INGEST] = "http://127.0.0.1:9";
     gate.base[TW_HOST_DASH] = "http://127.0.0.1:9";
+    gate.base[TW_HOST_MCP] = "http://127.0.0.1:9";
+    gate.mcp_token = "token-of-the-test";
     gate.api_key = "key-of-the-test";
     gate.secret_key = "secret-of-the-test";
     gate.user_agent = "tidewheel-test";
@@ -78,7 +80,7 @@ int worked_head(worked_gate *wg, int index, int status, const char *type,
                 const char *encoding)
 {
     script_request *rq = &wg->sc.requests[index];
-    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0, 1};
+    tw_transfer_head head = {sizeof head, 0, -1, "", "", "", "", 0, 1, NULL, NULL};
 
     if (index >= wg->sc.count || !rq->live)
         abort();

@@ -40,6 +40,8 @@ typedef struct tw_transfer_head {
     const char *location;
     int open_ended; /* neither length nor chunks: only the close ends the body, a cut too */
     int sent;       /* as in tw_transfer_end, so far */
+    const char *www_authenticate; /* these two may be NULL as well */
+    const char *session;          /* Mcp-Session-Id */
 } tw_transfer_head;
 
 /** How a transfer ended. */

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls of the MCP server in both eras, over a scripted transport. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <tidewheel/call.h>
+#include <tidewheel/client.h>
+#include <tidewheel/error.h>
+
+#include "areas/arguments.h"
+#include "areas/mcp.h"
+#include "support/fake_time.h"
+#include "support/oom.h"
+#include "support/worked_gate.h"
+
+#define SESSION "Mcp-Session-Id: s-1"
+
+typedef struct fixture {
+    worked_gate wg;
+    tw_job *job;
+} fixture;
+
+static int setup(void **state)
+{
+    fixture *fx = calloc(1, sizeof *fx);
+
+    worked_begin(&fx->wg);
+    *state = fx;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *fx = *state;
+
+    tw_job_unref(fx->job);
+    worked_turn(&fx->wg);
+    worked_end(&fx->wg);
+    free(fx);
+    return 0;
+}
+
+static int begin(fixture *fx, tw_endpoint_id id, const char *arguments, tw_error **err)
+{
+    int rc;
+
+    tw_job_unref(fx->job);
+    worked_turn(&fx->wg);
+    fx->job = NULL;
+    rc = tw__operation_start(&fx->job, fx->wg.gate, tw__operation(id), arguments,
+                             strlen(arguments), NULL, err);
+    worked_turn(&fx->wg);
+    return rc;
+}
+
+static void ask(fixture *fx, tw_endpoint_id id, const char *arguments)
+{
+    assert_int_equal(begin(fx, id, arguments, NULL), TW_OK);
+}
+
+static const script_request *last(const fixture *fx)
+{
+    return &fx->wg.sc.requests[fx->wg.sc.count - 1];
+}
+
+static int sent(const fixture *fx, const char *header)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "%s\n", header);
+    return strstr(last(fx)->headers, line) != NULL;
+}
+
+static int said(const fixture *fx, const char *text)
+{
+    return memmem(last(fx)->body, last(fx)->body_size, text, strlen(text)) != NULL;
+}
+
+static int head(fixture *fx, int status, const char *type, const char *session,
+                const char *challenge)
+{
+    script_request *rq = &fx->wg.sc.requests[fx->wg.sc.count - 1];
+    tw_transfer_head th = {sizeof th, 0, -1, "", "", "", "", 0, 1, NULL, NULL};
+
+    th.status = status;
+    th.content_type = type;
+    th.session = session;
+    th.www_authenticate = challenge;
+    return rq->events.head(rq->ctx, &th);
+}
+
+/* The id of the request goes where `text` has %d. */
+static void answer_with(fixture *fx, int status, const char *session, const char *text)
+{
+    int index = fx->wg.sc.count - 1;
+    const char *at = strstr(last(fx)->body, "\"id\":");
+    char body[1024];
+    int rc;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(body, sizeof body, text, at != NULL ? atoi(at + 5) : 0);
+#pragma GCC diagnostic pop
+    rc = head(fx, status, "application/json", session, NULL);
+    if (rc == TW_OK && body[0] != '\0')
+        rc = script_data(&fx->wg.sc, index, body);
+    script_fail(&fx->wg.sc, index, rc, 1, 0, ""); /* without memory it is aborted */
+    worked_turn(&fx->wg);
+}
+
+static void answer(fixture *fx, int status, const char *text)
+{
+    answer_with(fx, status, NULL, text);
+}
+
+static void expect(fixture *fx, const char *result)
+{
+    const tw_reply *rsp;
+    tw_error *err = NULL;
+    char *text;
+    size_t size;
+
+    if (tw_job_result(&rsp, fx->job, &err) != TW_OK)
+        fail_msg("%s", tw_error_message(err));
+    assert_int_equal(tw_reply_result(&text, &size, rsp, NULL), TW_OK);
+    assert_string_equal(text, result);
+    tw_text_free(text);
+}
+
+static tw_error *failure(fixture *fx, int code)
+{
+    const tw_reply *rsp;
+    tw_error *err = NULL;
+
+    assert_int_equal(tw_job_result(&rsp, fx->job, &err), code);
+    print_message("%s\n", tw_error_message(err));
+    assert_null(strstr(tw_error_message(err), "token-of-the-test"));
+    return err;
+}
+
+#define COMPLETE "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"resultType\":\"complete\","
+#define CALLED                                                              \
+    "{\"content\":[],\"structured_content\":7,\"is_error\":false,\"data\":" \
+    "{\"resultType\":\"complete\",\"content\":[],\"structuredContent\":7}}"
+
+static void a_tool_is_called_without_a_handshake(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"caf\\u00e9\",\"arguments\":{\"a\":1.50}}");
+    assert_string_equal(last(fx)->url, "http://127.0.0.1:9/mcp");
+    assert_true(sent(fx, "Authorization: Bearer token-of-the-test"));
+    assert_true(sent(fx, "Accept: application/json, text/event-stream"));
+    assert_true(sent(fx, "MCP-Protocol-Version: 2026-07-28"));
+    assert_true(sent(fx, "Mcp-Method: tools/call"));
+    assert_true(sent(fx, "Mcp-Name: =?base64?Y2Fmw6k=?="));
+    assert_true(said(fx, "\"params\":{\"name\":\"caf\\u00e9\",\"arguments\":{\"a\":1.50},"
+                         "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":"
+                         "\"2026-07-28\","));
+    answer(fx, 200, COMPLETE "\"content\":[],\"structuredContent\":7}}");
+    expect(fx, CALLED);
+}
+
+static void all_pages_of_tools_are_one_list(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    answer(fx, 200,
+           COMPLETE "\"tools\":[{\"name\":\"a\",\"inputSchema\":{}}],"
+                    "\"nextCursor\":\"p\\u00e9\"}}");
+    assert_true(said(fx, "\"cursor\":\"p\\u00e9\""));
+    answer(fx, 200, COMPLETE "\"tools\":[]}}");
+    expect(fx, "[{\"name\":\"a\",\"title\":null,\"description\":null,\"input_schema\":{},"
+               "\"output_schema\":null,\"annotations\":null,\"data\":{\"name\":\"a\","
+               "\"inputSchema\":{}}}]");
+}
+
+static void pages_without_end_are_given_up(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    answer(fx, 200, COMPLETE "\"tools\":[],\"nextCursor\":\"p\"}}");
+    answer(fx, 200, COMPLETE "\"tools\":[],\"nextCursor\":\"p\"}}");
+    tw_error_free(failure(fx, TW_E_PROTOCOL));
+}
+
+/* Comments, notifications, requests of the server, answers to others: all before ours, cut
+ * anywhere; and nobody waits for the end of the stream. */
+static void the_response_is_found_in_a_stream(void **state)
+{
+    static const char stream[] =
+        "\xEF\xBB\xBF: hello\r\n\r\nevent: message\r\ndata: {\"jsonrpc\":\"2.0\","
+        "\"method\":\"notifications/progress\",\"params\":{}}\r\n\r\n"
+        "data: ping\n\n"
+        "data: {\"jsonrpc\":\"2.0\",\"id\":999,\"result\":{}}\n\n"
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n\n"
+        "data: {\"jsonrpc\":\"2.0\",\"id\":1,\rdata: \"result\":{\"x\":1}}\r\r";
+    fixture *fx = *state;
+    size_t at;
+
+    ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
+    head(fx, 200, "text/event-stream; charset=utf-8", NULL, NULL);
+    for (at = 0; at < sizeof stream - 2; at++)
+        assert_int_equal(worked_give(&fx->wg, 0, stream + at, 1), TW_OK);
+    assert_int_equal(worked_give(&fx->wg, 0, stream + at, 1), TW_E_CANCELED);
+    worked_turn(&fx->wg);
+    expect(fx, "{\"x\":1}");
+    assert_false(last(fx)->live);
+}
+
+static void a_stream_without_the_response_is_an_error(void **state)
+{
+    static const char stream[] = "data: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n\n";
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
+    head(fx, 200, "text/event-stream", NULL, NULL);
+    assert_int_equal(worked_give(&fx->wg, 0, stream, sizeof stream - 1), TW_OK);
+    script_end(&fx->wg.sc, 0);
+    worked_turn(&fx->wg);
+    tw_error_free(failure(fx, TW_E_PROTOCOL));
+}
+
+static void shake_hands(fixture *fx, const char *session)
+{
+    answer(fx, 400,
+           "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,"
+           "\"message\":\"Bad Request: no session\"}}");
+    assert_true(said(fx, "\"method\":\"initialize\""));
+    assert_true(said(fx, "\"protocolVersion\":\"2025-11-25\""));
+    assert_null(strstr(last(fx)->headers, "MCP-Protocol-Version"));
+    answer_with(fx, 200, session,
+                "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"protocolVersion\":"
+                "\"2025-06-18\",\"capabilities\":{}}}");
+    assert_true(said(fx, "\"method\":\"notifications/initialized\""));
+    assert_false(said(fx, "\"id\""));
+    answer(fx, 202, "");
+}
+
+static void an_older_server_gets_its_handshake(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+    shake_hands(fx, "s-1");
+    assert_true(sent(fx, "MCP-Protocol-Version: 2025-06-18"));
+    assert_true(sent(fx, SESSION));
+    assert_null(strstr(last(fx)->headers, "Mcp-Method"));
+    assert_true(said(fx, "\"params\":{\"name\":\"t\",\"arguments\":{}}"));
+    answer(fx, 200, COMPLETE "\"content\":[],\"structuredContent\":7}}");
+    expect(fx, CALLED);
+    /* The next call knows. */
+    ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\",\"params\":{}}");
+    assert_true(sent(fx, SESSION));
+    answer(fx, 200, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}");
+    expect(fx, "{}");
+    assert_int_equal(fx->wg.sc.count, 5);
+}
+
+static void a_lost_session_is_made_anew(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
+    shake_hands(fx, "s-1");
+    answer(fx, 404, "");
+    assert_true(said(fx, "\"method\":\"initialize\""));
+    answer_with(fx, 200, "s-2",
+                "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"protocolVersion\":"
+                "\"2025-11-25\"}}");
+    answer(fx, 202, "");
+    assert_true(sent(fx, "Mcp-Session-Id: s-2"));
+    answer(fx, 200, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}");
+    expect(fx, "{}");
+}
+
+static void another_token_is_another_session(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
+    shake_hands(fx, "s-1");
+    answer(fx, 200, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}");
+    tw__gate_set_token(fx->wg.gate, "fresh", 5);
+    ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
+    assert_true(said(fx, "\"method\":\"initialize\""));
+    assert_true(sent(fx, "Authorization: Bearer fresh"));
+    assert_false(sent(fx, SESSION));
+    tw_job_cancel(fx->job);
+    worked_turn(&fx->wg);
+    tw_error_free(failure(fx, TW_E_CANCELED));
+}
+
+static void a_server_that_lists_older_versions_gets_one(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    answer(fx, 400,
+           "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32022,\"message\":"
+           "\"Unsupported protocol version\",\"data\":{\"supported\":"
+           "[\"2099-01-01\",\"2025-11-25\"]}}}");
+    assert_true(said(fx, "\"method\":\"initialize\""));
+    answer(fx, 400, "{}");
+    tw_error_free(failure(fx, TW_E_RPC)); /* the first error says more */
+}
+
+static void refusals_are_typed_and_say_whether_anything_was_done(void **state)
+{
+    static const struct {
+        int status;
+        const char *code;
+        int error;
+        tw_stored stored;
+    } rows[] = {
+        {200, "-32602", TW_E_RPC, TW_STORED_NO},
+        {200, "-32603", TW_E_RPC, TW_STORED_MAYBE},
+        {404, "-32601", TW_E_RPC, TW_STORED_NO},
+        {400, "-32020", TW_E_RPC, TW_STORED_NO},
+        {401, "-32000", TW_E_AUTH, TW_STORED_NO},
+    };
+    fixture *fx = *state;
+    size_t i;
+
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char body[256];
+        tw_error *err;
+
+        ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+        snprintf(body, sizeof body,
+                 "{\"jsonrpc\":\"2.0\",\"id\":%%d,\"error\":{\"code\":%s,\"message\":"
+                 "\"no: token-of-the-test\"}}",
+                 rows[i].code);
+        answer(fx, rows[i].status, body);
+        err = failure(fx, rows[i].error);
+        assert_int_equal(tw_error_stored(err), rows[i].stored);
+        assert_int_equal(tw_error_rpc_code(err),
+                         rows[i].error == TW_E_RPC ? atoi(rows[i].code) : 0);
+        tw_error_free(err);
+    }
+}
+
+static void a_401_says_where_tokens_come_from(void **state)
+{
+    fixture *fx = *state;
+    tw_error *err;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    head(fx, 401, "", NULL,
+         "Bearer realm=\"OAuth\", resource_metadata=\"https://m.example/.well-known/x\", "
+         "error=\"invalid_request\", error_description=\"Missing authorization header\"");
+    script_end(&fx->wg.sc, 0);
+    worked_turn(&fx->wg);
+    err = failure(fx, TW_E_AUTH);
+    assert_string_equal(tw_error_resource_metadata(err),
+                        "https://m.example/.well-known/x");
+    assert_non_null(strstr(tw_error_message(err), "Missing authorization header"));
+    tw_error_free(err);
+}
+
+static void nothing_is_sent_of_what_is_wrong(void **state)
+{
+    static const struct {
+        tw_endpoint_id id;
+        const char *arguments, *field;
+    } rows[] = {
+        {TW_EP_MCP_CALL, "{}", "name"},
+        {TW_EP_MCP_CALL, "{\"name\":\"\"}", "name"},
+        {TW_EP_MCP_CALL, "{\"name\":\"t\",\"arguments\":[1]}", "arguments"},
+        {TW_EP_MCP_CALL, "{\"name\":\"t\",\"timeout\":0}", "timeout"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"m\",\"params\":3}", "params"},
+        {TW_EP_MCP_REQUEST,
+         "{\"method\":\"m\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/"
+         "protocolVersion\":\"1\"}}}",
+         "params._meta"},
+    };
+    fixture *fx = *state;
+    tw_error *err = NULL;
+    size_t i;
+
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(begin(fx, rows[i].id, rows[i].arguments, &err), TW_E_VALIDATION);
+        assert_string_equal(tw_error_field(err), rows[i].field);
+        tw_error_free(err);
+        err = NULL;
+    }
+    tw__gate_set_token(fx->wg.gate, "", 0);
+    assert_int_equal(begin(fx, TW_EP_MCP_TOOLS, "{}", &err), TW_E_CONFIG);
+    assert_string_equal(tw_error_field(err), "mcp_token");
+    tw_error_free(err);
+    assert_int_equal(fx->wg.sc.count, 0);
+}
+
+/* Listing may be repeated, calling a tool only when it certainly was not. */
+static void only_the_list_is_asked_for_again(void **state)
+{
+    fixture *fx = *state;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    answer(fx, 500, "");
+    worked_pass(&fx->wg, 60000);
+    assert_int_equal(fx->wg.sc.count, 2);
+    answer(fx, 200, COMPLETE "\"tools\":[]}}");
+    expect(fx, "[]");
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+    answer(fx, 500, "");
+    worked_pass(&fx->wg, 60000);
+    assert_int_equal(fx->wg.sc.count, 3);
+    tw_error_free(failure(fx, TW_E_SERVER));
+}
+
+static void input_that_is_asked_for_is_no_result(void **state)
+{
+    fixture *fx = *state;
+    const tw_reply *rsp;
+    char *text;
+    size_t size;
+
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+    answer(fx, 200,
+           "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"resultType\":"
+           "\"input_required\",\"inputRequests\":{}}}");
+    assert_int_equal(tw_job_result(&rsp, fx->job, NULL), TW_OK);
+    assert_int_equal(tw_reply_result(&text, &size, rsp, NULL), TW_E_PROTOCOL);
+}
+
+static int shaken_once(fixture *fx)
+{
+    const tw_reply *rsp;
+    int rc;
+
+    tw__gate_mcp(fx->wg.gate)->era = TW_MCP_UNKNOWN;
+    rc = begin(fx, TW_EP_MCP_TOOLS, "{}", NULL);
+    if (rc != TW_OK)
+        return rc;
+    if (!tw_job_done(fx->job))
+        answer(fx, 400, "");
+    if (!tw_job_done(fx->job))
+        answer_with(fx, 200, "s-1",
+                    "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"protocolVersion\":"
+                    "\"2025-11-25\"}}");
+    if (!tw_job_done(fx->job))
+        answer(fx, 202, "");
+    if (!tw_job_done(fx->job))
+        answer(fx, 200, COMPLETE "\"tools\":[{\"name\":\"a\"}]}}");
+    return tw_job_result(&rsp, fx->job, NULL);
+}
+
+static void every_failing_allocation(void **state)
+{
+    fixture *fx = *state;
+    int done = 0;
+    long n;
+
+    for (n = 0; !done && n < 300; n++) {
+        long held;
+        int rc;
+
+        tw_job_unref(fx->job);
+        fx->job = NULL;
+        worked_turn(&fx->wg);
+        worked_end(&fx->wg);
+        worked_begin(&fx->wg);
+        assert_int_equal(shaken_once(fx), TW_OK); /* lasting things are made */
+        tw_job_unref(fx->job);
+        fx->job = NULL;
+        worked_turn(&fx->wg);
+        oom_begin(n);
+        rc = shaken_once(fx);
+        tw_job_unref(fx->job);
+        fx->job = NULL;
+        worked_turn(&fx->wg);
+        done = !oom_end(&held);
+        assert_int_equal(held, 0);
+        if (rc != (done ? TW_OK : TW_E_NOMEM))
+            fail_msg("allocation %ld: ended with %d", n, rc);
+    }
+    assert_true(done);
+    assert_true(n > 15);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_tool_is_called_without_a_handshake),
+        CASE(all_pages_of_tools_are_one_list),
+        CASE(pages_without_end_are_given_up),
+        CASE(the_response_is_found_in_a_stream),
+        CASE(a_stream_without_the_response_is_an_error),
+        CASE(an_older_server_gets_its_handshake),
+        CASE(a_lost_session_is_made_anew),
+        CASE(another_token_is_another_session),
+        CASE(a_server_that_lists_older_versions_gets_one),
+        CASE(refusals_are_typed_and_say_whether_anything_was_done),
+        CASE(a_401_says_where_tokens_come_from),
+        CASE(nothing_is_sent_of_what_is_wrong),
+        CASE(only_the_list_is_asked_for_again),
+        CASE(input_that_is_asked_for_is_no_result),
+        CASE(every_failing_allocation),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
