@@ -79,7 +79,8 @@ static const struct {
      "{'events':['a'],'metric':'formula','formula':'A'," DAYS "}",
      "/api/2/events/segmentation?e={'event_type':'a'}&" DAYS_SENT "&m=formula&formula=A"},
     {"analytics.funnels", "{'events':['a','b','a']," DAYS "}",
-     "/api/2/funnels?e={'event_type':'a'}&e={'event_type':'b'}&e={'event_type':'a'}&" DAYS_SENT},
+     "/api/2/funnels?e={'event_type':'a'}&e={'event_type':'b'}&e={'event_type':'a'}&" DAYS_SENT
+     "&cs=2592000"},
     {"analytics.funnels",
      "{'events':['a','b'],'mode':'unordered','users':'new','conversion_window':86400,'limit':1,"
      "'group_by':['country'],'interval':-3600000,'start':'20260301','end':'20260307'}",

@@ -138,6 +138,8 @@ static const tw_argument funnel_arguments[] = {
      .kind = TW_KIND_INT,
      .min = 1,
      .max = 366 * 86400,
+     /* The documented default, sent all the same: a chart of the web application has 1 day. */
+     .absent = "cs=2592000",
      .doc = "seconds from the first step to the last, 30 days where absent; unordered: "
             "rounded down to whole days"},
     LIMIT,

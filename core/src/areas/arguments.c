@@ -293,6 +293,14 @@ static int has_pair(const tw_buf *query, const char *pair)
     return 0;
 }
 
+/* A pair that is encoded already. */
+static int encoded_put(tw_buf *query, const char *pair)
+{
+    int rc = query->size > 0 ? tw__buf_putc(query, '&') : TW_OK;
+
+    return rc == TW_OK ? tw__buf_puts(query, pair) : rc;
+}
+
 static int given_one(encoding *en, const char *json, size_t size, tw_error **err)
 {
     const tw_argument *arg = en->arg;
@@ -303,9 +311,7 @@ static int given_one(encoding *en, const char *json, size_t size, tw_error **err
     if ((arg->flags & (TW_OR_BOOL | TW_ONLY_TRUE)) != 0 && json[0] == 'f')
         return TW_OK;
     if (arg->with != NULL && !has_pair(&en->query, arg->with)) {
-        rc = en->query.size > 0 ? tw__buf_putc(&en->query, '&') : TW_OK;
-        if (rc == TW_OK)
-            rc = tw__buf_puts(&en->query, arg->with);
+        rc = encoded_put(&en->query, arg->with);
         if (rc != TW_OK)
             return tw__error_nomem(err);
     }
@@ -332,6 +338,8 @@ static int given_encode(encoding *en, const tw_given *given, tw_error **err)
                                   "%s was missing: %s "
                                   "needs it",
                                   arg->name, tw__endpoint(op->endpoint)->name);
+            else if (arg->absent != NULL && encoded_put(&en->query, arg->absent) != TW_OK)
+                rc = tw__error_nomem(err);
             continue;
         }
         rc = given_one(en, given->text[i], given->size[i], err);

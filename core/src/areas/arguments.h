@@ -63,7 +63,8 @@ typedef struct tw_argument {
     tw_value_rule rule; /* TEXT, JSON and documents, instead of sending it as it is */
     const char
         *with; /* a query pair, encoded, that goes before it if it is not there yet */
-    const char *doc; /* for docs/arguments.md: a few words */
+    const char *doc;    /* for docs/arguments.md: a few words */
+    const char *absent; /* a query pair, encoded, that is sent where it was not given */
 } tw_argument;
 
 /* The values given to one call. */
