@@ -23,7 +23,8 @@ local function arguments(row, ...)
   local given, count = {}, #row.places
   local options = select(count + 1, ...)
   if options ~= nil and type(options) ~= "table" then
-    error("options are a table", 4)
+    error("the options of " .. row.endpoint .. " are a table of names and values, not a "
+      .. type(options), 4)
   end
   for name, value in pairs(options or {}) do
     given[name] = value

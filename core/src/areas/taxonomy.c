@@ -304,20 +304,38 @@ static int property_check(const tw_given *given, tw_error **err)
 }
 
 /* A call that changes nothing still costs. */
+/* Something that an update can change, apart from what says where. */
+static int is_change(const tw_argument *arg)
+{
+    return arg->place == TW_IN_FORM && strcmp(arg->name, "event_type") != 0 &&
+           strcmp(arg->name, "group_type") != 0 &&
+           strcmp(arg->name, "override_scope") != 0;
+}
+
 static int update_check(const tw_given *given, tw_error **err)
 {
     const tw_operation *op = given->operation;
+    const char *first = NULL;
+    char names[300] = "";
+    size_t used = 0;
     size_t i;
 
     for (i = 0; i < op->count; i++) {
-        const char *name = op->arguments[i].name;
+        const tw_argument *arg = &op->arguments[i];
 
-        if (given->text[i] != NULL && op->arguments[i].place == TW_IN_FORM &&
-            strcmp(name, "event_type") != 0 && strcmp(name, "group_type") != 0)
+        if (given->text[i] != NULL && arg->place == TW_IN_FORM &&
+            strcmp(arg->name, "event_type") != 0 && strcmp(arg->name, "group_type") != 0)
             return TW_OK;
+        if (!is_change(arg) || used + strlen(arg->name) + 3 > sizeof names)
+            continue;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                 first != NULL ? ", " : "", arg->name);
+        if (first == NULL)
+            first = arg->name;
     }
-    return tw__error(err, TW_E_VALIDATION, "%s was given nothing to change",
-                     tw__endpoint(op->endpoint)->name);
+    return tw__error_at(err, TW_E_VALIDATION, first,
+                        "%s was given nothing to change: it takes %s",
+                        tw__endpoint(op->endpoint)->name, names);
 }
 
 static int override_check(const tw_given *given, const char *of, tw_error **err)
