@@ -56,7 +56,11 @@ local function take(self, answer)
     self.left = self.left - #events
     self.ended = self.ended or self.left == 0
   end
-  return { user = answer.user, events = events }
+  return { user = answer.user, events = events, data = answer.data }
+end
+
+local function refuse()
+  error("the activity was read to its end: ask for it again", 3)
 end
 
 -- The next page, nil at the end; raises.
@@ -78,16 +82,23 @@ local function next_page(self)
 end
 
 function activity:pages()
+  if self.ended then
+    refuse()
+  end
   return function()
     return next_page(self)
   end
 end
 
--- The next event, nil at the end; raises: `for event in client.users:activity(id) do`.
+-- The next event, nil at the end, once; raises: `for event in client.users:activity(id) do`.
 function activity:__call()
+  if self.told then
+    refuse()
+  end
   while not self.page or self.at == #self.page.events do
     self.page, self.at = next_page(self), 0
     if not self.page then
+      self.told = true
       return nil
     end
   end

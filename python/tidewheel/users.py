@@ -61,10 +61,12 @@ class UserSearch(NamedTuple):
         type: What matched: "match_user_or_device_id", "match_amplitude_id", "match_user_prefix",
             or "nomatch".
         matches: The users.
+        data: The whole answer as it came.
     """
 
     type: str
     matches: tuple[UserMatch, ...]
+    data: Mapping[str, Any]
 
 
 class Location(NamedTuple):
@@ -147,14 +149,17 @@ class ActivityPage(NamedTuple):
     Attributes:
         user: The user as of now.
         events: The events that no page before had.
+        data: The whole answer as it came, with all its events.
     """
 
     user: ActivityUser
     events: tuple[Event, ...]
+    data: Mapping[str, Any]
 
 
 def _found(answer: Any) -> UserSearch:
-    return UserSearch(answer["type"], tuple(row(UserMatch, found) for found in answer["matches"]))
+    matches = tuple(row(UserMatch, found) for found in answer["matches"])
+    return UserSearch(answer["type"], matches, answer["data"])
 
 
 def _user(members: dict[str, Any]) -> ActivityUser:
@@ -187,6 +192,11 @@ class _Pages:
         self._asked = PAGE if self._left is None else min(PAGE, self._left)
         return {**self._fixed, "offset": self._offset, "limit": self._asked}
 
+    def check(self) -> None:
+        """Refuse to begin again behind the end, where nothing would come."""
+        if self.ended:
+            raise RuntimeError("the activity was read to its end: ask for it again")
+
     def take(self, answer: Any) -> ActivityPage:
         """The page of an answer."""
         received: list[Event] = answer["events"]
@@ -198,11 +208,11 @@ class _Pages:
             events = events[: self._left]
             self._left -= len(events)
             self.ended = self.ended or self._left == 0
-        return ActivityPage(_user(answer["user"]), tuple(events))
+        return ActivityPage(_user(answer["user"]), tuple(events), answer["data"])
 
 
 class Activity:
-    """The events of a user, call after call: iterate it. The first call has begun already."""
+    """The events of a user, call after call: iterate it, once. The first call has begun already."""
 
     __slots__ = ("_client", "_job", "_pages")
 
@@ -216,6 +226,7 @@ class Activity:
 
     def pages(self) -> Iterator[ActivityPage]:
         """The same by calls, with the user as each of them shows it."""
+        self._pages.check()
         while not self._pages.ended:
             job, self._job = self._job or self._begin(), None
             answer = Call(job, identity).result()
@@ -227,7 +238,7 @@ class Activity:
 
 
 class AsyncActivity:
-    """The events of a user, call after call: `async for`. The first call has begun already."""
+    """The events of a user, call after call: `async for`, once. The first call has begun."""
 
     __slots__ = ("_area", "_job", "_pages")
 
@@ -241,6 +252,7 @@ class AsyncActivity:
 
     async def pages(self) -> AsyncIterator[ActivityPage]:
         """The same by calls, with the user as each of them shows it."""
+        self._pages.check()
         while not self._pages.ended:
             job, self._job = self._job or self._begin(), None
             answer = await job
@@ -292,7 +304,8 @@ class Users(Area):
             direction: Begin with the "latest" or the "earliest".
 
         Returns:
-            An iterable of events; pages() gives the user as well.
+            An iterable of events; pages() gives the user as well. Behind its end it raises
+            RuntimeError.
 
         Raises:
             ValidationError: A value breaks a rule; nothing was sent.

@@ -310,14 +310,15 @@ static const struct {
     const char *endpoint, *json, *body, *result;
 } answered[] = {
     {"users.search", "{\"user\":\"x\"}", "{\"type\":\"nomatch\",\"matches\":[]}",
-     "{\"type\":\"nomatch\",\"matches\":[]}"},
+     "{\"type\":\"nomatch\",\"matches\":[],\"data\":{\"type\":\"nomatch\",\"matches\":[]}}"},
     {"users.search", "{\"user\":\"x\"}",
      "{\"matches\":[{\"user_id\":null,\"amplitude_id\":9007199254740993}],\"type\":"
      "\"match_user_prefix\",\"new\":1}",
      "{\"type\":\"match_user_prefix\",\"matches\":[{\"amplitude_id\":9007199254740993,"
      "\"user_id\":null,\"last_device_id\":null,\"platform\":null,\"country\":null,"
-     "\"last_seen\":null,\"data\":{\"user_id\":null,\"amplitude_id\":9007199254740993}}]"
-     "}"},
+     "\"last_seen\":null,\"data\":{\"user_id\":null,\"amplitude_id\":9007199254740993}}],"
+     "\"data\":{\"matches\":[{\"user_id\":null,\"amplitude_id\":9007199254740993}],"
+     "\"type\":\"match_user_prefix\",\"new\":1}}"},
     {"taxonomy.categories", "{}",
      "{\"success\":true,\"data\":[{\"id\":1,\"name\":\"Shop\"}]}",
      "[{\"id\":1,\"name\":\"Shop\",\"data\":{\"id\":1,\"name\":\"Shop\"}}]"},
@@ -374,7 +375,8 @@ static void the_activity_is_read_in_all_its_shapes(void **state)
          "\"revenue\":\"1.5)2\"", "\"purchases\":7 ,"},
         {"{\"userData\":{\"num_events\":7,\"device_ids\":[\"d\"],\"usage_time\":\"12h\"},"
          "\"metadata\":{\"cached\":false}}",
-         "\"usage_time\":\"12h\"", "\"events\":[]}"},
+         "\"usage_time\":\"12h\"",
+         "\"events\":[],\"data\":{\"userData\":{\"num_events\""},
     };
     size_t i;
 

@@ -47,6 +47,7 @@ describe("client.users", function()
     found = assert(client.users:search "nobody")
     assert.equal("nomatch", found.type)
     assert.same({}, found.matches)
+    assert.equal("nomatch", found.data.type)
     local called
     assert(client.users:search_start("user-a", nil, function(answer) called = answer end))
     while not called do
@@ -71,6 +72,15 @@ describe("client.users", function()
     assert.same({ "e22", "e21" }, found)
   end)
 
+  it("says so when there is nothing left", function()
+    local id = assert(client.users:search "user-ada").matches[1].amplitude_id
+    local activity = assert(client.users:activity(id, { limit = 3 }))
+    assert.equal(3, #types(activity))
+    local ok, err = pcall(types, activity)
+    assert.is_false(ok)
+    assert.is_truthy(tostring(err):find("read to its end", 1, true))
+  end)
+
   it("shows the user with each page", function()
     local id = assert(client.users:search "user-ada").matches[1].amplitude_id
     local count = 0
@@ -82,6 +92,11 @@ describe("client.users", function()
       assert.is_nil(page.user.city)
     end
     assert.equal(1, count)
+    local pages = assert(client.users:activity(id, { limit = 3 }))
+    for page in pages:pages() do
+      assert.is_true(#page.data.events >= #page.events)
+    end
+    assert.has_error(function() pages:pages() end)
     local unknown = assert(client.users:activity "12345"):pages()()
     assert.same({}, unknown.events)
     assert.is_nil(unknown.user.first_used)

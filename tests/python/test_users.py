@@ -77,15 +77,30 @@ def test_search(server: Server, client: tidewheel.Client) -> None:
     assert found.matches[0].amplitude_id == 9007199254740993
     assert found.matches[0].data == MATCH
     server.answer = lambda _: json_answer({"type": "nomatch", "matches": []})
-    assert client.users.search("nobody") == tidewheel.UserSearch("nomatch", ())
+    assert client.users.search("nobody") == tidewheel.UserSearch(
+        "nomatch", (), {"type": "nomatch", "matches": []}
+    )
     with pytest.raises(tidewheel.ValidationError):
         client.users.search("")
+    found.data["matches"][0]["amplitude_id"] = 0  # it is a copy of its own
+    assert found.matches[0].data == MATCH
+
+
+def test_what_was_read_to_its_end_says_so(server: Server, client: tidewheel.Client) -> None:
+    server.answer = lambda _: json_answer({"userData": USER, "events": [{"uuid": "1"}]})
+    activity = client.users.activity(1)
+    assert len(list(activity)) == 1
+    for again in (iter(activity), activity.pages()):
+        with pytest.raises(RuntimeError, match="read to its end"):
+            next(again)
+    assert len(server.requests) == 1
 
 
 def test_the_user_has_numbers_for_numbers(server: Server, client: tidewheel.Client) -> None:
     server.answer = lambda _: json_answer({"userData": USER, "events": []})
     (page,) = client.users.activity(902117334455).pages()
     assert page.events == ()
+    assert page.data == {"userData": USER, "events": []}
     user = page.user
     assert (user.amplitude_id, user.purchases, user.revenue) == (902117334455, 0, 0.0)
     assert user.last_location == tidewheel.Location(None, None)

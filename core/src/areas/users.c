@@ -88,6 +88,16 @@ static const tw_member place_members[] = {
     {NULL, NULL, TW_MEMBER_ANY, NULL},
 };
 
+/* The last member: the answer as it came. */
+static int whole_put(tw_buf *out, const char *body, size_t size)
+{
+    int rc = tw__buf_puts(out, ",\"data\":");
+
+    if (rc == TW_OK)
+        rc = tw__buf_put(out, body, size);
+    return rc == TW_OK ? tw__buf_putc(out, '}') : rc;
+}
+
 /* ---- search ------------------------------------------------------------------------ */
 
 /* {"type", "matches": [...]}; no match is an answer like the others. */
@@ -110,7 +120,7 @@ static int search_form(tw_buf *out, const char *body, size_t size, tw_error **er
     if (rc == TW_OK)
         rc = tw__form_list(out, match_members, matches, matches_size);
     if (rc == TW_OK)
-        rc = tw__buf_putc(out, '}');
+        rc = whole_put(out, body, size);
     return tw__form_end(rc, "the result of a search", err);
 }
 
@@ -154,7 +164,7 @@ static int activity_form(tw_buf *out, const char *body, size_t size, tw_error **
         rc = events != NULL ? tw__buf_put(out, events, events_size)
                             : tw__buf_puts(out, "[]");
     if (rc == TW_OK)
-        rc = tw__buf_putc(out, '}');
+        rc = whole_put(out, body, size);
     return tw__form_end(rc, "the activity of a user", err);
 }
 

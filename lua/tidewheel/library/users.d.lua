@@ -18,6 +18,7 @@
 ---@class tidewheel.UserSearch
 ---@field type "match_user_or_device_id"|"match_amplitude_id"|"match_user_prefix"|"nomatch"
 ---@field matches tidewheel.UserMatch[]
+---@field data table the whole answer as it came
 
 ---@class tidewheel.Location
 ---@field lat? number
@@ -56,6 +57,7 @@
 ---@class tidewheel.ActivityPage
 ---@field user tidewheel.ActivityUser as of now
 ---@field events table[] those that no page before had
+---@field data table the whole answer as it came, with all its events
 
 ---@class tidewheel.ActivityOptions
 ---@field offset? integer events to pass over, default 0
