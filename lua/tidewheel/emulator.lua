@@ -164,7 +164,8 @@ Emulator.__close = Emulator.close
 --- Starts an emulator.
 -- @tparam[opt] table options store, api_key, secret_key, app_id, seed, listen,
 -- time_zone, mcp_token; any other name is a switch
--- @treturn[1] table the emulator: url, api_key, secret_key, mcp_token, app_id, control_url, control_token
+-- @treturn[1] table the emulator: url, api_key, secret_key, mcp_token, app_id, control_url,
+-- control_token
 -- @treturn[2] nil
 -- @treturn[2] string what was refused
 function M.new(options)
