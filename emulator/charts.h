@@ -21,11 +21,12 @@ void emu_charts_free(emu_charts *c);
 bool emu_charts_set(emu_charts *c, const ej_val *object, emu_buf *err);
 void emu_charts_write(emu_charts *c, emu_buf *out); /* a JSON array */
 
-/* Runs "/api/2/…?…" of an analytics endpoint; the answer stays in `inner`, which starts empty and is
- * to be ended with emu_chart_end. False: it is no such path. */
+/* Runs "/api/2/…?…" of an analytics endpoint; the answer stays in `inner`, which starts empty and
+ * is to be ended with emu_chart_end. False: it is no such path. */
 bool emu_chart_run(struct emu_req *r, emu_str query, struct emu_req *inner);
 void emu_chart_end(struct emu_req *inner);
-/* The name and the query of a saved chart, copied to the request's arena; false where there is none. */
+/* The name and the query of a saved chart, copied to the request's arena; false where there is
+ * none. */
 bool emu_chart_find(struct emu_req *r, emu_str id, emu_str *name, emu_str *query);
 
 /* The reply of a chart endpoint as CSV in the service's dialect. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* POST /mcp: JSON-RPC over Streamable HTTP, as MCP 2026-07-28 and, after a handshake, as 2025-11-25 and
- * before have it. */
+/* POST /mcp: JSON-RPC over Streamable HTTP, as MCP 2026-07-28 and, after a handshake, as 2025-11-25
+ * and before have it. */
 #include "mcp.h"
 
 #include <string.h>

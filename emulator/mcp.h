@@ -30,8 +30,8 @@ int emu_mcp_check(struct emu_req *r);
 /* 403: the token lacks a scope. */
 void emu_mcp_lacks_scope(struct emu_req *r, const char *scope);
 
-/* The tools from `from` on, at most `most` (0: all) as JSON objects with commas between; the number of
- * the next one, or 0 behind the last. */
+/* The tools from `from` on, at most `most` (0: all) as JSON objects with commas between; the number
+ * of the next one, or 0 behind the last. */
 size_t emu_mcp_tools(emu_buf *out, size_t from, size_t most);
 /* 0 for no such tool, else what it needs. */
 int emu_mcp_tool_needs(emu_str name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The 24 documented tools of the MCP server. Their schemas are documented nowhere: these are ours. */
+/* The 24 documented tools of the MCP server. Their schemas are documented nowhere: these
+ * are ours. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

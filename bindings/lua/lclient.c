@@ -273,8 +273,8 @@ static void release_outcome(void *outcome)
     tw_event_outcome_free(outcome);
 }
 
-/* client:told() -> what it was given to be called for each event that ended, or nil. Kept here, where
- * it may refer to the client: a weak table of LuaJIT would keep both for ever. */
+/* client:told() -> what it was given to be called for each event that ended, or nil. Kept here,
+ * where it may refer to the client: a weak table of LuaJIT would keep both for ever. */
 static int client_told(lua_State *L)
 {
     lx_check_client(L, 1);

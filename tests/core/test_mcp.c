@@ -106,7 +106,7 @@ static void answer_with(fixture *fx, int status, const char *session, const char
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(body, sizeof body, text, at != NULL ? atoi(at + 5) : 0);
+    snprintf(body, sizeof body, text, at != NULL ? (int)strtol(at + 5, NULL, 10) : 0);
 #pragma GCC diagnostic pop
     rc = head(fx, status, "application/json", session, NULL);
     if (rc == TW_OK && body[0] != '\0')
@@ -344,7 +344,7 @@ static void refusals_are_typed_and_say_whether_anything_was_done(void **state)
         err = failure(fx, rows[i].error);
         assert_int_equal(tw_error_stored(err), rows[i].stored);
         assert_int_equal(tw_error_rpc_code(err),
-                         rows[i].error == TW_E_RPC ? atoi(rows[i].code) : 0);
+                         rows[i].error == TW_E_RPC ? strtol(rows[i].code, NULL, 10) : 0);
         tw_error_free(err);
     }
 }

@@ -183,7 +183,7 @@ static void a_merged_event_stays_small(void **state)
     becomes(first, "{\"$set\":{\"a\":1}}", "{\"$set\":{\"a\":1}}");
     snprintf(later, sizeof later, "{\"$set\":{\"b\":\"%0*d\"}}", 60, 0);
     becomes(first, later, NULL);
-    strcpy(first, "{\"$set\":{");
+    snprintf(first, sizeof first, "{\"$set\":{");
     at = strlen(first);
     for (i = 0; i < 64; i++)
         at += (size_t)snprintf(first + at, sizeof first - at, "%s\"k%d\":%d",
@@ -226,7 +226,7 @@ static void apply(int state[KEYS], const char *operations)
             if (op == 2)
                 state[key] = NOTHING;
             else if (op == 1 || state[key] == NOTHING)
-                state[key] = atoi(value + 4);
+                state[key] = (int)strtol(value + 4, NULL, 10);
         }
     }
 }

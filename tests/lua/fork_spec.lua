@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A forked child goes on with the client it inherits. Lua has no fork: LuaJIT's FFI borrows one, and
--- the binding is the same code for both.
+-- A forked child goes on with the client it inherits. Lua has no fork: LuaJIT's FFI borrows one,
+-- and the binding is the same code for both.
 local support = require "support"
 
 if not support.is_jit then

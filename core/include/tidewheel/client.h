@@ -12,9 +12,9 @@ TW_BEGIN_DECLS
  * use. Any number of clients per process.
  *
  * A forked child may go on with the client: at its first use there it gets a queue, a thread,
- * connections and a lane of the spool of its own, and counts from 0. Nothing that the parent accepted is
- * sent by the child; events, jobs and queues that the parent began answer TW_E_FORKED in it. A client
- * that was closed at the fork stays closed.
+ * connections and a lane of the spool of its own, and counts from 0. Nothing that the parent
+ * accepted is sent by the child; events, jobs and queues that the parent began answer TW_E_FORKED
+ * in it. A client that was closed at the fork stays closed.
  *
  * @param out owned by caller, free with tw_client_free
  * @param cfg copied
@@ -59,7 +59,7 @@ typedef struct tw_stats {
     uint64_t spool_quarantined;  /* damaged files set aside as *.bad */
     uint64_t
         spool_foreign; /* names in the folder that are not ours, or another project's */
-    uint64_t merged; /* with coalesce_identify: a later event carries the operations */
+    uint64_t merged;   /* with coalesce_identify: a later event carries the operations */
     uint64_t
         rejections_missed; /* rejections that made room for newer ones before they were taken */
     uint64_t

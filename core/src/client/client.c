@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The client: makes all the rooms, owns them, and ends them in order. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,14 +204,15 @@ static void project_name(unsigned char *out, size_t size, const tw_config *cfg)
 /* Owned by caller; NULL without memory, or where there is no working directory. */
 static char *absolute(const char *path)
 {
-    char *here = path[0] != '/' ? getcwd(NULL, 0) : NULL;
-    size_t size = (here != NULL ? strlen(here) : 0) + strlen(path) + 2;
-    char *text = here != NULL || path[0] == '/' ? tw__alloc(size) : NULL;
+    char here[PATH_MAX] = "";
+    size_t size = sizeof here + strlen(path);
+    char *text;
 
+    if (path[0] != '/' && getcwd(here, sizeof here - 1) == NULL)
+        return NULL;
+    text = tw__alloc(size);
     if (text != NULL)
-        snprintf(text, size, "%s%s%s", here != NULL ? here : "", here != NULL ? "/" : "",
-                 path);
-    free(here);
+        snprintf(text, size, "%s%s%s", here, here[0] != '\0' ? "/" : "", path);
     return text;
 }
 
@@ -268,8 +270,7 @@ static void ingest_settings(tw_client *cl, const tw_config *cfg)
     settings->min_id_length = (unsigned)tw__config_number(cfg, TW_OPT_MIN_ID_LENGTH);
     settings->backoff_first_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_FIRST);
     settings->backoff_max_ms = tw__config_ms(cfg, TW_OPT_BACKOFF_MAX);
-    settings->coalesce_identify =
-        tw__config_number(cfg, TW_OPT_COALESCE_IDENTIFY) != 0;
+    settings->coalesce_identify = tw__config_number(cfg, TW_OPT_COALESCE_IDENTIFY) != 0;
     settings->outcomes = tw__config_number(cfg, TW_OPT_OUTCOMES) != 0;
     settings->max_age_ms = tw__config_ms(cfg, TW_OPT_MAX_AGE);
 }

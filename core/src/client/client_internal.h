@@ -49,9 +49,9 @@ void tw__rooms_free(tw_rooms *rooms);
 /* Of the processes before it, when nobody uses the client any more: wipes the keys. */
 void tw__rooms_abandon(tw_rooms *rooms);
 
-/* The first line of every public function that takes a client and wants something done: the rooms
- * of this process. TW_E_INVALID for NULL, TW_E_CLOSED after close, and in a child what keeps it from
- * making its own. @thread any */
+/* The first line of every public function that takes a client and wants something done: the
+ * rooms of this process. TW_E_INVALID for NULL, TW_E_CLOSED after close, and in a child what keeps
+ * it from making its own. @thread any */
 int tw__client_enter(tw_rooms **out, tw_client *cl, tw_error **err);
 /* The rooms of this process, NULL in a child where the client was not used yet. @thread any */
 tw_rooms *tw__client_rooms(const tw_client *cl);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps a fork from happening while a thread of ours is inside a library that has locks of its own. */
+/* Keeps a fork from happening while a thread of ours is inside a library that has locks of
+ * its own. */
 #define _GNU_SOURCE
 #include "net/fork_gate.h"
 

@@ -53,8 +53,8 @@ enum {
  * with the first transfer. `settings` is copied. */
 int tw__loop_new(tw_loop **out, const tw_transport *transport,
                  const tw_transport_settings *settings, unsigned flags, tw_error **err);
-/* For a child of the process that made `from`: a new loop with the same transport and settings, made
- * of what never changes. */
+/* For a child of the process that made `from`: a new loop with the same transport and settings,
+ * made of what never changes. */
 int tw__loop_again(tw_loop **out, const tw_loop *from, tw_error **err);
 /* Jobs hold references too: the memory outlives the client for them. @thread any */
 tw_loop *tw__loop_ref(tw_loop *loop);

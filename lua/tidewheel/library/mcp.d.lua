@@ -36,8 +36,9 @@ local Mcp = {}
 ---@return tidewheel.Error? err
 function Mcp:set_token(token) end
 
----All tools of the server, whatever number of pages it needs. Without a token the error is `config`;
----a refused or expired one is `auth`, and `err.resource_metadata` says where to ask for one.
+---All tools of the server, whatever number of pages it needs. Without a token the error is
+---`config`; a refused or expired one is `auth`, and `err.resource_metadata` says where to ask
+---for one.
 ---@param options? tidewheel.McpOptions
 ---@return tidewheel.Tool[]? tools
 ---@return tidewheel.Error? err

@@ -277,8 +277,8 @@ function Client:revenue(revenue) end
 
 ---What became of all events that were accepted before a flush began, or before the close; always
 ---accepted + recovered = stored + rejected + uncertain + expired + dropped + lost + merged +
----waiting. The numbers count from the client's first event, whether or not earlier reports counted them too. A
----flush counts what this client accepted, a drain or a close all that it had.
+---waiting. The numbers count from the client's first event, whether or not earlier reports counted
+---them too. A flush counts what this client accepted, a drain or a close all that it had.
 ---@class tidewheel.Report
 ---@field accepted integer
 ---@field stored integer
