@@ -163,6 +163,24 @@ static void a_chain_of_identifies_is_sent_as_one(void **state)
     ended(w, "id-4", "stored", "");
 }
 
+/* A server that takes one event at a time: the two are not parted, the earlier one does not go. */
+static void what_is_cut_for_its_size_is_merged_before(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    set(w, "user-1", "a", 1);
+    set(w, "user-1", "a", 2);
+    w->ing->limits.events = w->ing->batch_limits.events = 1;
+    (void)flush(w);
+    fake_run(&w->gate);
+    assert_int_equal(in_body(w, "\"a\":1"), 0);
+    assert_int_equal(in_body(w, "\"a\":2"), 1);
+    answer_ok(w);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).merged, 1);
+}
+
 static void without_the_option_nothing_is_merged(void **state)
 {
     world *w = *state;
@@ -667,6 +685,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_chain_of_identifies_is_sent_as_one),
+        test(what_is_cut_for_its_size_is_merged_before),
         test(without_the_option_nothing_is_merged),
         test(what_may_be_of_the_same_user_keeps_them_apart),
         test(what_was_sent_is_not_merged),

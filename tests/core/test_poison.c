@@ -65,7 +65,8 @@ static void one_batch_alone_is_searched_as_well(void **state)
     track(w, 300);
     run(w, 600000);
     expect(w, 700, 0, 2);
-    assert_true(stats(w).requests < 100);
+    /* Two times ten halvings, four attempts each, and those of an hour's sixth. */
+    assert_true(stats(w).requests < 120);
 }
 
 static void an_outage_is_no_worse_for_it(void **state)
@@ -111,7 +112,7 @@ static void order_is_kept_in_an_outage(void **state)
         answer(w, 500, "down");
         advance(w, 61000);
     }
-    assert_int_equal(firsts, 30);
+    assert_int_equal(firsts, 33); /* its halves stay first too */
     while (in_body(w, "user-000000") == 0) {
         answer(w, 500, "down");
         advance(w, 61000);
@@ -128,6 +129,84 @@ static void order_is_kept_in_an_outage(void **state)
     expect(w, 30, 0, 0);
 }
 
+/* The last thing known of the server is that it was down: nothing may be overtaken when it is up
+ * again. */
+static void one_batch_alone_keeps_its_order(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    track(w, 10);
+    (void)flush(w);
+    fake_run(&w->gate);
+    for (i = 0; i < 3; i++) {
+        answer(w, 500, "down");
+        advance(w, 61000);
+    }
+    for (i = 0; i < 10; advance(w, 1000)) {
+        char name[32];
+        int first = i;
+
+        assert_non_null(w->gate.call);
+        for (; i < first + sent(w); i++) {
+            snprintf(name, sizeof name, "user-%06d", i);
+            assert_int_equal(in_body(w, name), 1);
+        }
+        answer_ok(w);
+    }
+    expect(w, 10, 0, 0);
+}
+
+/* What another batch was tried for is over when that one has been put off. */
+static void a_throttled_probe_blames_nobody(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.batch_events = 10;
+    start(w);
+    track(w, 20);
+    fake_run(&w->gate);
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(in_body(w, "user-000000"), 1);
+        answer(w, 500, "down");
+        advance(w, 61000);
+    }
+    assert_int_equal(in_body(w, "user-000010"), 1);
+    answer(w, 429, "{\"code\":429,\"error\":\"Too many requests\"}");
+    assert_int_equal(w->ing->held.head->probe, 0);
+    while (stats(w).waiting != 0) {
+        advance(w, 61000);
+        answer_all_ok(w);
+    }
+    expect(w, 20, 0, 0);
+}
+
+/* An outage ends while another batch is tried: the first goes next, and whole. */
+static void the_first_goes_next_after_an_outage(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.batch_events = 10;
+    start(w);
+    track(w, 30);
+    fake_run(&w->gate);
+    for (i = 0; i < 3; i++) {
+        answer(w, 500, "down");
+        advance(w, 61000);
+    }
+    assert_int_equal(in_body(w, "user-000010"), 1);
+    answer_ok(w);
+    assert_int_equal(in_body(w, "user-000000"), 1);
+    assert_int_equal(sent(w), 10);
+    answer_ok(w);
+    assert_int_equal(in_body(w, "user-000020"), 1);
+    answer_ok(w);
+    expect(w, 30, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +214,9 @@ int main(void)
         test(one_batch_alone_is_searched_as_well),
         test(an_outage_is_no_worse_for_it),
         test(order_is_kept_in_an_outage),
+        test(one_batch_alone_keeps_its_order),
+        test(a_throttled_probe_blames_nobody),
+        test(the_first_goes_next_after_an_outage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

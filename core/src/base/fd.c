@@ -84,7 +84,7 @@ int tw__fd_own(int fd)
 
 int tw__fd_close(int fd)
 {
-    fd_entry *entry = entry_of(fd, 0);
+    fd_entry *entry = fd >= 0 ? entry_of(fd, 0) : NULL;
 
     if (entry != NULL)
         atomic_store(&entry->owned, 0); /* before the number is free for others */

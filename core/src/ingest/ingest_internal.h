@@ -155,6 +155,7 @@ struct tw_ingest {
     unsigned failures;   /* in a row */
     uint64_t successes;  /* answers of a server that was well */
     unsigned blind_cuts; /* halvings since the last of these */
+    uint64_t doubtful;   /* first record of the batch in whose place another went */
     unsigned pauses;     /* in a row */
     int64_t not_before_ms;
     int64_t split_from_ms; /* window of split_count */
@@ -287,9 +288,11 @@ void tw__coalesce_settle(tw_ingest *ing, tw_batch *batch);
 /* ---- schedule.c: the I/O thread ---------------------------------------------------- */
 /* When the open batch is to go although it is not full. @locks needs lock */
 int64_t tw__open_due(const tw_ingest *ing);
-/* The next batch to be sent, off its list and within the limits; NULL when there is none,
- * or no memory to cut one. @locks needs lock */
+/* The next batch to be sent, off its list; NULL when there is none. @locks needs lock */
 tw_batch *tw__batch_next(tw_ingest *ing, int64_t now);
+/* What of it may go in one request; the rest goes back. NULL without memory to cut it. @locks needs
+ * lock */
+tw_batch *tw__batch_fit(tw_ingest *ing, tw_batch *batch);
 /* Sets the time before which nothing is sent, by the number of failures in a row. */
 void tw__wait_retry(tw_ingest *ing, int64_t at_least);
 /* As long for a batch that has failed so often. */

@@ -57,6 +57,7 @@ void tw__batch_reset(tw_batch *batch)
     batch->short_ack = 0;
     batch->failed = 0;
     batch->probe = 0;
+    batch->doubted = 0;
     batch->suspect = 0;
     batch->split = 0;
     batch->seen = 0;

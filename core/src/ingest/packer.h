@@ -44,6 +44,7 @@ typedef struct tw_batch {
     /* The server fails, and it may be because of this one (schedule.c): */
     unsigned failed; /* attempts since it was tried first or another one in its place */
     int probe;       /* goes in the place of the one that is first */
+    int doubted;     /* that one was stored: if it fails again it is suspect */
     int suspect;     /* the server was well when others came */
     int split;       /* and was so since this one failed: it goes in halves */
     uint64_t seen;   /* ing->successes when it failed */

@@ -68,10 +68,12 @@ void tw__park(tw_ingest *ing)
         return;
     batch = laned_take(ing);
     sp = batch != NULL ? tw__store_use(ing) : NULL;
+    pthread_mutex_lock(&ing->reading); /* nobody drops them before they are counted */
     for (; batch != NULL; batch = laned_take(ing)) {
         if (sp == NULL || !batch_park(ing, sp, batch))
             tw__batch_push(&kept, batch); /* without memory it waits in memory */
     }
+    pthread_mutex_unlock(&ing->reading);
     if (sp != NULL)
         tw__store_unuse(ing);
     pthread_mutex_lock(&ing->lock);

@@ -121,23 +121,28 @@ static tw_batch *untried_take(tw_ingest *ing, int64_t now)
 /*
  * The server fails at the first batch again and again: it is down, or it breaks at an event in
  * there. Another batch tells. If that fails as well the first has its turn again, for the sake of
- * the order; if it is stored, the first is to blame: it no longer keeps others waiting, and goes
- * in halves (see verdict.c). If there is no other one, its second half is. @locks needs lock
+ * the order; if it is stored, the first is doubted: when it then fails once more it no longer
+ * keeps others waiting, and goes in halves (see verdict.c). If there is no other one its first
+ * half goes, and if that is stored the other is what may be to blame. @locks needs lock
  */
 static tw_batch *batch_instead(tw_ingest *ing, tw_batch *first, int64_t now)
 {
     tw_batch *batch = untried_take(ing, now);
+    tw_batch *rest;
 
     first->failed = 0;
-    if (batch == NULL && tw__batch_count(first) > 1 && ing->blind_cuts < BLIND_CUTS) {
-        if (tw__batch_cut(&batch, first, tw__batch_count(first) / 2) == TW_OK)
-            ing->blind_cuts++;
+    if (batch == NULL && tw__batch_count(first) > 1 && ing->blind_cuts < BLIND_CUTS &&
+        tw__batch_cut(&rest, first, tw__batch_count(first) / 2) == TW_OK) {
+        ing->blind_cuts++;
+        tw__batch_unshift(&ing->retry, rest);
+        return first;
     }
     if (batch == NULL && ing->retry.head != NULL && !ing->retry.head->suspect)
         batch = tw__batch_shift(&ing->retry);
     if (batch == NULL)
         return first;
     batch->probe = 1;
+    ing->doubtful = first->records[first->first].seq;
     tw__batch_unshift(&ing->retry, first);
     return batch;
 }
@@ -200,13 +205,9 @@ static int age(tw_ingest *ing, tw_batch *batch)
     return any;
 }
 
-/* The next batch to be sent, off its list and within the limits; NULL when there is none,
- * or no memory to cut one. @locks needs lock */
 tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
 {
     tw_batch *batch;
-    size_t count;
-    size_t keep;
 
     held_release(ing, now);
     if (ing->canceled || now < ing->not_before_ms)
@@ -220,7 +221,14 @@ tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
         tw__ingest_recycle(ing, batch);
         return NULL;
     }
-    count = tw__batch_count(batch);
+    return batch;
+}
+
+tw_batch *tw__batch_fit(tw_ingest *ing, tw_batch *batch)
+{
+    size_t count = tw__batch_count(batch);
+    size_t keep;
+
     if (batch->split && count > 1) {
         batch->split = 0;
         batch->failed = 0;

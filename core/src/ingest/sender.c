@@ -84,7 +84,6 @@ static void batch_send(tw_ingest *ing, tw_batch *batch)
     tw_call_spec spec;
     int rc;
 
-    tw__coalesce_settle(ing, batch);
     memset(&spec, 0, sizeof spec);
     spec.endpoint = batch->use_batch ? TW_EP_BATCH : TW_EP_HTTPAPI;
     spec.content_type = "application/json";
@@ -159,6 +158,13 @@ static tw_batch *batch_choose(tw_ingest *ing)
         tw__park(ing);
         tw__store_settle(ing);
     } while (batch == NULL && ing->aged);
+    if (batch == NULL)
+        return NULL;
+    /* Before it is cut: no event may be parted from the one that carries it. */
+    tw__coalesce_settle(ing, batch);
+    pthread_mutex_lock(&ing->lock);
+    batch = tw__batch_fit(ing, batch);
+    pthread_mutex_unlock(&ing->lock);
     return batch;
 }
 

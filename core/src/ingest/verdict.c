@@ -54,18 +54,22 @@ static void put_off(tw_ingest *ing, tw_batch *batch, int64_t wait_ms)
 static void retry(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
     int probe = batch->probe;
+    int failed;
 
     batch->probe = 0;
     if (!batch->suspect && batch->seen != ing->successes) {
         batch->failed = 0; /* what was before says nothing any more */
         batch->seen = ing->successes;
     }
-    batch->failed += verdict->status >= 500 ||
-                     (verdict->status == 0 && verdict->stored == TW_STORED_MAYBE);
+    failed = verdict->status >= 500 ||
+             (verdict->status == 0 && verdict->stored == TW_STORED_MAYBE);
+    batch->failed += (unsigned)failed;
+    batch->suspect |= failed && batch->doubted;
     if (batch->suspect) {
         int64_t wait = tw__wait_batch(ing, batch);
 
-        batch->split = ing->successes != batch->seen;
+        batch->split = ing->successes != batch->seen || batch->doubted;
+        batch->doubted = 0;
         batch->seen = ing->successes;
         put_off(ing, batch, wait > verdict->wait_ms ? wait : verdict->wait_ms);
         if (ing->failures == 0 && verdict->wait_ms == 0)
@@ -82,26 +86,25 @@ static void retry(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
     tw__wait_retry(ing, verdict->wait_ms);
 }
 
-/* The server is well: if another batch had to show that, the one it stood in for is to blame. */
+/* The server is well: if another batch had to show that, the one it stood in for may be to blame. */
 static void well(tw_ingest *ing, tw_batch *batch)
 {
-    tw_batch *first = NULL;
+    tw_batch *first;
 
     ing->failures = 0;
     ing->not_before_ms = 0;
     ing->blind_cuts = 0;
     ing->successes++;
     pthread_mutex_lock(&ing->lock);
-    if (batch->probe)
-        first = tw__batch_shift(&ing->retry);
+    for (first = batch->probe ? ing->retry.head : NULL; first != NULL;
+         first = first->next) {
+        if (first->records[first->first].seq == ing->doubtful)
+            first->doubted = 1;
+    }
     pthread_mutex_unlock(&ing->lock);
     batch->probe = 0;
+    batch->doubted = 0;
     batch->failed = 0;
-    if (first == NULL)
-        return;
-    first->suspect = 1;
-    first->split = 1;
-    put_off(ing, first, tw__wait_batch(ing, first));
 }
 
 static void finish_all(tw_ingest *ing, tw_batch *batch, tw_final state,
@@ -356,6 +359,7 @@ void tw__verdict_apply(tw_ingest *ing)
         shrink(ing, batch, verdict);
         break;
     case TW_VERDICT_THROTTLED:
+        batch->probe = 0;
         throttle(ing, batch, verdict);
         break;
     case TW_VERDICT_RETRY:
