@@ -86,7 +86,8 @@ static void retry(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
     tw__wait_retry(ing, verdict->wait_ms);
 }
 
-/* The server is well: if another batch had to show that, the one it stood in for may be to blame. */
+/* The server is well: if another batch had to show that, the one it stood in for may be to
+ * blame. */
 static void well(tw_ingest *ing, tw_batch *batch)
 {
     tw_batch *first;
