@@ -172,7 +172,7 @@ static void what_is_cut_for_its_size_is_merged_before(void **state)
     set(w, "user-1", "a", 1);
     set(w, "user-1", "a", 2);
     w->ing->limits.events = w->ing->batch_limits.events = 1;
-    (void)flush(w);
+    fake_job_unref(flush(w));
     fake_run(&w->gate);
     assert_int_equal(in_body(w, "\"a\":1"), 0);
     assert_int_equal(in_body(w, "\"a\":2"), 1);

@@ -100,7 +100,7 @@ static int head(fixture *fx, int status, const char *type, const char *session,
 static void answer_with(fixture *fx, int status, const char *session, const char *text)
 {
     int index = fx->wg.sc.count - 1;
-    const char *at = strstr(last(fx)->body, "\"id\":");
+    const char *at = memmem(last(fx)->body, last(fx)->body_size, "\"id\":", 5);
     char body[1024];
     int rc;
 

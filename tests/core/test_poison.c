@@ -138,7 +138,7 @@ static void one_batch_alone_keeps_its_order(void **state)
 
     start(w);
     track(w, 10);
-    (void)flush(w);
+    fake_job_unref(flush(w));
     fake_run(&w->gate);
     for (i = 0; i < 3; i++) {
         answer(w, 500, "down");
