@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server
+from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server, forks
 
 TOKEN = "emu-token-canary-0123456789"
 CHART = {
@@ -233,3 +234,18 @@ def test_async(emu: tidewheel.Emulator) -> None:
             assert found["capabilities"] == {"tools": {}}
 
     asyncio.run(main())
+
+
+@forks
+def test_a_forked_child_has_the_token(client: tidewheel.Client) -> None:
+    client.mcp.set_token(TOKEN)
+    assert len(client.mcp.tools()) == 24
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if len(client.mcp.tools()) == 24 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(client.mcp.tools()) == 24
