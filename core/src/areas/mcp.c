@@ -40,8 +40,9 @@ typedef struct mcp_call {
 
     tw_call *call;
     mcp_stage stage;
-    int64_t id; /* of the request in flight */
-    int modern; /* how it was written */
+    int64_t id;     /* of the request in flight */
+    uint64_t token; /* what counted before it was sent */
+    int modern;     /* how it was written */
     int turns;
     tw_error *first; /* why the era was changed: told when the other one is none either */
     tw_buf body;
@@ -153,6 +154,7 @@ static void mcp_send(mcp_call *mc, tw_mcp_message *message)
     mc->streaming = mc->found = 0;
     mc->id = message->id =
         mc->stage == STAGE_INITIALIZED ? 0 : ++tw__gate_mcp(mc->gate)->last_id;
+    mc->token = tw__gate_token(mc->gate);
     tw__buf_init(&lines, HEADERS_MOST);
     rc = headers_fill(mc, &lines, headers);
     if (rc == TW_OK)
@@ -431,7 +433,7 @@ static void mcp_session(mcp_call *mc, tw_view result, const tw_outcome *outcome)
     }
     server->era = TW_MCP_LEGACY;
     server->version = version;
-    server->token = tw__gate_token(mc->gate);
+    server->token = mc->token;
     memcpy(server->session, outcome->head.session, strlen(outcome->head.session) + 1);
     mcp_initialized(mc);
 }
@@ -558,6 +560,11 @@ static void mcp_done(void *ctx, const tw_outcome *outcome)
     tw__job_count(mc->job, outcome->attempts, outcome->body_bytes);
     if (mc->stop != 0) {
         mcp_finish_stopped(mc, outcome->stored);
+        return;
+    }
+    /* A notification has no response: what came is nothing that the call asked for. */
+    if (mc->stage == STAGE_INITIALIZED && (mc->found || outcome->err == NULL)) {
+        mcp_ask(mc);
         return;
     }
     if (mc->found)
