@@ -402,15 +402,6 @@ static void open_on(world *w, sim_disk *disk, int durable, tw_spool_sys *sys)
     fake_run(&w->gate);
 }
 
-static void close_on(world *w)
-{
-    balanced(w);
-    tw__ingest_cancel(w->ing);
-    balanced(w);
-    tw__ingest_free(w->ing);
-    w->ing = NULL;
-}
-
 static void tell(world *w, story *s, int count)
 {
     while (count-- > 0) {
@@ -480,13 +471,13 @@ static void live(world *w, story *s)
     confirm(w, s, 1);
     tell(w, s, 4);
     s->merged += stats(w).merged;
-    close_on(w);
+    world_end(w);
     open_on(w, s->disk, s->durable, &sys);
     tell(w, s, 9);
     advance(w, 5000);
     confirm(w, s, 1);
     s->merged += stats(w).merged;
-    close_on(w);
+    world_end(w);
 }
 
 /* The newest identify of this user among the first `count` steps, 0 for none. */
@@ -563,7 +554,7 @@ static int broken_at(const story *s, int moment, sim_crash how, int seed)
         answer_ok(&w);
     }
     broken = stats(&w).waiting != 0;
-    close_on(&w);
+    world_end(&w);
     fake_gate_clear(&w.gate);
     sim_free(disk);
     broken += wrong_at(s, &before, &after, moment);
@@ -636,7 +627,7 @@ static void where_the_disk_fails_both_are_sent(void **state)
     answer_all_ok(w);
     assert_int_equal(stats(w).waiting, 0);
     balanced(w);
-    close_on(w);
+    world_end(w);
     sim_free(disk);
 }
 
@@ -677,7 +668,7 @@ static void no_event_gets_before_one_that_is_being_merged(void **state)
     assert_int_equal(in_body(w, "{\"$set\":{\"a\":3,\"b\":2}}"), 1);
     assert_int_equal(in_body(w, "\"insert_id\":\"id-3\""), 1);
     answer_ok(w);
-    close_on(w);
+    world_end(w);
     sim_free(disk);
 }
 

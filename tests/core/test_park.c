@@ -6,20 +6,7 @@
 
 #include "ingest/spool.h"
 #include "ingest_world.h"
-
-static char folder[80];
-
-static void folder_remove(void)
-{
-    DIR *list = opendir(folder);
-    struct dirent *entry;
-
-    while (list != NULL && (entry = readdir(list)) != NULL)
-        (void)unlinkat(dirfd(list), entry->d_name, 0);
-    if (list != NULL)
-        closedir(list);
-    (void)rmdir(folder);
-}
+#include "support/folder.h"
 
 static int disk_setup(void **state)
 {
@@ -37,15 +24,6 @@ static int disk_setup(void **state)
     return 0;
 }
 
-static void end(world *w)
-{
-    balanced(w);
-    tw__ingest_cancel(w->ing);
-    balanced(w);
-    tw__ingest_free(w->ing);
-    w->ing = NULL;
-}
-
 static void again(world *w)
 {
     start(w);
@@ -58,7 +36,7 @@ static int disk_teardown(void **state)
     world *w = *state;
 
     if (w->ing != NULL)
-        end(w);
+        world_end(w);
     world_teardown(state);
     folder_remove();
     return 0;
@@ -267,7 +245,7 @@ static void what_is_parked_waits_for_the_next_process(void **state)
         track_of(w, "user-full", NULL, 10);
     advance(w, 5000);
     serve_all_but(w, "user-full", "exceeded_daily_quota_users");
-    end(w);
+    world_end(w);
     again(w);
     assert_int_equal(of_user(w, "user-full"), 10);
     /* Now they are another process's, and are parked as well. */

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "ingest/spool_internal.h"
 #include "spool_ledger.h"
+#include "support/folder.h"
 
 static int64_t wall;
 
@@ -28,20 +29,6 @@ static int64_t fixed(void *ctx)
 }
 
 static const tw_clock clock_fixed = {fixed, fixed, NULL};
-
-static char folder[80];
-
-static void folder_remove(void)
-{
-    DIR *list = opendir(folder);
-    struct dirent *entry;
-
-    while (list != NULL && (entry = readdir(list)) != NULL)
-        (void)unlinkat(dirfd(list), entry->d_name, 0);
-    if (list != NULL)
-        closedir(list);
-    (void)rmdir(folder);
-}
 
 static int setup(void **state)
 {

@@ -32,22 +32,9 @@ static int next_left(tw_spool_item *out, tw_spool *sp, tw_error **err)
 #define tw__spool_next next_left
 
 #include "ingest_world.h"
+#include "support/folder.h"
 
 enum { DAY_MS = 86400000 };
-
-static char folder[80];
-
-static void folder_remove(void)
-{
-    DIR *list = opendir(folder);
-    struct dirent *entry;
-
-    while (list != NULL && (entry = readdir(list)) != NULL)
-        (void)unlinkat(dirfd(list), entry->d_name, 0);
-    if (list != NULL)
-        closedir(list);
-    (void)rmdir(folder);
-}
 
 static int disk_setup(void **state)
 {
@@ -66,22 +53,12 @@ static int disk_setup(void **state)
     return 0;
 }
 
-/* Ends this client as a process does that is killed: its lane is free, nothing is tidied. */
-static void end(world *w)
-{
-    balanced(w);
-    tw__ingest_cancel(w->ing);
-    balanced(w);
-    tw__ingest_free(w->ing);
-    w->ing = NULL;
-}
-
 static int disk_teardown(void **state)
 {
     world *w = *state;
 
     if (w->ing != NULL)
-        end(w);
+        world_end(w);
     world_teardown(state);
     folder_remove();
     return 0;
@@ -125,7 +102,7 @@ static void what_was_not_sent_waits_for_the_next_process(void **state)
     now = stats(w);
     assert_int_equal(now.waiting, 5);
     assert_int_equal(now.expired + now.uncertain, 0);
-    end(w);
+    world_end(w);
     again(w);
     assert_non_null(w->gate.call);
     assert_int_equal(sent(w), 5);
@@ -137,7 +114,7 @@ static void what_was_not_sent_waits_for_the_next_process(void **state)
     assert_int_equal(now.stored, 5);
     assert_int_equal(now.waiting, 0);
     assert_int_equal(now.spool_lanes, 1);
-    end(w);
+    world_end(w);
     again(w);
     assert_null(w->gate.call);
     assert_int_equal(stats(w).recovered, 0);
@@ -155,7 +132,7 @@ static void the_bytes_are_the_same_in_the_next_process(void **state)
     size = w->gate.call->size;
     body = test_malloc(size);
     memcpy(body, w->gate.call->body, size);
-    end(w);
+    world_end(w);
     advance(w, 1234567);
     again(w);
     assert_int_equal(w->gate.call->size, size);
@@ -257,7 +234,7 @@ static void an_event_is_marked_before_it_is_sent(void **state)
     advance(w, 5000);
     assert_non_null(w->gate.call);
     began = fake.wall_ms;
-    end(w);
+    world_end(w);
     advance(w, 1000);
     /* The next one knows when it was first tried. */
     again(w);
@@ -274,7 +251,7 @@ static void an_attempt_that_stored_nothing_leaves_no_mark(void **state)
     advance(w, 5000);
     reply(w, 0, TW_E_NETWORK, TW_STORED_NO, -1, "");
     assert_null(w->gate.call);
-    end(w);
+    world_end(w);
     advance(w, (int64_t)7 * DAY_MS);
     again(w);
     assert_int_equal(sent(w), 2); /* a week offline is no reason for doubt */
@@ -294,7 +271,7 @@ static void throttled_events_leave_no_mark(void **state)
            "{\"code\":429,\"exceeded_daily_quota_users\":{\"user-000001\":500001},"
            "\"throttled_events\":[1]}");
     answer_ok(w); /* of the other */
-    end(w);
+    world_end(w);
     advance(w, (int64_t)7 * DAY_MS);
     again(w);
     assert_int_equal(sent(w), 1);
@@ -311,18 +288,18 @@ static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
     track(w, 3);
     advance(w, 5000);
     reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
-    end(w);
+    world_end(w);
     advance(w, (int64_t)6 * DAY_MS + (int64_t)19 * 3600000);
     again(w);
     assert_int_equal(sent(w), 3); /* 6 d 19 h: sent */
-    end(w);
+    world_end(w);
     advance(w, (int64_t)2 * 3600000);
     again(w);
     assert_null(w->gate.call); /* 6 d 21 h: not */
     assert_int_equal(stats(w).uncertain, 3);
     assert_int_equal(stats(w).recovered, 3);
     balanced(w);
-    end(w);
+    world_end(w);
     /* It is kept, and counted, but not told of as new. */
     again(w);
     assert_null(w->gate.call);
@@ -336,7 +313,7 @@ static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
     assert_int_equal(stats(w).waiting, 3);
     answer_ok(w);
     assert_int_equal(stats(w).stored, 3);
-    end(w);
+    world_end(w);
     again(w);
     assert_int_equal(stats(w).uncertain + stats(w).recovered, 0);
 }
@@ -403,7 +380,7 @@ static void an_attempt_in_the_future_was_made_now(void **state)
     start(w);
     track(w, 1);
     advance(w, 5000);
-    end(w);
+    world_end(w);
     fake.wall_ms -= INT64_C(30) * DAY_MS; /* the clock had been wrong */
     again(w);
     assert_int_equal(sent(w), 1);
@@ -421,17 +398,17 @@ static void events_older_than_max_age_expire(void **state)
     w->set.max_age_ms = DAY_MS;
     start(w);
     track(w, 4);
-    end(w);
+    world_end(w);
     advance(w, DAY_MS / 2);
     start(w);
     track(w, 2);
-    end(w);
+    world_end(w);
     advance(w, DAY_MS / 2 + 1);
     again(w);
     assert_int_equal(stats(w).expired, 4);
     assert_int_equal(sent(w), 2);
     answer_ok(w);
-    end(w);
+    world_end(w);
     again(w);
     assert_int_equal(stats(w).recovered, 0);
 }
@@ -447,7 +424,7 @@ static void a_refused_event_is_gone_from_the_spool(void **state)
     serve(w, TELL_ALL);
     answer_all_ok(w);
     expect(w, 3, 1, 0);
-    end(w);
+    world_end(w);
     again(w);
     assert_int_equal(stats(w).recovered, 0);
 }
@@ -459,7 +436,7 @@ static void old_and_new_go_by_turns(void **state)
     w->set.batch_events = 10;
     start(w);
     track(w, 30);
-    end(w);
+    world_end(w);
     start(w);
     track(w, 20);
     tw__ingest_start(w->ing);
@@ -486,7 +463,7 @@ static void a_drain_waits_for_all_a_flush_for_its_own(void **state)
     w->set.batch_events = 10;
     start(w);
     track(w, 30);
-    end(w);
+    world_end(w);
     start(w);
     job = flush(w);
     assert_true(job->finished);
@@ -539,7 +516,7 @@ static void many_at_once_share_a_sync(void **state)
         assert_int_equal(stats(w).waiting, accepted);
         for (i = 0; i < MANY; i++)
             tw_event_abort(evs[i]);
-        end(w);
+        world_end(w);
         folder_remove();
     }
 }
@@ -576,7 +553,7 @@ static void a_drain_clears_away_files_without_a_byte(void **state)
                 fail_msg("%s was left", name);
         }
         assert_int_equal(stats(w).lost + stats(w).recovered, 0);
-        end(w);
+        world_end(w);
     }
 }
 
@@ -596,7 +573,7 @@ static void a_drain_is_not_over_while_the_rest_is_read(void **state)
 
     start(w);
     track(w, 5);
-    end(w);
+    world_end(w);
     start(w);
     other = w;
     looks = 0;
@@ -626,7 +603,7 @@ static void a_drain_reports_the_uncertain_and_the_lost(void **state)
     advance(w, 5000);
     reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
     track(w, 3);
-    end(w);
+    world_end(w);
     list = opendir(folder);
     assert_non_null(list);
     while ((entry = readdir(list)) != NULL) {
@@ -651,7 +628,7 @@ static void a_drain_reports_the_uncertain_and_the_lost(void **state)
     assert_int_equal(report.stored, 3);
     assert_int_equal(report.waiting, 0);
     fake_job_unref(job);
-    end(w);
+    world_end(w);
     start(w); /* now it finds them set aside */
     report = (tw_stats)TW_STATS_INIT;
     assert_int_equal(tw__ingest_drain(&job, w->ing, NULL, NULL), TW_OK);
@@ -747,7 +724,7 @@ static void a_full_spool_can_drop_the_oldest(void **state)
     now = stats(w);
     assert_int_equal(now.waiting, 0);
     assert_int_equal(now.stored + now.dropped, 700);
-    end(w);
+    world_end(w);
     again(w);
     assert_int_equal(stats(w).recovered, 0);
 }
@@ -761,7 +738,7 @@ static void what_dead_processes_left_is_dropped_first(void **state)
     w->set.batch_events = 5;
     start(w);
     assert_int_equal(fill_large(w, 80), 80);
-    end(w);
+    world_end(w);
     w->set.on_full = TW_FULL_DROP_OLDEST;
     start(w);
     assert_int_equal(fill_large(w, 60), 60);
@@ -853,7 +830,7 @@ static void a_full_disk_refuses_new_events_and_sends_the_old(void **state)
     advance(w, 5000);
     answer_ok(w);
     expect(w, 6, 0, 0);
-    end(w);
+    world_end(w);
     again(w);
     assert_int_equal(stats(w).recovered, 0);
 }

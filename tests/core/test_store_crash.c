@@ -79,15 +79,6 @@ static void open_on(world *w, sim_disk *disk, tw_spool_sys *sys)
     fake_run(&w->gate);
 }
 
-static void close_on(world *w)
-{
-    balanced(w);
-    tw__ingest_cancel(w->ing);
-    balanced(w);
-    tw__ingest_free(w->ing);
-    w->ing = NULL;
-}
-
 /* Memory that overflows, answers of all kinds, and a second process that goes on. */
 static void live(world *w, story *s)
 {
@@ -106,12 +97,12 @@ static void live(world *w, story *s)
     tell(w, s, 10);
     advance(w, 60000);
     confirm(w, s);
-    close_on(w);
+    world_end(w);
     open_on(w, s->disk, &sys);
     tell(w, s, 20);
     confirm(w, s);
     confirm(w, s);
-    close_on(w);
+    world_end(w);
 }
 
 /* What a client finds on the disk after the cut, and what it then sends. */
@@ -134,7 +125,7 @@ static int broken_at(story *s, int moment, sim_crash how, uint64_t seed)
         answer_ok(&w);
     }
     broken += stats(&w).waiting != 0 || stats(&w).lost != 0;
-    close_on(&w);
+    world_end(&w);
     s->litter += disk->name_count; /* all has ended */
     fake_gate_clear(&w.gate);
     for (i = 0; i < s->count; i++) {
