@@ -19,6 +19,7 @@
 #include "support/fake_time.h"
 #include "support/oom.h"
 #include "support/worked_gate.h"
+#include "json/view.h"
 
 #define SESSION "Mcp-Session-Id: s-1"
 
@@ -96,17 +97,26 @@ static int head(fixture *fx, int status, const char *type, const char *session,
     return rq->events.head(rq->ctx, &th);
 }
 
+/* The number of the last request; 0 for a notification. */
+static int last_id(fixture *fx)
+{
+    const script_request *rq = last(fx);
+    tw_view body = {rq->body, rq->body_size};
+    int64_t id = 0;
+
+    return tw__view_int(tw__view_member(body, "id"), &id) ? (int)id : 0;
+}
+
 /* The id of the request goes where `text` has %d. */
 static void answer_with(fixture *fx, int status, const char *session, const char *text)
 {
     int index = fx->wg.sc.count - 1;
-    const char *at = memmem(last(fx)->body, last(fx)->body_size, "\"id\":", 5);
     char body[1024];
     int rc;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(body, sizeof body, text, at != NULL ? (int)strtol(at + 5, NULL, 10) : 0);
+    snprintf(body, sizeof body, text, last_id(fx));
 #pragma GCC diagnostic pop
     rc = head(fx, status, "application/json", session, NULL);
     if (rc == TW_OK && body[0] != '\0')
