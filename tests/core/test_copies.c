@@ -120,10 +120,16 @@ static void unloading_leaves_the_threads_their_code(void **state)
 {
     tw_client *clients[LOADS];
     library lib;
-    int before = threads();
+    int before;
     int i;
 
     (void)state;
+    /* A sanitizer starts a thread of its own with the first one. */
+    library_load(&lib, TW_SHARED_LIBRARY);
+    clients[0] = client_of(&lib, NULL);
+    track(&lib, clients[0]);
+    lib.client_free(clients[0]);
+    before = threads();
     for (i = 0; i < LOADS; i++) {
         library_load(&lib, TW_SHARED_LIBRARY);
         clients[i] = client_of(&lib, NULL);
