@@ -259,9 +259,9 @@ static void sign(twe *e, const char *id, const char *expires, char hex[65])
     unsigned char digest[32];
     emu_buf b = {0};
 
-    emu_buf_put(&b, e->storage_secret, sizeof(e->storage_secret));
     emu_buf_fmt(&b, "%s\n%s", id, expires);
-    emu_sha256(b.p, b.n, digest);
+    emu_hmac_sha256((emu_str){(const char *)e->storage_secret, sizeof(e->storage_secret)},
+                    (emu_str){b.p, b.n}, digest);
     emu_hex(hex, digest, 32);
     emu_buf_free(&b);
 }

@@ -178,7 +178,6 @@ static void set_up(twe *e)
     emu_ledger_init(&e->ledger);
     emu_cohorts_init(e);
     emu_charts_init(&e->charts);
-    emu_mcp_init(&e->mcp);
 }
 
 int twe_start(twe **out, const twe_options *opts, char *err, size_t err_n)
@@ -197,7 +196,7 @@ int twe_start(twe **out, const twe_options *opts, char *err, size_t err_n)
         return -1;
     }
     set_up(e);
-    if (!emu_random(random, sizeof(random)) ||
+    if (!emu_mcp_init(&e->mcp) || !emu_random(random, sizeof(random)) ||
         !emu_random(e->storage_secret, sizeof(e->storage_secret))) {
         snprintf(err, err_n, "the system gave no random bytes");
         goto fail;

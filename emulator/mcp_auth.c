@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* OAuth 2.0 of the MCP server: metadata, registration, codes with PKCE, tokens. Whoever asks is the
  * user and agrees, so that no browser is needed. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +11,11 @@
 #include "routes.h"
 
 #define CODE_MS 60000
-#define SIGN_N 64
 
 struct emu_mcp_client {
     char id[48], secret[48]; /* "" for a public client */
     char *uris;              /* JSON array of redirect URIs */
 };
-
-void emu_mcp_init(emu_mcp *m)
-{
-    pthread_mutex_init(&m->mu, NULL);
-    emu_random(m->secret, sizeof(m->secret));
-}
 
 static void free_client(struct emu_mcp_client *c)
 {
@@ -34,61 +28,8 @@ void emu_mcp_free(emu_mcp *m)
 {
     for (size_t i = 0; i < EMU_MCP_KEPT; i++)
         free_client(m->clients[i]);
+    free(m->grants);
     pthread_mutex_destroy(&m->mu);
-}
-
-/* --- signatures --- */
-
-/* Of the parts, each ended by NUL. */
-static void sign(twe *e, char out[SIGN_N + 1], const emu_str *parts, size_t n)
-{
-    unsigned char sum[32];
-    emu_buf b = {0};
-
-    emu_buf_put(&b, e->mcp.secret, sizeof(e->mcp.secret));
-    for (size_t i = 0; i < n; i++) {
-        emu_buf_str(&b, parts[i]);
-        emu_buf_ch(&b, 0);
-    }
-    emu_sha256(b.p, b.n, sum);
-    emu_hex(out, sum, sizeof(sum));
-    emu_buf_free(&b);
-}
-
-/* "emu-KIND-WORD-UNTIL-SIGNATURE" into out. */
-static void put_signed(twe *e, emu_buf *out, const char *kind, const char *word,
-                       int64_t until, emu_str bound)
-{
-    char sig[SIGN_N + 1], number[32];
-    emu_str parts[4];
-
-    snprintf(number, sizeof(number), "%lld", (long long)until);
-    parts[0] = emu_str_of(kind);
-    parts[1] = emu_str_of(word);
-    parts[2] = emu_str_of(number);
-    parts[3] = bound;
-    sign(e, sig, parts, 4);
-    emu_buf_fmt(out, "emu-%s-%s-%s-%s", kind, word, number, sig);
-}
-
-/* The word of a text that put_signed made and that still counts; false otherwise. */
-static bool read_signed(emu_req *r, emu_str text, const char *kind, emu_str bound,
-                        char word[8], char sig[SIGN_N + 1])
-{
-    emu_str copy = emu_arena_copy(&r->arena, text);
-    emu_buf again = {0};
-    long long until = 0;
-    char seen[8];
-    bool good;
-
-    if (!copy.s || sscanf(copy.s, "emu-%7[a-z]-%7[a-z]-%lld-%64[0-9a-f]", seen, word,
-                          &until, sig) != 4)
-        return false;
-    put_signed(r->e, &again, kind, word, until, bound);
-    good = emu_same_secret((emu_str){again.p, again.n}, text) &&
-           emu_now_ms(r->e) < (int64_t)until;
-    emu_buf_free(&again);
-    return good;
 }
 
 /* --- the token of a request --- */
@@ -112,31 +53,44 @@ static void challenge(emu_req *r, int status, const char *error, const char *why
     emu_reply(r, status, EMU_JSON);
 }
 
+/* The letters of the token's scopes into word; false where it does not count. */
+static bool read_token(emu_req *r, emu_str token, char word[8])
+{
+    emu_ticket t;
+
+    if (emu_same_secret(token, emu_str_of(r->e->mcp_token))) {
+        memcpy(word, "rwo", 4);
+        return true;
+    }
+    if (!emu_ticket_read(r, token, "at", EMU_LIT(""), &t) ||
+        !emu_grant_counts(&r->e->mcp, t.grant))
+        return false;
+    memcpy(word, t.word, sizeof(t.word));
+    return true;
+}
+
 int emu_mcp_check(emu_req *r)
 {
-    emu_str h = emu_header_of(r, "Authorization"), token;
-    char word[8], sig[SIGN_N + 1];
+    emu_str h = emu_header_of(r, "Authorization");
+    char word[8];
+    int scopes;
 
     if (!h.n) {
         challenge(r, 401, "invalid_request", "Missing authorization header", "");
         return 0;
     }
-    token = (emu_str){h.s + 7, h.n > 7 ? h.n - 7 : 0};
-    if (h.n > 7 && strncasecmp(h.s, "Bearer ", 7) == 0) {
-        if (emu_same_secret(token, emu_str_of(r->e->mcp_token)))
-            r->key_known = true;
-        else if (read_signed(r, token, "at", EMU_LIT(""), word, sig))
-            r->key_known = true;
-    }
+    r->key_known = h.n > 7 && strncasecmp(h.s, "Bearer ", 7) == 0 &&
+                   read_token(r, (emu_str){h.s + 7, h.n - 7}, word);
     r->key_foreign = !r->key_known;
     if (!r->key_known) {
         challenge(r, 401, "invalid_token", "Invalid or expired access token", "");
         return 0;
     }
-    if (emu_same_secret(token, emu_str_of(r->e->mcp_token)))
-        return EMU_MCP_READ | EMU_MCP_WRITE;
-    return (strchr(word, 'r') ? EMU_MCP_READ : 0) |
-           (strchr(word, 'w') ? EMU_MCP_WRITE : 0);
+    scopes =
+        (strchr(word, 'r') ? EMU_MCP_READ : 0) | (strchr(word, 'w') ? EMU_MCP_WRITE : 0);
+    if (!scopes)
+        emu_mcp_lacks_scope(r, "mcp:read");
+    return scopes;
 }
 
 void emu_mcp_lacks_scope(emu_req *r, const char *scope)
@@ -184,7 +138,22 @@ static void oauth_error(emu_req *r, int status, const char *error, const char *w
     emu_reply(r, status, EMU_JSON);
 }
 
-static bool good_uris(const ej_val *uris)
+/* An absolute URI (RFC 3986) without a fragment: what is put behind it goes into a header. */
+static bool is_uri(emu_str s)
+{
+    size_t scheme = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        if (s.s[i] <= ' ' || s.s[i] > '~' || s.s[i] == '#')
+            return false;
+    while (scheme < s.n && (isalnum((unsigned char)s.s[scheme]) ||
+                            (scheme > 0 && strchr("+-.", s.s[scheme]))))
+        scheme++;
+    return scheme > 0 && isalpha((unsigned char)s.s[0]) && scheme + 1 < s.n &&
+           s.s[scheme] == ':';
+}
+
+static bool good_uris(emu_req *r, const ej_val *uris)
 {
     ej_cur c = ej_at(uris->raw);
     size_t n = 0;
@@ -194,7 +163,7 @@ static bool good_uris(const ej_val *uris)
         return false;
     for (ej_enter(&c); ej_item(&c); n++) {
         ej_take(&c, &v);
-        if (v.kind != EJ_STRING || v.raw.n < 10)
+        if (v.kind != EJ_STRING || !is_uri(ej_text(&v, &r->arena)))
             return false;
     }
     return n > 0;
@@ -238,8 +207,9 @@ void emu_do_mcp_register(emu_req *r)
     at = ej_at(r->body);
     ej_take(&at, &doc);
     if (doc.kind != EJ_OBJECT || !ej_get(&doc, "redirect_uris", &uris) ||
-        !good_uris(&uris)) {
-        oauth_error(r, 400, "invalid_redirect_uri", "redirect_uris is required");
+        !good_uris(r, &uris)) {
+        oauth_error(r, 400, "invalid_redirect_uri",
+                    "redirect_uris must be a list of absolute URIs without fragments");
         return;
     }
     if (ej_get(&doc, "token_endpoint_auth_method", &method))
@@ -356,8 +326,8 @@ void emu_do_mcp_authorize(emu_req *r)
 {
     emu_str client = emu_query(r, "client_id"), uri = emu_query(r, "redirect_uri");
     emu_str pkce = emu_query(r, "code_challenge"), secret, uris;
+    emu_ticket code = {.kind = "code"};
     emu_buf b = {0};
-    char word[8];
 
     r->key_known = true;
     if (!find_client(r, client, &secret, &uris) || !lists(r, uris, uri)) {
@@ -371,10 +341,11 @@ void emu_do_mcp_authorize(emu_req *r)
     } else if (!pkce.n || !emu_str_is(emu_query(r, "code_challenge_method"), "S256")) {
         emu_buf_z(&b, "error=invalid_request");
     } else {
-        scope_word(emu_query(r, "scope"), word);
+        scope_word(emu_query(r, "scope"), code.word);
+        code.grant = emu_mcp_number(&r->e->mcp);
+        code.until = emu_now_ms(r->e) + CODE_MS;
         emu_buf_z(&b, "code=");
-        put_signed(r->e, &b, "code", word, emu_now_ms(r->e) + CODE_MS,
-                   bound_to(r, client, uri, pkce));
+        emu_ticket_write(r->e, &b, &code, bound_to(r, client, uri, pkce));
     }
     put_state(&b, emu_query(r, "state"));
     emu_header(r, "Location", emu_arena_copy(&r->arena, (emu_str){b.p, b.n}));
@@ -402,38 +373,37 @@ static emu_str s256(emu_req *r, emu_str verifier)
     return text;
 }
 
-/* False where the code was used before. */
-static bool use_code(emu_mcp *m, const char *sig)
+/* Answers with new tokens for a code or a refresh token, which is used up. */
+static void give_tokens(emu_req *r, const emu_ticket *used, emu_str client)
 {
-    bool fresh = true;
+    int64_t now = emu_now_ms(r->e), seconds = EMU_SW(r->e, mcp_token_s);
+    emu_ticket access = *used, refresh = *used;
+    const char *word = used->word;
+    bool offline = strchr(word, 'o') != NULL;
 
-    pthread_mutex_lock(&m->mu);
-    for (size_t i = 0; i < EMU_MCP_KEPT; i++)
-        fresh &= strcmp(m->used[i], sig) != 0;
-    if (fresh) {
-        memcpy(m->used[m->next_used], sig, SIGN_N + 1);
-        m->next_used = (m->next_used + 1) % EMU_MCP_KEPT;
+    access.kind = "at";
+    access.number = emu_mcp_number(&r->e->mcp);
+    access.until = now + seconds * 1000;
+    refresh.kind = "rt";
+    refresh.number = emu_mcp_number(&r->e->mcp);
+    refresh.until = now + EMU_SW(r->e, mcp_refresh_s) * 1000;
+    if (!emu_grant_use(r->e, used, refresh.number,
+                       offline && refresh.until > access.until ? refresh.until
+                                                               : access.until)) {
+        oauth_error(r, 400, "invalid_grant", "It was used before");
+        return;
     }
-    pthread_mutex_unlock(&m->mu);
-    return fresh;
-}
-
-static void give_tokens(emu_req *r, const char *word, emu_str client)
-{
-    int64_t seconds = EMU_SW(r->e, mcp_token_s);
-
     emu_buf_z(&r->out, "{\"access_token\":\"");
-    put_signed(r->e, &r->out, "at", word, emu_now_ms(r->e) + seconds * 1000, EMU_LIT(""));
+    emu_ticket_write(r->e, &r->out, &access, EMU_LIT(""));
     emu_buf_fmt(&r->out, "\",\"token_type\":\"Bearer\",\"expires_in\":%lld,",
                 (long long)seconds);
-    if (strchr(word, 'o')) {
+    if (offline) {
         emu_buf_z(&r->out, "\"refresh_token\":\"");
-        put_signed(r->e, &r->out, "rt", word, INT64_MAX, client);
+        emu_ticket_write(r->e, &r->out, &refresh, client);
         emu_buf_z(&r->out, "\",");
     }
     emu_buf_fmt(&r->out, "\"scope\":\"%s%s%s\"}", strchr(word, 'r') ? "mcp:read " : "",
-                strchr(word, 'w') ? "mcp:write " : "",
-                strchr(word, 'o') ? "offline_access" : "");
+                strchr(word, 'w') ? "mcp:write " : "", offline ? "offline_access" : "");
     emu_header(r, "Cache-Control", EMU_LIT("no-store"));
     emu_reply(r, 200, EMU_JSON);
 }
@@ -443,7 +413,7 @@ void emu_do_mcp_token(emu_req *r)
     emu_arena *a = &r->arena;
     emu_str client = emu_form(a, r->body, "client_id"), secret = {NULL, 0}, uris;
     emu_str grant = emu_form(a, r->body, "grant_type");
-    char word[8], sig[SIGN_N + 1];
+    emu_ticket t;
 
     r->key_foreign = true; /* codes and tokens are not recorded */
     if (!find_client(r, client, &secret, &uris) ||
@@ -453,17 +423,15 @@ void emu_do_mcp_token(emu_req *r)
         emu_str pkce = s256(r, emu_form(a, r->body, "code_verifier"));
         emu_str bound = bound_to(r, client, emu_form(a, r->body, "redirect_uri"), pkce);
 
-        if (!read_signed(r, emu_form(a, r->body, "code"), "code", bound, word, sig) ||
-            !use_code(&r->e->mcp, sig))
+        if (!emu_ticket_read(r, emu_form(a, r->body, "code"), "code", bound, &t))
             oauth_error(r, 400, "invalid_grant", "The code does not count (any more)");
         else
-            give_tokens(r, word, client);
+            give_tokens(r, &t, client);
     } else if (emu_str_is(grant, "refresh_token")) {
-        if (!read_signed(r, emu_form(a, r->body, "refresh_token"), "rt", client, word,
-                         sig))
+        if (!emu_ticket_read(r, emu_form(a, r->body, "refresh_token"), "rt", client, &t))
             oauth_error(r, 400, "invalid_grant", "The refresh token does not count");
         else
-            give_tokens(r, word, client);
+            give_tokens(r, &t, client);
     } else {
         oauth_error(r, 400, "unsupported_grant_type", "Unknown grant_type");
     }

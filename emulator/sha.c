@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-1 (for version 5 UUIDs) and SHA-256 (for body fingerprints), FIPS 180-4. */
+/* SHA-1 (for version 5 UUIDs), SHA-256 (for body fingerprints), FIPS 180-4, and HMAC over it. */
 #include <string.h>
 
 #include "text.h"
@@ -121,4 +121,26 @@ void emu_sha256(const void *p, size_t n, unsigned char out[32])
                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
     digest(sha256_block, h, 8, p, n, out);
+}
+
+/* RFC 2104. The inner hash is of key and text, the outer one of key and inner hash, so that nobody
+ * who knows a signature can go on from it. */
+void emu_hmac_sha256(emu_str key, emu_str text, unsigned char out[32])
+{
+    unsigned char pad[64] = {0}, outer[96];
+    emu_buf inner = {0};
+
+    if (key.n > sizeof(pad))
+        emu_sha256(key.s, key.n, pad);
+    else
+        memcpy(pad, key.s, key.n);
+    for (size_t i = 0; i < sizeof(pad); i++) {
+        outer[i] = pad[i] ^ 0x5c;
+        pad[i] ^= 0x36;
+    }
+    emu_buf_put(&inner, pad, sizeof(pad));
+    emu_buf_str(&inner, text);
+    emu_sha256(inner.p, inner.n, outer + 64);
+    emu_buf_free(&inner);
+    emu_sha256(outer, sizeof(outer), out);
 }

@@ -98,6 +98,7 @@
     X(mcp_reply, 0, 1, 0, "json|stream", "form of the answers of /mcp")                  \
     X(mcp_page, 0, 1000, 0, "", "tools on a page of tools/list; 0: all")                 \
     X(mcp_token_s, 1, 86400, 3600, "", "seconds that an access token lives")             \
+    X(mcp_refresh_s, 1, INT32_MAX, 2592000, "", "seconds that a refresh token lives")    \
     X(journal, 0, 1, 1, "false|true", "record requests")                                 \
     X(journal_entries, 0, 10000000, 20000, "", "requests kept")                          \
     X(journal_bytes, 0, INT64_MAX, 67108864, "", "body bytes kept")

@@ -7,6 +7,7 @@
 
 void emu_sha1(const void *p, size_t n, unsigned char out[20]);
 void emu_sha256(const void *p, size_t n, unsigned char out[32]);
+void emu_hmac_sha256(emu_str key, emu_str text, unsigned char out[32]);
 void emu_hex(char *out, const unsigned char *p, size_t n); /* 2n digits and a NUL */
 void emu_base64(emu_buf *b, const void *p, size_t n);
 /* Strict decoding into the arena; s == NULL when it is not base64. */

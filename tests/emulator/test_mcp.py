@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import decimal
 import hashlib
 import json
 import urllib.parse
@@ -227,6 +228,180 @@ def test_a_code_counts_once_and_for_its_client_alone(api: Api, emu: Emulator) ->
     late = agreed(api, client)["code"]
     emu.advance(61)
     assert exchange(api, client, late).status == 400
+
+
+def test_a_used_code_stays_used_until_it_has_expired(api: Api) -> None:
+    client = registered(api)
+    codes = [agreed(api, client)["code"] for _ in range(70)]
+    for code in codes:
+        assert exchange(api, client, code).status == 200
+    for code in codes:
+        assert exchange(api, client, code).json["error"] == "invalid_grant"
+
+
+def compress(state: list[int], block: bytes) -> list[int]:
+    """One block of SHA-256 (FIPS 180-4), from any state on."""
+
+    def rotated(x: int, n: int) -> int:
+        return (x >> n | x << (32 - n)) & 0xFFFFFFFF
+
+    primes = [n for n in range(2, 312) if all(n % d for d in range(2, n))]
+    words = [int.from_bytes(block[i : i + 4], "big") for i in range(0, 64, 4)]
+    a, b, c, d, e, f, g, h = state
+    for i, prime in enumerate(primes):
+        if i >= 16:
+            x, y = words[i - 15], words[i - 2]
+            low = rotated(x, 7) ^ rotated(x, 18) ^ x >> 3
+            high = rotated(y, 17) ^ rotated(y, 19) ^ y >> 10
+            words.append((words[i - 16] + low + words[i - 7] + high) & 0xFFFFFFFF)
+        with decimal.localcontext(prec=40):
+            root = decimal.Decimal(prime) ** (decimal.Decimal(1) / 3)
+            k = int((root % 1) * 2**32)
+        mixed = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
+        one = h + mixed + ((e & f) ^ (~e & g)) + k + words[i]
+        mixed = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)
+        two = mixed + ((a & b) ^ (a & c) ^ (b & c))
+        a, b, c, d, e, f, g, h = (one + two) & 0xFFFFFFFF, a, b, c, (d + one) & 0xFFFFFFFF, e, f, g
+    return [
+        (old + new) & 0xFFFFFFFF for old, new in zip(state, (a, b, c, d, e, f, g, h), strict=True)
+    ]
+
+
+def extended(digest: str, length: int, more: bytes) -> tuple[bytes, str]:
+    """What stands behind a text of this length and hash, and the hash of both together."""
+
+    def padding(n: int) -> bytes:
+        return b"\x80" + bytes((55 - n) % 64) + (n * 8).to_bytes(8, "big")
+
+    between = padding(length)
+    total = length + len(between)
+    rest = more + padding(total + len(more))
+    state = [int(digest[i : i + 8], 16) for i in range(0, 64, 8)]
+    for at in range(0, len(rest), 64):
+        state = compress(state, rest[at : at + 64])
+    return between, "".join(f"{word:08x}" for word in state)
+
+
+def test_a_signature_cannot_be_extended() -> None:
+    """The helper above does what its name says."""
+    between, forged = extended(hashlib.sha256(b"known").hexdigest(), 5, b" and more")
+    assert forged == hashlib.sha256(b"known" + between + b" and more").hexdigest()
+
+
+def test_a_code_is_no_use_without_its_verifier(api: Api) -> None:
+    """Whoever reads a code on its way can neither use it nor make it one for a verifier of his:
+    the hash of a secret and a text could be gone on from (length extension)."""
+    client = registered(api)
+    code = agreed(api, client)["code"]
+    *parts, signature = code.split("-")[1:]
+    bound = f"{client['client_id']} {REDIRECT} {challenge(VERIFIER)}"
+    known = "".join(part + "\0" for part in [*parts, bound]).encode()
+    secret_size = 32
+    thief = "t" * 43
+    behind = f" {challenge(thief)}\0".encode()
+    between, forged = extended(signature, secret_size + len(known), behind)
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": client["client_id"],
+        "redirect_uri": REDIRECT.encode() + f" {challenge(VERIFIER)}\0".encode() + between,
+        "code": code.replace(signature, forged),
+        "code_verifier": thief,
+    }
+    reply = api.call("POST", "/token", urllib.parse.urlencode(form))
+    assert (reply.status, reply.json["error"]) == (400, "invalid_grant")
+    assert exchange(api, client, code).status == 200
+
+
+def refreshed(api: Api, client: dict[str, Any], token: str) -> Reply:
+    return tokens(
+        api, grant_type="refresh_token", client_id=client["client_id"], refresh_token=token
+    )
+
+
+def works(api: Api, token: str) -> bool:
+    status = post(api, message("initialize"), token).status
+    assert status in (200, 401)
+    return status == 200
+
+
+def test_a_refresh_token_counts_once(api: Api) -> None:
+    """One that comes again was stolen, by the first or by the second: both lose the grant."""
+    client, other = registered(api), registered(api)
+    first = exchange(api, client, agreed(api, client)["code"]).json
+    second = refreshed(api, client, first["refresh_token"]).json
+    assert second["refresh_token"] != first["refresh_token"]
+    assert refreshed(api, other, second["refresh_token"]).status == 400
+    assert works(api, first["access_token"])
+    assert works(api, second["access_token"])
+    untouched = exchange(api, client, agreed(api, client)["code"]).json
+    again = refreshed(api, client, first["refresh_token"])
+    assert (again.status, again.json["error"]) == (400, "invalid_grant")
+    assert refreshed(api, client, second["refresh_token"]).json["error"] == "invalid_grant"
+    assert not works(api, first["access_token"])
+    assert not works(api, second["access_token"])
+    assert works(api, untouched["access_token"])
+    assert refreshed(api, client, untouched["refresh_token"]).status == 200
+
+
+def test_a_code_used_twice_takes_its_tokens_along(api: Api) -> None:
+    client = registered(api)
+    code = agreed(api, client)["code"]
+    given = exchange(api, client, code).json
+    assert exchange(api, client, code).status == 400
+    assert not works(api, given["access_token"])
+    assert refreshed(api, client, given["refresh_token"]).status == 400
+
+
+def test_a_refresh_token_expires(api: Api, emu: Emulator) -> None:
+    client = registered(api)
+    given = exchange(api, client, agreed(api, client)["code"]).json
+    for _ in range(2):  # each one lives anew
+        emu.advance(2592000 - 60)
+        given = refreshed(api, client, given["refresh_token"]).json
+        assert works(api, given["access_token"])
+    emu.advance(2592000)
+    reply = refreshed(api, client, given["refresh_token"])
+    assert (reply.status, reply.json["error"]) == (400, "invalid_grant")
+    emu.switch(mcp_refresh_s=10)
+    given = exchange(api, client, agreed(api, client)["code"]).json
+    emu.advance(11)
+    assert refreshed(api, client, given["refresh_token"]).status == 400
+    assert works(api, given["access_token"])
+
+
+def test_a_token_that_allows_nothing_is_told_so(api: Api) -> None:
+    client = registered(api)
+    given = exchange(api, client, agreed(api, client, scope="offline_access")["code"]).json
+    assert given["scope"] == "offline_access"
+    reply = modern(api, "tools/list", Authorization=f"Bearer {given['access_token']}")
+    assert reply.status == 403
+    assert 'error="insufficient_scope"' in reply.headers["WWW-Authenticate"]
+    assert 'scope="mcp:read"' in reply.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1/back\r\nX-Made: up",
+        "http://127.0.0.1/back\nX",
+        "http://127.0.0.1/\x00back",
+        "http://127.0.0.1/\x7fback",
+        "http://127.0.0.1/a b",
+        "http://127.0.0.1/\u00e9",
+        "http://127.0.0.1/back#part",
+        "/only/a/path",
+        "127.0.0.1:80/back",
+        "://127.0.0.1/",
+        "http:",
+        "",
+    ],
+)
+def test_a_redirect_uri_fits_in_a_header(api: Api, uri: str) -> None:
+    for uris in ([uri], [REDIRECT, uri]):
+        reply = api.call("POST", "/register", json.dumps({"redirect_uris": uris}))
+        assert (reply.status, reply.json["error"]) == (400, "invalid_redirect_uri")
+    good = [REDIRECT, "com.example.app:/back", "https://x.example/?a=b&c=%0D%0A"]
+    assert api.call("POST", "/register", json.dumps({"redirect_uris": good})).status == 201
 
 
 def test_scopes_limit_a_token(api: Api) -> None:
