@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Queries beside uploads, merges, resets and failed transactions."""
+"""Queries beside uploads and resets; what happens at the critical moment is tests/emulator/test_view.c's."""
 
 from __future__ import annotations
 
@@ -38,35 +38,6 @@ def test_queries_see_whole_uploads_only(emu: Emulator) -> None:
         stop.set()
         assert all(asker.result() for asker in askers)
         assert collapsed(segmentation(api, event("_all"), "0301", "0302", m="totals")) == [210]
-        api.connection.close()
-
-
-def test_users_that_merge_during_queries_count_once(emu: Emulator) -> None:
-    """Anonymous users are taken over one by one: each has one row, so that users in all and users
-    by device are as many as there are canonical ones at some moment, never more than rows."""
-    emu.switch(cost_limits=False, throttle=False)
-    rows = 400
-
-    def device(n: int, **keys: object) -> dict[str, object]:
-        when = at("03-01 10:00") + n
-        return {"device_id": f"device-{n:04d}", "event_type": "Look", "time": when, **keys}
-
-    def merge_all() -> None:
-        api = Api(emu)
-        for n in range(rows):
-            send(api, device(n, user_id="user-0001", event_type="Named"))
-        api.connection.close()
-
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        api = Api(emu)
-        send(api, row("0001", "Look", "03-01 09:00"), *[device(n) for n in range(rows)])
-        merger, seen = pool.submit(merge_all), [rows + 1]
-        while not merger.done():
-            (users,) = collapsed(segmentation(api, event("Look"), "0301", "0301"))
-            seen.append(users)
-        merger.result()
-        assert seen == sorted(seen, reverse=True)
-        assert collapsed(segmentation(api, event("Look"), "0301", "0301")) == [1]
         api.connection.close()
 
 
