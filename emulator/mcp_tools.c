@@ -85,47 +85,41 @@ static bool get_context(tool_call *t)
     return true;
 }
 
+/* The answer of a list, asked for what the argument says where there is one. */
+static bool give_list(tool_call *t, emu_handler *handler, const char *path,
+                      const char *key)
+{
+    emu_str text = key ? argument(t, key) : (emu_str){NULL, 0};
+    emu_buf query = {0};
+    emu_req inner;
+    bool good;
+
+    if (text.n) {
+        emu_buf_fmt(&query, "%s=", key);
+        encode(&query, text);
+    }
+    get(t, handler, path, (emu_str){query.p, query.n}, &inner);
+    good = give(t, &inner);
+    emu_buf_free(&query);
+    return good;
+}
+
 static bool get_cohorts(tool_call *t)
 {
-    emu_req inner;
-
-    get(t, emu_do_cohort_list, "/api/3/cohorts", EMU_LIT(""), &inner);
-    return give(t, &inner);
+    return give_list(t, emu_do_cohort_list, "/api/3/cohorts", NULL);
 }
 
 static bool get_event_properties(tool_call *t)
 {
-    emu_str type = argument(t, "event_type");
-    emu_buf query = {0};
-    emu_req inner;
-    bool good;
-
-    if (type.n) {
-        emu_buf_z(&query, "event_type=");
-        encode(&query, type);
-    }
-    get(t, emu_do_property_list, "/api/2/taxonomy/event-property",
-        (emu_str){query.p, query.n}, &inner);
-    good = give(t, &inner);
-    emu_buf_free(&query);
-    return good;
+    return give_list(t, emu_do_property_list, "/api/2/taxonomy/event-property",
+                     "event_type");
 }
 
 static bool get_users(tool_call *t)
 {
-    emu_str user = argument(t, "user");
-    emu_buf query = {0};
-    emu_req inner;
-    bool good;
-
-    if (!user.n)
+    if (!argument(t, "user").n)
         return say(t, "The argument user is required.");
-    emu_buf_z(&query, "user=");
-    encode(&query, user);
-    get(t, emu_do_user_search, "/api/2/usersearch", (emu_str){query.p, query.n}, &inner);
-    good = give(t, &inner);
-    emu_buf_free(&query);
-    return good;
+    return give_list(t, emu_do_user_search, "/api/2/usersearch", "user");
 }
 
 static bool get_charts(tool_call *t)
@@ -204,40 +198,49 @@ static bool search(tool_call *t)
 
 /* --- questions --- */
 
-static bool run_chart(tool_call *t, emu_str id, bool *good)
+/* Begins an object with what is saved of a chart; its id stands under `key`. */
+static bool put_chart(tool_call *t, const char *key, emu_str id, emu_str *query)
 {
-    emu_str name, query;
-    emu_req inner;
+    emu_str name;
 
-    *good = false;
-    if (!emu_chart_find(t->r, id, &name, &query))
+    if (!emu_chart_find(t->r, id, &name, query))
         return say(t, "There is no chart of this id.");
-    emu_buf_z(t->out, "{\"chart_id\":");
+    emu_buf_fmt(t->out, "{\"%s\":", key);
     emu_buf_quote(t->out, id);
     emu_buf_z(t->out, ",\"name\":");
     emu_buf_quote(t->out, name);
     emu_buf_z(t->out, ",\"query\":");
-    emu_buf_quote(t->out, query);
+    emu_buf_quote(t->out, *query);
+    return true;
+}
+
+static bool run_chart(tool_call *t, emu_str id)
+{
+    emu_req inner;
+    emu_str query;
+    bool good;
+
+    if (!put_chart(t, "chart_id", id, &query))
+        return false;
     emu_buf_z(t->out, ",\"answer\":");
     emu_chart_run(t->r, query, &inner);
-    *good = inner.status == 200;
-    if (!*good)
+    good = inner.status == 200;
+    if (!good)
         t->out->n = 0; /* the words of the error alone */
     emu_buf_put(t->out, inner.out.p, inner.out.n);
-    if (*good)
+    if (good)
         emu_buf_ch(t->out, '}');
     emu_chart_end(&inner);
-    return *good;
+    return good;
 }
 
 static bool query_chart(tool_call *t)
 {
     emu_str id = argument(t, "chart_id");
-    bool good;
 
     if (!id.n)
         return say(t, "The argument chart_id is required.");
-    return run_chart(t, id, &good);
+    return run_chart(t, id);
 }
 
 static bool query_charts(tool_call *t)
@@ -259,7 +262,7 @@ static bool query_charts(tool_call *t)
             return say(t, "At most three charts can be asked for at once.");
         if (n)
             emu_buf_ch(t->out, ',');
-        run_chart(t, ej_text(&id, &t->r->arena), &good);
+        good = run_chart(t, ej_text(&id, &t->r->arena));
     }
     if (good)
         emu_buf_z(t->out, "]}");
@@ -285,7 +288,7 @@ static bool get_from_url(tool_call *t)
 {
     emu_str url = argument(t, "url");
     const char *at = url.n ? memmem(url.s, url.n, "/chart/", 7) : NULL;
-    emu_str id, name, query;
+    emu_str id, query;
 
     if (!at)
         return say(t, "The emulator knows the URLs of charts only.");
@@ -294,15 +297,9 @@ static bool get_from_url(tool_call *t)
     for (size_t i = 0; i < id.n; i++)
         if (strchr("/?#", id.s[i]))
             id.n = i;
-    if (!emu_chart_find(t->r, id, &name, &query))
-        return say(t, "There is no chart of this id.");
-    emu_buf_z(t->out, "{\"type\":\"chart\",\"id\":");
-    emu_buf_quote(t->out, id);
-    emu_buf_z(t->out, ",\"name\":");
-    emu_buf_quote(t->out, name);
-    emu_buf_z(t->out, ",\"query\":");
-    emu_buf_quote(t->out, query);
-    emu_buf_ch(t->out, '}');
+    if (!put_chart(t, "id", id, &query))
+        return false;
+    emu_buf_z(t->out, ",\"type\":\"chart\"}");
     return true;
 }
 

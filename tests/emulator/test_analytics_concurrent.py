@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Queries beside uploads and resets; what happens at the critical moment is tests/emulator/test_view.c's."""
+"""Queries beside uploads and resets; for what happens at the critical moment see test_view.c."""
 
 from __future__ import annotations
 
