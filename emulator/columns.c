@@ -170,7 +170,8 @@ static uint32_t key_of(emu_columns *c, emu_str name, emu_list_kind kind)
     if (!key || !reach(&c->met, &c->met_cap, key, sizeof(*c->met)) ||
         !reach(&c->key_list, &c->key_cap, key, sizeof(*c->key_list)))
         return 0;
-    c->met[key] |= (unsigned char)(1 << kind);
+    if (!c->met[key][kind])
+        c->met[key][kind] = ++c->met_n[kind];
     if (c->key_list[key] == c->list_no)
         drop_key(c, key);
     c->key_list[key] = c->list_no;

@@ -50,8 +50,9 @@ typedef struct emu_columns {
     size_t snap_n, snap_cap, snap_committed;
     uint32_t *same; /* open addressing over lists of built-ins */
     size_t same_n, same_cap;
-    unsigned char *met; /* by key: which kinds of list have it (1 << kind) */
+    uint32_t (*met)[LIST_KINDS]; /* by key: the how manieth of that kind, 0 not met */
     size_t met_cap;
+    uint32_t met_n[LIST_KINDS];
     uint32_t *key_list; /* by key: number of the list that had it last */
     size_t key_cap;
     uint32_t list_no;

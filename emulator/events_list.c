@@ -38,7 +38,8 @@ static void put_type(emu_ask *q, size_t i, int64_t totals, bool *first)
     emu_buf *out = &q->r->out;
     unsigned flags = emu_event_flags(s, q->type_name[i]);
 
-    if (flags & (EVENT_HIDDEN | EVENT_DELETED | EVENT_BLOCKED))
+    if (flags & (EVENT_HIDDEN | EVENT_DELETED | EVENT_BLOCKED) ||
+        !emu_type_is_indexed(q, (uint32_t)i))
         return;
     emu_buf_fmt(out, "%s{\"id\":%zu,\"name\":", *first ? "" : ",", i);
     *first = false;

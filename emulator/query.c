@@ -231,13 +231,33 @@ bool emu_ask_axis(emu_ask *q)
 
 /* --- properties and groups --- */
 
+/* The instrumentation limits: what comes beyond them is stored and exported, and cannot be asked
+ * for. Identifications are no events of the project. */
+bool emu_type_is_indexed(emu_ask *q, uint32_t type)
+{
+    static const char *const hidden[] = {"$identify", "$groupidentify"};
+    int64_t before = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t id =
+            (uint32_t)(intptr_t)emu_map_get(&q->e->store.types, emu_str_of(hidden[i]));
+
+        before += id && id < type;
+    }
+    return type - before <= EMU_SW(q->e, max_event_types);
+}
+
 static uint32_t met_key(emu_ask *q, emu_str name, emu_list_kind kind)
 {
-    uint32_t key = emu_dict_find(&q->columns->keys, name);
+    uint32_t key = emu_dict_find(&q->columns->keys, name), place;
+    int64_t most = kind == LIST_EVENT  ? EMU_SW(q->e, max_event_properties)
+                   : kind == LIST_USER ? EMU_SW(q->e, max_user_properties)
+                                       : INT64_MAX;
 
-    if (!key || key >= q->columns->met_cap || !(q->columns->met[key] >> kind & 1))
+    if (!key || key >= q->columns->met_cap)
         return 0;
-    return key;
+    place = q->columns->met[key][kind];
+    return place && place <= most ? key : 0;
 }
 
 static bool is_built_in(emu_str *name)

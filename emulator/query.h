@@ -134,6 +134,8 @@ bool emu_ask_axis(emu_ask *q);                       /* builds the buckets */
 bool emu_ask_segments(emu_ask *q);                   /* s */
 bool emu_ask_groups(emu_ask *q, size_t max);         /* g, g2, limit */
 bool emu_ask_event(emu_ask *q, emu_str text, const char *param, emu_event_def *out);
+bool emu_type_is_indexed(emu_ask *q,
+                         uint32_t type); /* among the types a project may have */
 bool emu_ask_user_prop(emu_ask *q, emu_str name, emu_prop *out);
 bool emu_ask_int(emu_ask *q, const char *name, int64_t lo, int64_t hi, int64_t *out);
 /* One of "a|b|c"; *out keeps its value when the parameter is absent. */

@@ -195,6 +195,8 @@ static bool read_type(emu_ask *q, emu_event_def *out)
     }
     out->special = EV_NAMED;
     out->type = (uint32_t)(intptr_t)emu_map_get(&q->e->store.types, out->name);
+    if (out->type && !emu_type_is_indexed(q, out->type))
+        out->type = 0; /* as if it had never been received */
     if (out->type || (EMU_SW(q->e, unknown_names) && out->name.n))
         return true;
     return emu_ask_fail(q, "Invalid event type %.*s", (int)out->name.n, out->name.s);

@@ -80,6 +80,10 @@
       "first day of weeks")                                                              \
     X(unknown_names, 0, 1, 0, "refuse|accept",                                           \
       "event types and properties never received, in a query")                           \
+    X(max_event_types, 0, INT32_MAX, 2000, "", "event types that queries find")          \
+    X(max_event_properties, 0, INT32_MAX, 2000, "",                                      \
+      "event properties that queries find")                                              \
+    X(max_user_properties, 0, INT32_MAX, 1000, "", "user properties that queries find")  \
     X(clip_edges, 0, 1, 1, "false|true", "first and last bucket end with the range")     \
     X(pct_dau_scale, 0, 1, 0, "percent|fraction", "0 to 100, or 0 to 1")                 \
     X(histogram_bins, 0, 1, 0, "distinct|ten", "one bin per number, or ten equal ones")  \
