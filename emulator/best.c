@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ranking groups by their users, as retention and lifetime value do. */
+/* Ranking groups by their users and writing them, as retention and lifetime value do. */
 #include "best.h"
 
 #include <stdlib.h>
@@ -81,4 +81,46 @@ void emu_best_free(emu_best *b)
     free(b->users);
     emu_groups_free(&b->groups);
     *b = (emu_best){0};
+}
+
+void emu_best_answer_begin(emu_best_answer *a, emu_ask *q)
+{
+    *a = (emu_best_answer){.q = q};
+    emu_buf_z(&q->r->out, "{\"data\":{\"series\":[");
+}
+
+void emu_best_next(emu_best_answer *a, const emu_best *b, size_t kept,
+                   const char *nameless)
+{
+    const emu_group_key *key = &b->groups.keys[b->order[kept]];
+    const char *comma = a->n++ ? "," : "";
+
+    emu_buf_z(&a->q->r->out, comma);
+    emu_buf_z(&a->meta, comma);
+    emu_buf_z(&a->labels, comma);
+    emu_buf_z(&a->labels, b->key_n > 1 ? "[" : b->key_n ? "" : nameless);
+    for (size_t i = 0; i < b->key_n; i++) {
+        emu_buf_z(&a->labels, i ? "," : "");
+        emu_buf_quote(&a->labels, emu_label_of(a->q, key->k[i]));
+    }
+    emu_buf_z(&a->labels, b->key_n > 1 ? "]" : "");
+}
+
+void emu_best_answer_end(emu_best_answer *a, bool ok, bool with_meta)
+{
+    emu_buf *out = &a->q->r->out;
+
+    emu_buf_z(out, "],\"seriesLabels\":[");
+    emu_buf_put(out, a->labels.p, a->labels.n);
+    if (with_meta) {
+        emu_buf_z(out, "],\"seriesMeta\":[");
+        emu_buf_put(out, a->meta.p, a->meta.n);
+    }
+    emu_buf_z(out, "]}}");
+    if (ok && !a->labels.failed && !a->meta.failed)
+        emu_ask_answer(a->q);
+    else
+        emu_ask_no_memory(a->q);
+    emu_buf_free(&a->labels);
+    emu_buf_free(&a->meta);
 }

@@ -27,4 +27,19 @@ bool emu_best_user(emu_best *b, const emu_group_key *key, uint32_t *kept);
 bool emu_best_choose(emu_best *b);
 void emu_best_free(emu_best *b);
 
+/* An answer with one element for each group of each segment: elements go to the reply, what
+ * stands beside them waits for its end. */
+typedef struct emu_best_answer {
+    emu_ask *q;
+    emu_buf labels, meta;
+    size_t n;
+} emu_best_answer;
+
+void emu_best_answer_begin(emu_best_answer *a, emu_ask *q);
+/* Before the element of a kept group, and its meta: its label; `nameless` without group-by. */
+void emu_best_next(emu_best_answer *a, const emu_best *b, size_t kept,
+                   const char *nameless);
+/* Answers: 500 unless `ok`. */
+void emu_best_answer_end(emu_best_answer *a, bool ok, bool with_meta);
+
 #endif

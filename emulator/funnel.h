@@ -59,4 +59,48 @@ size_t emu_first_hit(const emu_hit *list, size_t n, int64_t second);
 /* Walks one user: fills best and by_bucket. False: out of memory. */
 bool emu_funnel_walk(emu_funnel *f);
 
+/* One step of one path: step 0 holds the time from first to last, -1 when not converted. */
+typedef struct emu_funnel_mark {
+    int64_t seconds;
+    uint32_t group;
+    uint16_t slot; /* 0: over all, else the bucket of the entry + 1 */
+    uint16_t step;
+    uint32_t before; /* how often the previous step was done on the way here */
+} emu_funnel_mark;
+
+/* What is kept of a mark when they are sorted. */
+typedef struct emu_funnel_value {
+    int64_t seconds;
+    uint32_t before;
+} emu_funnel_value;
+
+/* What the paths of all users add up to. */
+typedef struct emu_funnel_sums {
+    emu_ask *q;
+    emu_funnel f;
+    size_t inline_n; /* group_by inside events: their steps and properties */
+    size_t inline_step[2];
+    emu_prop inline_prop[2];
+
+    emu_groups groups;
+    emu_funnel_mark *marks;
+    size_t n, cap;
+
+    uint32_t *kept; /* groups of the segment being written, best first */
+    size_t kept_n;
+    size_t *cell; /* places in sorted, by kept group, slot and step */
+    emu_funnel_value *sorted;
+    size_t written;
+    bool any; /* some segment had a user */
+} emu_funnel_sums;
+
+static inline size_t emu_funnel_cell(const emu_funnel_sums *j, size_t kept, size_t slot,
+                                     size_t step)
+{
+    return (kept * (j->q->axis.n + 1) + slot) * j->f.n + step;
+}
+
+/* Writes the element of a kept group; false when out of memory. */
+bool emu_funnel_put(emu_funnel_sums *j, size_t segment, size_t kept);
+
 #endif

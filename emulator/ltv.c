@@ -13,7 +13,6 @@
 #define DAYS_DOCUMENTED 90
 #define DAYS_LIVE 180
 #define DAY_MS 86400000LL
-#define ELEMENTS_MAX 1000
 
 typedef enum amount { ARPU, ARPPU, TOTAL, PAYERS } amount;
 
@@ -37,7 +36,7 @@ typedef struct job {
     tally *tallies; /* by kept group: each cohort, then combined */
     emu_segment *segment;
     emu_actor p;
-    size_t written;
+    emu_best_answer answer;
 } job;
 
 static bool read_job(job *j)
@@ -133,7 +132,7 @@ static bool take_user(job *j)
     size_t cohort = j->p.t0 >= x->start && j->p.t0 < x->end ? emu_axis_find(x, j->p.t0)
                                                             : SIZE_MAX,
            n = 1;
-    uint32_t values[ELEMENTS_MAX] = {0};
+    uint32_t values[EMU_ELEMENTS_MAX] = {0};
 
     if (cohort == SIZE_MAX)
         return true;
@@ -143,7 +142,7 @@ static bool take_user(job *j)
         !emu_segment_who(j->q, j->segment, x->b[cohort].a, x->b[cohort].b))
         return true;
     if (j->q->g_n)
-        n = emu_group_set(j->q, &j->q->g[0], &j->p.rows[0], values, ELEMENTS_MAX);
+        n = emu_group_set(j->q, &j->q->g[0], &j->p.rows[0], values, EMU_ELEMENTS_MAX);
     for (size_t i = 0; i < n; i++)
         if (!add_to_group(j, values[i], cohort))
             return false;
@@ -262,7 +261,7 @@ static void put_group(job *j, size_t kept)
     size_t n = j->q->axis.n;
     const tally *t = &j->tallies[kept * (n + 1)];
 
-    emu_buf_z(out, j->written++ ? ",{\"dates\":[" : "{\"dates\":[");
+    emu_buf_z(out, "{\"dates\":[");
     for (size_t c = n; c-- > 0;) {
         put_name(j, c);
         if (c)
@@ -294,22 +293,15 @@ static void put_group(job *j, size_t kept)
     emu_buf_ch(out, '}');
 }
 
-static bool write_segment(job *j, size_t segment, emu_buf *labels, emu_buf *meta)
+static bool write_segment(job *j, size_t segment)
 {
     bool ok;
 
     j->segment = &j->q->segments[segment];
     ok = choose(j) && walk_users(j);
     for (size_t i = 0; i < j->best.order_n && ok; i++) {
-        const char *comma = j->written ? "," : "";
-
-        emu_buf_z(labels, comma);
-        if (j->q->g_n)
-            emu_buf_quote(labels,
-                          emu_label_of(j->q, j->best.groups.keys[j->best.order[i]].k[0]));
-        else
-            emu_buf_z(labels, j->documented ? "\"\"" : "0");
-        emu_buf_fmt(meta, "%s{\"segmentIndex\":%zu}", comma, segment);
+        emu_best_next(&j->answer, &j->best, i, j->documented ? "\"\"" : "0");
+        emu_buf_fmt(&j->answer.meta, "{\"segmentIndex\":%zu}", segment);
         put_group(j, i);
     }
     emu_segment_free(j->segment);
@@ -321,25 +313,12 @@ static bool write_segment(job *j, size_t segment, emu_buf *labels, emu_buf *meta
 
 static void compute(job *j)
 {
-    emu_buf labels = {0}, meta = {0}, *out = &j->q->r->out;
     bool ok = true;
 
-    emu_buf_z(out, "{\"data\":{\"series\":[");
+    emu_best_answer_begin(&j->answer, j->q);
     for (size_t i = 0; i < j->q->segment_n && ok; i++)
-        ok = write_segment(j, i, &labels, &meta);
-    emu_buf_z(out, "],\"seriesLabels\":[");
-    emu_buf_put(out, labels.p, labels.n);
-    if (!j->documented) {
-        emu_buf_z(out, "],\"seriesMeta\":[");
-        emu_buf_put(out, meta.p, meta.n);
-    }
-    emu_buf_z(out, "]}}");
-    if (ok && !labels.failed && !meta.failed)
-        emu_ask_answer(j->q);
-    else
-        emu_ask_no_memory(j->q);
-    emu_buf_free(&labels);
-    emu_buf_free(&meta);
+        ok = write_segment(j, i);
+    emu_best_answer_end(&j->answer, ok, !j->documented);
 }
 
 void emu_do_ltv(emu_req *r)

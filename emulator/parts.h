@@ -20,6 +20,7 @@ typedef struct emu_groups {
 } emu_groups;
 
 #define EMU_NO_GROUP UINT32_MAX
+#define EMU_ELEMENTS_MAX 1000      /* groups that arrays split a user into; ours */
 #define EMU_NOT_REACHED UINT32_MAX /* as a value: the step was not reached (funnels) */
 
 bool emu_groups_add(emu_groups *g, const emu_group_key *key, uint32_t *out);
