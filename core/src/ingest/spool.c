@@ -90,6 +90,7 @@ int tw__spool_open(tw_spool **out, const tw_spool_settings *settings, tw_error *
     pthread_mutex_init(&sp->lock, NULL);
     pthread_mutex_init(&sp->files, NULL);
     pthread_cond_init(&sp->idle, NULL);
+    tw__bells_init(sp);
     tw__buf_init(&sp->staged, TW_SPOOL_SEGMENT_BYTES);
     tw__buf_init(&sp->writing, TW_SPOOL_SEGMENT_BYTES);
     rc = settings_take(sp, settings, err);
@@ -140,6 +141,7 @@ void tw__spool_free(tw_spool *sp)
     pthread_mutex_destroy(&sp->lock);
     pthread_mutex_destroy(&sp->files);
     pthread_cond_destroy(&sp->idle);
+    tw__bells_clear(sp);
     tw__free(sp->path);
     tw__free(sp);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Appending: many threads stage, one of them writes and syncs for all. */
 #include <errno.h>
-#include <sched.h>
+#include <string.h>
+#include <time.h>
 
 #include <tidewheel/common.h>
 
@@ -11,56 +12,165 @@
 #include "base/process.h"
 #include "ingest/spool_internal.h"
 
-enum { GATHER_MOST = 16, GATHER_IDLE = 2 };
+enum {
+    HOPE_AGAIN = 8,          /* rounds in which all came: then one more is hoped for */
+    GATHER_NS_MOST = 1000000 /* threads that come at all come sooner */
+};
 
-/* ---- the token. @locks needs lock ------------------------------------------------------ */
-
-static void token_give_back(tw_spool *sp)
+static int64_t now_ns(void)
 {
-    sp->busy = 0;
-    pthread_cond_broadcast(&sp->idle);
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* ---- those who wait -------------------------------------------------------------------- */
+
+void tw__bells_init(tw_spool *sp)
+{
+    pthread_condattr_t monotonic;
+    int i;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    for (i = 0; i < 2; i++) {
+        pthread_mutex_init(&sp->bells[i].lock, NULL);
+        pthread_cond_init(&sp->bells[i].done, NULL);
+        pthread_cond_init(&sp->bells[i].first, &monotonic);
+    }
+    pthread_condattr_destroy(&monotonic);
+}
+
+void tw__bells_clear(tw_spool *sp)
+{
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        pthread_cond_destroy(&sp->bells[i].first);
+        pthread_cond_destroy(&sp->bells[i].done);
+        pthread_mutex_destroy(&sp->bells[i].lock);
+    }
+}
+
+/* @locks needs lock */
+static void waiter_add(tw_spool *sp, tw_waiter *self)
+{
+    self->bell = &sp->bells[sp->round & 1];
+    self->first = sp->waiters == NULL;
+    *sp->waiters_end = &self->group;
+    sp->waiters_end = &self->group.next;
+    sp->waiting++;
+}
+
+/* Sleeps until it is done, which is returned, or called, or until that time (monotonic, ns;
+ * 0: for ever). */
+static int waiter_sleep(tw_waiter *self, int64_t until)
+{
+    struct timespec at = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+    pthread_cond_t *cond = self->first ? &self->bell->first : &self->bell->done;
+    int done;
+    int rc = 0;
+
+    pthread_mutex_lock(&self->bell->lock);
+    while (!self->done && !self->called && rc == 0)
+        rc = until == 0 ? pthread_cond_wait(cond, &self->bell->lock)
+                        : pthread_cond_timedwait(cond, &self->bell->lock, &at);
+    self->called = 0;
+    done = self->done;
+    pthread_mutex_unlock(&self->bell->lock);
+    return done;
+}
+
+/* All of one round. @locks not lock */
 static void waiters_tell(tw_spool_group *list, int why)
 {
-    while (list != NULL) {
+    tw_bell *bell = list != NULL ? ((tw_waiter *)list)->bell : NULL;
+
+    if (bell == NULL)
+        return;
+    pthread_mutex_lock(&bell->lock);
+    for (; list != NULL; list = list->next) {
         tw_waiter *waiter = (tw_waiter *)list; /* its first member */
 
-        list = list->next; /* the waiter is gone from its stack once it is done */
         waiter->why = why;
         waiter->done = 1;
     }
+    pthread_mutex_unlock(&bell->lock); /* from here on they may be gone */
+    pthread_cond_broadcast(&bell->done);
+    pthread_cond_signal(&bell->first);
 }
 
+/* @locks needs lock */
 static tw_spool_group *waiters_take(tw_spool *sp)
 {
     tw_spool_group *list = sp->waiters;
+    tw_spool_group *at;
 
+    for (at = list; at != NULL; at = at->next)
+        ((tw_waiter *)at)->taken = 1;
     sp->waiters = NULL;
     sp->waiters_end = &sp->waiters;
     sp->waiting = 0;
+    sp->round++;
     return list;
 }
 
-/* A sync costs as much for one as for all. Those whom the last one was for are just waking up and
- * will bring their next records: for these it pays to step aside for a moment. @locks needs lock
- * and busy */
-static void waiters_gather(tw_spool *sp)
-{
-    unsigned hoped = sp->waiting + sp->last_group;
-    unsigned before;
-    int idle = 0;
-    int i;
+/* ---- the token. @locks needs lock ------------------------------------------------------ */
 
-    if (sp->last_group < 2)
+/* One of those who came meanwhile, and only one, is to lead next. */
+static void token_give_back(tw_spool *sp)
+{
+    tw_waiter *next = (tw_waiter *)sp->waiters;
+
+    sp->busy = 0;
+    if (sp->idlers != 0)
+        pthread_cond_broadcast(&sp->idle);
+    if (next == NULL)
         return;
-    for (i = 0; i < GATHER_MOST && idle < GATHER_IDLE && sp->waiting < hoped; i++) {
-        before = sp->waiting;
-        pthread_mutex_unlock(&sp->lock);
-        sched_yield();
-        pthread_mutex_lock(&sp->lock);
-        idle = sp->waiting == before ? idle + 1 : 0;
+    pthread_mutex_lock(&next->bell->lock);
+    next->called = 1;
+    pthread_mutex_unlock(&next->bell->lock);
+    pthread_cond_signal(&next->bell->first);
+}
+
+static void token_await(tw_spool *sp)
+{
+    sp->idlers++;
+    pthread_cond_wait(&sp->idle, &sp->lock);
+    sp->idlers--;
+}
+
+/* ---- gathering. @locks needs lock ------------------------------------------------------ */
+
+/* A sync costs as much for one as for all. Those whom this one was for are about to wake up and to
+ * bring their next records: with those who wait already they are worth waiting for, as long as a
+ * sync takes at most. A thread that was alone is not kept waiting. */
+static void gather_plan(tw_spool *sp, unsigned synced, size_t bytes, int64_t took)
+{
+    unsigned hoped = sp->waiting + synced;
+
+    sp->sync_ns += (took - sp->sync_ns) / 8;
+    sp->sync_bytes += ((int64_t)bytes - sp->sync_bytes) / 8;
+    sp->gather_until =
+        now_ns() + (sp->sync_ns < GATHER_NS_MOST ? sp->sync_ns : GATHER_NS_MOST);
+    sp->hoped = hoped < sp->hoped_most ? hoped : sp->hoped_most;
+}
+
+/* How long the one who would lead now should wait instead; 0 when no longer. What did not come in
+ * time is not hoped for again, until for a while all that was hoped for came. */
+static int64_t gather_more(tw_spool *sp)
+{
+    if (sp->waiting < sp->hoped) {
+        if (now_ns() < sp->gather_until)
+            return sp->gather_until;
+        sp->hoped_most = sp->waiting;
+        sp->hoped_well = 0;
+    } else if (sp->hoped == sp->hoped_most && ++sp->hoped_well == HOPE_AGAIN) {
+        sp->hoped_most++;
+        sp->hoped_well = 0;
     }
+    return 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------- */
@@ -84,27 +194,51 @@ static void take_back(tw_spool *sp, tw_segment *seg, int distrust)
     pthread_mutex_unlock(&sp->lock);
 }
 
+/* Nobody has the records: numbers have no holes, so that what was staged behind them fails with
+ * them. Lets go of the lock meanwhile. @locks needs lock and busy */
+static void lead_failed(tw_spool *sp, tw_spool_group *waiters, tw_segment *seg,
+                        uint64_t first, int distrust, int why)
+{
+    tw_spool_group *behind = waiters_take(sp);
+
+    tw__buf_reset(&sp->staged);
+    sp->next_seq = sp->staged_first = first;
+    (void)tw__segment_detach(sp); /* nothing is staged until it is clear where */
+    pthread_mutex_unlock(&sp->lock);
+    waiters_tell(waiters, why);
+    waiters_tell(behind, why);
+    take_back(sp, seg, distrust);
+    pthread_mutex_lock(&sp->lock);
+}
+
+/* @locks needs lock and busy */
+static void lead_done(tw_spool *sp, tw_spool_group *waiters, tw_segment *seg,
+                      uint64_t count)
+{
+    seg->bytes += sp->writing.size;
+    seg->waiting += count;
+    seg->data_unsynced = !sp->durable;
+    sp->stats.bytes += sp->writing.size;
+    sp->stats.waiting += count;
+    if (sp->stored != NULL)
+        sp->stored(sp->stored_ctx, waiters);
+}
+
 /* Writes all that is staged and tells those who wait for it. Lets go of the lock meanwhile.
  * @locks needs lock; takes the token */
 static void lead(tw_spool *sp)
 {
-    tw_spool_group *waiters;
-    tw_segment *seg;
-    uint64_t first;
-    uint64_t past;
-    tw_buf swap;
+    unsigned group = sp->waiting;
+    tw_spool_group *waiters = waiters_take(sp);
+    tw_segment *seg = sp->target;
+    uint64_t first = sp->staged_first;
+    uint64_t past = sp->next_seq;
+    tw_buf swap = sp->writing;
+    int64_t took = 0;
     int distrust = 0;
     int rc;
 
     sp->busy = 1;
-    if (sp->durable)
-        waiters_gather(sp);
-    sp->last_group = sp->waiting;
-    waiters = waiters_take(sp);
-    first = sp->staged_first;
-    past = sp->next_seq;
-    seg = sp->target;
-    swap = sp->writing;
     sp->writing = sp->staged;
     sp->staged = swap;
     tw__buf_reset(&sp->staged);
@@ -112,32 +246,25 @@ static void lead(tw_spool *sp)
     pthread_mutex_unlock(&sp->lock);
     rc = tw__spool_write_all(sp, seg->fd, sp->writing.data, sp->writing.size, seg->bytes);
     if (rc == 0 && sp->durable) {
+        took = -now_ns();
         rc = tw__spool_data_sync(sp, seg->fd);
         distrust = rc < 0;
+        took += now_ns();
     }
     pthread_mutex_lock(&sp->lock);
-    if (rc == 0) {
-        seg->bytes += sp->writing.size;
-        seg->waiting += past - first;
-        seg->data_unsynced = !sp->durable;
-        sp->stats.bytes += sp->writing.size;
-        sp->stats.waiting += past - first;
-        if (sp->stored != NULL)
-            sp->stored(sp->stored_ctx, waiters);
-        waiters_tell(waiters, 0);
-    } else {
-        /* Numbers have no holes: what was staged behind these fails with them. */
-        waiters_tell(waiters, rc);
-        waiters_tell(waiters_take(sp), rc);
-        tw__buf_reset(&sp->staged);
-        sp->next_seq = sp->staged_first = first;
-        (void)tw__segment_detach(sp); /* nothing is staged until it is clear where */
-        pthread_mutex_unlock(&sp->lock);
-        take_back(sp, seg, distrust);
-        pthread_mutex_lock(&sp->lock);
-    }
+    if (rc == 0)
+        lead_done(sp, waiters, seg, past - first);
+    else
+        lead_failed(sp, waiters, seg, first, distrust, rc);
+    if (sp->durable && rc == 0)
+        gather_plan(sp, group, sp->writing.size, took);
     tw__buf_reset(&sp->writing);
     token_give_back(sp);
+    if (rc == 0) {
+        pthread_mutex_unlock(&sp->lock);
+        waiters_tell(waiters, 0);
+        pthread_mutex_lock(&sp->lock);
+    }
 }
 
 /* The current segment is full, or there is none. @locks needs lock; takes the token */
@@ -177,6 +304,13 @@ int tw__spool_has_room(tw_spool *sp, size_t bytes)
     return !over;
 }
 
+/* The next segment would make syncs cheaper. @locks needs lock */
+static int better_ready(const tw_spool *sp)
+{
+    return !sp->current->written && sp->spare == TW_SPARE_READY && sp->spare_written &&
+           tw__segment_small_syncs(sp);
+}
+
 /* Waits until `size` bytes fit behind what is staged. 0, or a negated errno.
  * @locks needs lock */
 static int make_room(tw_spool *sp, uint64_t size)
@@ -186,10 +320,11 @@ static int make_room(tw_spool *sp, uint64_t size)
     for (;;) {
         if (over_limit(sp, size))
             return -EDQUOT;
-        if (sp->current != NULL && sp->planned + size <= sp->segment_bytes)
+        if (sp->current != NULL && sp->planned + size <= sp->segment_bytes &&
+            !better_ready(sp))
             return 0;
         if (sp->busy)
-            pthread_cond_wait(&sp->idle, &sp->lock);
+            token_await(sp);
         else if (sp->staged.size != 0)
             lead(sp);
         else
@@ -217,12 +352,38 @@ static int stage(tw_spool *sp, const tw_spool_text *texts, size_t count, uint64_
     return 0;
 }
 
+/* Until the records are safe, or refused. Lets go of the lock for good. @locks needs lock */
+static void await(tw_spool *sp, tw_waiter *self)
+{
+    int done = 0;
+
+    while (!self->taken) {
+        int64_t until = 0;
+
+        if (!sp->busy && (self->first || sp->waiting >= sp->hoped)) {
+            until = gather_more(sp);
+            if (until == 0) {
+                lead(sp);
+                continue;
+            }
+        }
+        pthread_mutex_unlock(&sp->lock);
+        done = waiter_sleep(self, until);
+        if (done)
+            return;
+        pthread_mutex_lock(&sp->lock);
+    }
+    pthread_mutex_unlock(&sp->lock);
+    while (!done)
+        done = waiter_sleep(self, 0);
+}
+
 int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *texts,
                      size_t count, tw_error **err)
 {
     uint64_t most = sp->segment_bytes - TW_SPOOL_HEADER;
-    tw_waiter self = {{NULL, 0, texts, count}, 0, 0};
     uint64_t size = 0;
+    tw_waiter self;
     size_t i;
     int rc;
 
@@ -238,28 +399,26 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
         return tw__error(err, TW_E_TOO_LARGE, "the records were larger than a segment");
     if (count == 0)
         return TW_OK;
+    memset(&self, 0, sizeof self);
+    self.group.texts = texts;
+    self.group.count = count;
     pthread_mutex_lock(&sp->lock);
     rc = make_room(sp, size);
     if (rc == 0) {
-        *first_id = self.group.first_id = sp->next_seq;
+        self.group.first_id = sp->next_seq;
         rc = stage(sp, texts, count, size);
     }
     if (rc == 0) {
-        *sp->waiters_end = &self.group;
-        sp->waiters_end = &self.group.next;
-        sp->waiting++;
-        while (!self.done) {
-            if (sp->busy)
-                pthread_cond_wait(&sp->idle, &sp->lock);
-            else
-                lead(sp);
-        }
+        waiter_add(sp, &self);
+        await(sp, &self);
         rc = self.why;
+    } else {
+        pthread_mutex_unlock(&sp->lock);
     }
-    pthread_mutex_unlock(&sp->lock);
-    if (rc == 0)
+    if (rc == 0) {
+        *first_id = self.group.first_id;
         return TW_OK;
-    *first_id = 0;
+    }
     if (rc == -EDQUOT && self.done == 0)
         return tw__error(err, TW_E_QUEUE_FULL,
                          "spool %s: it was at its limit of %llu bytes", sp->path,
@@ -276,7 +435,7 @@ static void current_give_up(tw_spool *sp)
     pthread_mutex_lock(&sp->lock);
     while (sp->busy || sp->staged.size != 0) {
         if (sp->busy)
-            pthread_cond_wait(&sp->idle, &sp->lock);
+            token_await(sp);
         else
             lead(sp);
     }

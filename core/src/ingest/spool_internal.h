@@ -69,6 +69,7 @@ typedef struct tw_segment {
     uint64_t notes_at;     /* where the next note goes */
     int has_file;          /* a segment of which only the notes are left has none */
     int sealed;            /* takes no more records */
+    int written;           /* all its blocks were, before the first record */
     int loaded;            /* `waiting` and the notes are known */
     int damaged;           /* set aside instead of removed */
     int unsynced;          /* notes written since the last sync */
@@ -96,9 +97,25 @@ typedef struct tw_lane {
     int over;        /* nothing is left of it */
 } tw_lane;
 
+/* The file made ahead. Whoever makes it or takes it has its name for himself. */
+typedef enum tw_spare { TW_SPARE_NONE, TW_SPARE_USED, TW_SPARE_READY } tw_spare;
+
+/* Where the records of one round wait: one round at most is being written while the next one is
+ * gathering. Who is done needs no lock but this one, and all are woken in one call. */
+typedef struct tw_bell {
+    pthread_mutex_t lock; /* taken inside the spool's `lock`, and nothing inside it */
+    pthread_cond_t done;  /* of all but the first */
+    pthread_cond_t first; /* of the one that leads when the time is up */
+} tw_bell;
+
 /* Someone inside append. */
 typedef struct tw_waiter {
     tw_spool_group group; /* chains the waiters, too */
+    tw_bell *bell;
+    int first; /* of its round */
+    int taken; /* under `lock`: somebody writes its records */
+    /* ---- under `bell` ---- */
+    int called; /* the first one is to look whether it should lead */
     int done;
     int why; /* 0, or a negated errno */
 } tw_waiter;
@@ -120,10 +137,12 @@ struct tw_spool {
     void (*stored)(void *ctx, const tw_spool_group *groups);
     void *stored_ctx;
 
+    tw_bell bells[2];
     pthread_mutex_t lock;
-    pthread_cond_t idle;
+    pthread_cond_t idle; /* of those who wait for the token, but not for their records */
     /* ---- under `lock` ---- */
     int busy;
+    unsigned idlers;
     uint64_t next_seq;
     uint64_t planned;    /* size of `current` when all that is staged will be written */
     tw_segment *current; /* takes records; NULL before the first and after a failure */
@@ -131,8 +150,17 @@ struct tw_spool {
     tw_buf staged, writing; /* frames; `writing` is the token holder's */
     uint64_t staged_first;
     tw_spool_group *waiters, **waiters_end;
-    unsigned waiting;    /* how many these are */
-    unsigned last_group; /* how many the latest sync was for */
+    unsigned waiting;     /* how many these are */
+    unsigned round;       /* in whose bell they are: its last bit */
+    unsigned hoped;       /* how many are worth waiting for, ... */
+    int64_t gather_until; /* and until when (monotonic, ns) */
+    unsigned hoped_most;  /* more have not come in time */
+    unsigned hoped_well;  /* how often in a row that many came */
+    int64_t sync_ns;      /* moving average of what a sync takes, ... */
+    int64_t sync_bytes;   /* and of what it is for */
+    tw_spare spare;
+    int spare_fd;      /* of a file that can become the next segment, or -1 */
+    int spare_written; /* it is full of zeros */
     tw_spool_stats stats;
     /* ---- under `files`; segments of the own lane are added under both ---- */
     pthread_mutex_t files;
@@ -150,7 +178,6 @@ struct tw_spool {
     int page_revived;     /* its records had been set aside */
     int any_revived;      /* some segment may have revived records */
     int dir_unsynced;     /* a file was made since the last sync of the folder */
-    int spare_fd;         /* of a file that can become the next segment, or -1 */
     uint64_t own_segment; /* first number of the own one that reread is in; 0: none */
     uint64_t own_at;      /* place in it behind what was read */
     /* ---- of the thread that calls reread ---- */
@@ -207,6 +234,10 @@ void tw__spool_name(char out[TW_SPOOL_NAME], const tw_spool *sp, uint64_t lane,
 tw_spool_file tw__spool_name_read(const char *name, const tw_spool *sp, uint64_t *lane,
                                   uint64_t *first);
 
+/* ---- spool_append.c -------------------------------------------------------------------- */
+void tw__bells_init(tw_spool *sp);
+void tw__bells_clear(tw_spool *sp);
+
 /* ---- spool_segment.c ------------------------------------------------------------------- */
 /* Adds an empty one in its place; NULL when there is no memory or it is there. */
 tw_segment *tw__segment_add(tw_lane *lane, uint64_t first);
@@ -214,7 +245,9 @@ tw_segment *tw__segment_find(tw_lane *lane, uint64_t seq);
 void tw__segment_free(tw_spool *sp, tw_segment *seg);
 /* Starts the own lane's next file of records. @locks needs busy, not lock */
 int tw__segment_create(tw_spool *sp);
-/* Unlinks the file made ahead. @locks needs files */
+/* Whether syncs are so small that blocks which were written before pay. @locks needs lock */
+int tw__segment_small_syncs(const tw_spool *sp);
+/* Unlinks the file made ahead. */
 void tw__segment_spare_drop(tw_spool *sp);
 /* Nothing is staged for the current segment from now on. @locks needs lock and busy */
 tw_segment *tw__segment_detach(tw_spool *sp);

@@ -11,8 +11,12 @@
 #include "base/process.h"
 #include "ingest/spool_internal.h"
 
-/* Sealed segments that wait for a sync keep their descriptor. */
-enum { UNSYNCED_MOST = 8 };
+enum {
+    UNSYNCED_MOST = 8, /* sealed segments that wait for a sync keep their descriptor */
+    SMALL_SYNC = 128 << 10,
+    PART = 4, /* of the current segment in use: then the next one is made ready, ... */
+    PART_UNWRITTEN = 128
+};
 
 /* ---- the list of a lane ---------------------------------------------------------------- */
 
@@ -140,7 +144,13 @@ static void spare_name(char name[TW_SPOOL_NAME], const tw_spool *sp)
 }
 
 /* A sync of blocks that were written before costs less than one of blocks that were only
- * allocated, whose first use the file system has to note. */
+ * allocated, whose first use the file system has to note. Where much is written at a time that is
+ * little beside writing every block twice. */
+int tw__segment_small_syncs(const tw_spool *sp)
+{
+    return sp->durable && sp->sync_bytes < SMALL_SYNC;
+}
+
 static int zeros_write(tw_spool *sp, int fd)
 {
     static const char zeros[65536];
@@ -156,66 +166,103 @@ static int zeros_write(tw_spool *sp, int fd)
     return rc == 0 ? tw__spool_data_sync(sp, fd) : rc;
 }
 
-/* Whether the current segment is a quarter full, and nothing is ready to follow it. */
-static int spare_due(tw_spool *sp)
+/* Whether the current segment is so full that one ready to follow it is needed; much less is enough
+ * where its syncs cost more than they need to. Then the caller is the one to make it. */
+static int spare_begin(tw_spool *sp, int *written)
 {
-    int due;
+    const tw_segment *seg;
+    int due = 0;
 
-    pthread_mutex_lock(&sp->files);
     pthread_mutex_lock(&sp->lock);
-    due = sp->spare_fd < 0 && sp->current != NULL && sp->planned > sp->segment_bytes / 4;
+    seg = sp->current;
+    *written = tw__segment_small_syncs(sp);
+    if (sp->spare == TW_SPARE_NONE && seg != NULL)
+        due = sp->planned >
+              sp->segment_bytes / (*written && !seg->written ? PART_UNWRITTEN : PART);
+    if (due)
+        sp->spare = TW_SPARE_USED;
     pthread_mutex_unlock(&sp->lock);
-    pthread_mutex_unlock(&sp->files);
     return due;
+}
+
+static void spare_end(tw_spool *sp, tw_spare spare, int fd, int written)
+{
+    pthread_mutex_lock(&sp->lock);
+    sp->spare = spare;
+    sp->spare_fd = fd;
+    sp->spare_written = written;
+    pthread_mutex_unlock(&sp->lock);
+}
+
+static void spare_throw(tw_spool *sp, int fd)
+{
+    char name[TW_SPOOL_NAME];
+
+    spare_name(name, sp);
+    (void)tw__spool_unlink(sp, name);
+    tw__spool_close(sp, &fd);
+    spare_end(sp, TW_SPARE_NONE, -1, 0);
 }
 
 void tw__spool_prepare(tw_spool *sp)
 {
     char name[TW_SPOOL_NAME];
-    int fd;
+    int written;
     int rc;
+    int fd;
 
-    if (sp->pid != tw__pid() || !spare_due(sp))
+    if (sp->pid != tw__pid() || !spare_begin(sp, &written))
         return;
     spare_name(name, sp);
     fd = make_file(sp, name);
-    if (fd < 0)
-        return;
-    rc = file_allocate(sp, fd);
-    if (rc == 0 && sp->durable)
+    rc = fd < 0 ? fd : file_allocate(sp, fd);
+    if (rc == 0 && written)
         rc = zeros_write(sp, fd);
-    pthread_mutex_lock(&sp->files);
-    sp->spare_fd = fd;
-    if (rc < 0)
-        tw__segment_spare_drop(sp);
-    pthread_mutex_unlock(&sp->files);
+    if (rc == 0)
+        spare_end(sp, TW_SPARE_READY, fd, written);
+    else
+        spare_throw(sp, fd);
+}
+
+/* -1 where none is ready. Ends with spare_end or spare_throw. */
+static int spare_take(tw_spool *sp, int *written)
+{
+    int fd = -1;
+
+    pthread_mutex_lock(&sp->lock);
+    if (sp->spare == TW_SPARE_READY) {
+        fd = sp->spare_fd;
+        *written = sp->spare_written;
+        sp->spare = TW_SPARE_USED;
+    }
+    pthread_mutex_unlock(&sp->lock);
+    return fd;
 }
 
 void tw__segment_spare_drop(tw_spool *sp)
 {
-    char name[TW_SPOOL_NAME];
+    int written;
+    int fd = spare_take(sp, &written);
 
-    if (sp->spare_fd < 0)
-        return;
-    spare_name(name, sp);
-    (void)tw__spool_unlink(sp, name);
-    tw__spool_close(sp, &sp->spare_fd);
+    if (fd >= 0)
+        spare_throw(sp, fd);
 }
 
 /* The file made ahead under the segment's name, or a new one. */
-static int segment_open(tw_spool *sp, const char *name)
+static int segment_open(tw_spool *sp, tw_segment *seg, const char *name)
 {
     char spare[TW_SPOOL_NAME];
-    int fd = sp->spare_fd;
+    int fd = spare_take(sp, &seg->written);
     int rc;
 
     if (fd >= 0) {
         spare_name(spare, sp);
         if (tw__spool_rename(sp, spare, name) == 0) {
-            sp->spare_fd = -1;
+            spare_end(sp, TW_SPARE_NONE, -1, 0);
             return fd;
         }
-        tw__segment_spare_drop(sp);
+        spare_throw(sp, fd);
+        seg->written = 0;
     }
     fd = make_file(sp, name);
     if (fd < 0)
@@ -236,7 +283,7 @@ static int segment_make_files(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 
     tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);
     tw__spool_name(notes, sp, lane->id, seg->first, TW_FILE_NOTES);
-    rc = seg->fd = segment_open(sp, name);
+    rc = seg->fd = segment_open(sp, seg, name);
     if (rc < 0) {
         (void)tw__spool_unlink(sp, name);
         return rc; /* close takes negative numbers */

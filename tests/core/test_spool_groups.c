@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* Appends of many threads: who shares a sync with whom, who waits for whom, and who does not. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "ingest/spool_internal.h"
+#include "support/folder.h"
+
+enum { HANDS = 8, SECOND_NS = 1000000000 };
+
+/* A disk whose syncs are counted, and held up while `shut`. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    int shut;
+    unsigned begun, ended;
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0};
+
+static tw_spool_sys gated;
+
+static int gated_sync(void *ctx, int fd)
+{
+    int rc;
+
+    pthread_mutex_lock(&gate.lock);
+    gate.begun++;
+    pthread_cond_broadcast(&gate.news);
+    while (gate.shut)
+        pthread_cond_wait(&gate.news, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+    rc = tw__spool_system.datasync(ctx, fd);
+    pthread_mutex_lock(&gate.lock);
+    gate.ended++;
+    pthread_mutex_unlock(&gate.lock);
+    return rc;
+}
+
+static void gate_set(int shut)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.shut = shut;
+    pthread_cond_broadcast(&gate.news);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void gate_await(unsigned begun)
+{
+    pthread_mutex_lock(&gate.lock);
+    while (gate.begun < begun)
+        pthread_cond_wait(&gate.news, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+typedef struct hand {
+    pthread_t thread;
+    tw_spool *sp;
+    int rc;
+} hand;
+
+static tw_spool *open_gated(int durable)
+{
+    tw_spool_settings settings = {.path = folder,
+                                  .project = "project-number-1",
+                                  .durable = durable,
+                                  .max_bytes = 1 << 24,
+                                  .segment_bytes = 1 << 16,
+                                  .sys = &gated};
+    tw_spool *sp = NULL;
+
+    snprintf(folder, sizeof folder, "/tmp/tw-groups-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    gated = tw__spool_system;
+    gated.datasync = gated_sync;
+    gate.begun = gate.ended = 0;
+    assert_int_equal(tw__spool_open(&sp, &settings, NULL), TW_OK);
+    return sp;
+}
+
+static int put(tw_spool *sp)
+{
+    static const tw_spool_text text = {"{\"a\":1", 6, "}", 1};
+    uint64_t id;
+
+    return tw__spool_append(&id, sp, &text, 1, NULL);
+}
+
+static void *hand_run(void *arg)
+{
+    hand *self = arg;
+
+    self->rc = put(self->sp);
+    return NULL;
+}
+
+static void hand_start(hand *self, tw_spool *sp)
+{
+    self->sp = sp;
+    assert_int_equal(pthread_create(&self->thread, NULL, hand_run, self), 0);
+}
+
+static void hand_join(hand *self)
+{
+    assert_int_equal(pthread_join(self->thread, NULL), 0);
+    assert_int_equal(self->rc, TW_OK);
+}
+
+/* Until so many wait for a sync that has not begun. */
+static void await_waiting(tw_spool *sp, unsigned count)
+{
+    unsigned now;
+
+    do {
+        sched_yield();
+        pthread_mutex_lock(&sp->lock);
+        now = sp->waiting;
+        pthread_mutex_unlock(&sp->lock);
+    } while (now < count);
+}
+
+static void close_gated(tw_spool *sp)
+{
+    tw__spool_free(sp);
+    folder_remove();
+}
+
+static void hope(tw_spool *sp, unsigned hoped, int64_t seconds)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&sp->lock);
+    sp->hoped = sp->hoped_most = hoped;
+    sp->gather_until = (now.tv_sec + seconds) * SECOND_NS;
+    pthread_mutex_unlock(&sp->lock);
+}
+
+/* All who come while a sync is under way share the next one. */
+static void test_those_who_come_meanwhile_share_a_sync(void **state)
+{
+    tw_spool *sp = open_gated(1);
+    hand hands[HANDS];
+    int i;
+
+    (void)state;
+    gate_set(1);
+    hand_start(&hands[0], sp);
+    gate_await(1);
+    for (i = 1; i < HANDS; i++)
+        hand_start(&hands[i], sp);
+    await_waiting(sp, HANDS - 1);
+    gate_set(0);
+    for (i = 0; i < HANDS; i++)
+        hand_join(&hands[i]);
+    assert_int_equal(gate.ended, 2);
+    close_gated(sp);
+}
+
+/* The one who completes the number leads, although the first has much time left. */
+static void test_the_last_of_those_hoped_for_leads(void **state)
+{
+    tw_spool *sp = open_gated(1);
+    hand hands[3];
+    int i;
+
+    (void)state;
+    assert_int_equal(put(sp), TW_OK);
+    hope(sp, 3, 3600);
+    for (i = 0; i < 2; i++)
+        hand_start(&hands[i], sp);
+    await_waiting(sp, 2);
+    assert_int_equal(gate.begun, 1);
+    hand_start(&hands[2], sp);
+    for (i = 0; i < 3; i++)
+        hand_join(&hands[i]);
+    assert_int_equal(gate.ended, 2);
+    close_gated(sp);
+}
+
+/* Whoever is hoped for in vain is waited for until the time is up, and not the next time. */
+static void test_nobody_waits_for_those_who_left(void **state)
+{
+    tw_spool *sp = open_gated(1);
+
+    (void)state;
+    assert_int_equal(put(sp), TW_OK);
+    hope(sp, 8, 0);
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 1);
+    assert_int_equal(sp->hoped, 1);
+    hope(sp, 2, 1); /* less than a second, and nobody comes */
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 1);
+    assert_int_equal(gate.ended, 3);
+    close_gated(sp);
+}
+
+/* A thread that is alone hopes for nobody, however long it goes on. */
+static void test_a_lone_thread_is_not_delayed(void **state)
+{
+    tw_spool *sp = open_gated(1);
+    int i;
+
+    (void)state;
+    for (i = 0; i < 100; i++) {
+        assert_int_equal(put(sp), TW_OK);
+        assert_in_range(sp->hoped, 0, 1);
+    }
+    close_gated(sp);
+}
+
+/* The one who comes first while a sync is under way is called when it is over. */
+static void test_the_first_of_the_next_round_takes_over(void **state)
+{
+    tw_spool *sp = open_gated(1);
+    hand hands[2];
+
+    (void)state;
+    gate_set(1);
+    hand_start(&hands[0], sp);
+    gate_await(1);
+    hand_start(&hands[1], sp);
+    await_waiting(sp, 1);
+    gate_set(0);
+    hand_join(&hands[1]);
+    hand_join(&hands[0]);
+    assert_int_equal(gate.ended, 2);
+    close_gated(sp);
+}
+
+static uint64_t segments_after_preparing(tw_spool *sp)
+{
+    tw_spool_stats stats;
+    int i;
+
+    for (i = 0; i < 20; i++)
+        assert_int_equal(put(sp), TW_OK);
+    tw__spool_prepare(sp);
+    assert_int_equal(put(sp), TW_OK);
+    tw__spool_stats(sp, &stats);
+    return stats.segments;
+}
+
+/* Small appends leave blocks that were only allocated as soon as there are others. */
+static void test_small_syncs_move_to_written_blocks(void **state)
+{
+    tw_spool *sp = open_gated(1);
+
+    (void)state;
+    assert_int_equal(segments_after_preparing(sp), 2);
+    assert_true(sp->current->written);
+    assert_int_equal(segments_after_preparing(sp), 2); /* once is enough */
+    close_gated(sp);
+}
+
+static void test_large_syncs_stay_where_they_are(void **state)
+{
+    tw_spool *sp = open_gated(1);
+
+    (void)state;
+    sp->sync_bytes = 10 << 20;
+    assert_int_equal(segments_after_preparing(sp), 1);
+    close_gated(sp);
+    sp = open_gated(0); /* and where nothing is synced it does not matter */
+    assert_int_equal(segments_after_preparing(sp), 1);
+    close_gated(sp);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_those_who_come_meanwhile_share_a_sync),
+        cmocka_unit_test(test_the_last_of_those_hoped_for_leads),
+        cmocka_unit_test(test_nobody_waits_for_those_who_left),
+        cmocka_unit_test(test_a_lone_thread_is_not_delayed),
+        cmocka_unit_test(test_the_first_of_the_next_round_takes_over),
+        cmocka_unit_test(test_small_syncs_move_to_written_blocks),
+        cmocka_unit_test(test_large_syncs_stay_where_they_are),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
