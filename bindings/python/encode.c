@@ -155,35 +155,57 @@ static __attribute__((noinline)) int put_new_member(walk *w, PyObject *key,
     return put_value(w, NULL, value);
 }
 
+TWPY_INLINE int put_member(walk *w, PyObject *key, PyObject *value)
+{
+    twpy_key *slot = key_find(w, key);
+
+    return slot != NULL ? put_value(w, &slot->ready, value)
+                        : put_new_member(w, key, value);
+}
+
 /* The values of a dict that was made a while ago lie all over the memory: each is fetched while
  * those before it are written. No code of the user's runs meanwhile, so that they stay. */
-static void look_ahead(PyObject *dict, Py_ssize_t *at, PyObject **key, PyObject **value)
+static void look_ahead(PyObject *dict, Py_ssize_t *at, twpy_row *row)
 {
-    PyDict_Next(dict, at, key, value);
-    __builtin_prefetch(*value);
-    __builtin_prefetch((const char *)*value + 64);
+    PyDict_Next(dict, at, &row->key, &row->value);
+    __builtin_prefetch(row->value);
+    __builtin_prefetch((const char *)row->value + 64);
+}
+
+/* Any dict. */
+static __attribute__((noinline)) int put_items(walk *w, PyObject *dict)
+{
+    Py_ssize_t left = TWPY_DICT_SIZE(dict);
+    Py_ssize_t at = 0;
+    twpy_row rows[AHEAD];
+    unsigned i;
+    int rc = TW_OK;
+
+    for (i = 0; i < AHEAD && i < (size_t)left; i++)
+        look_ahead(dict, &at, &rows[i]);
+    for (i = 0; rc == TW_OK && left > 0; i = (i + 1) % AHEAD, left--) {
+        twpy_row row = rows[i];
+
+        if (left > AHEAD)
+            look_ahead(dict, &at, &rows[i]);
+        rc = put_member(w, row.key, row.value);
+    }
+    return rc;
 }
 
 static int put_dict(walk *w, tw_json_key *before, PyObject *dict)
 {
-    Py_ssize_t left = TWPY_DICT_SIZE(dict);
-    Py_ssize_t at = 0;
-    PyObject *keys[AHEAD];
-    PyObject *values[AHEAD];
-    unsigned i;
+    const twpy_row *row = twpy_dict_rows(dict);
     int rc = tw_json_cursor_object(&w->cur, before);
 
-    for (i = 0; i < AHEAD && i < (size_t)left; i++)
-        look_ahead(dict, &at, &keys[i], &values[i]);
-    for (i = 0; rc == TW_OK && left > 0; i = (i + 1) % AHEAD, left--) {
-        PyObject *key = keys[i];
-        PyObject *value = values[i];
-        twpy_key *slot = key_find(w, key);
+    if (rc == TW_OK && row != NULL) {
+        const twpy_row *end = row + TWPY_DICT_SIZE(dict);
 
-        if (left > AHEAD)
-            look_ahead(dict, &at, &keys[i], &values[i]);
-        rc = slot != NULL ? put_value(w, &slot->ready, value)
-                          : put_new_member(w, key, value);
+        /* No prefetch: the processor sees far enough ahead by itself. */
+        for (; rc == TW_OK && row < end; row++)
+            rc = put_member(w, row->key, row->value);
+    } else if (rc == TW_OK) {
+        rc = put_items(w, dict);
     }
     return rc == TW_OK ? tw_json_cursor_object_end(&w->cur) : rc;
 }

@@ -132,6 +132,73 @@ def test_a_subclass_counts_by_what_it_holds(
     assert encoded(client, value) == expected
 
 
+class Owner:
+    """Objects of one class may share the keys of what they have their attributes in."""
+
+    def __init__(self, **attributes: object) -> None:
+        self.__dict__.update(attributes)
+        self.last = "l"
+
+
+def with_holes(size: int) -> dict[str, Any]:
+    made = {f"k{i}": i for i in range(size)}
+    for i in range(0, size, 3):
+        del made[f"k{i}"]
+    return made
+
+
+def refilled(size: int) -> dict[str, Any]:
+    made = with_holes(size)
+    made |= {f"n{i}": [i] for i in range(size // 2)}
+    return made
+
+
+def first_removed() -> dict[str, Any]:
+    made = {"a": 1, "b": 2, "c": 3}
+    made.pop("a")
+    made["a"] = 4
+    return made
+
+
+def emptied() -> dict[str, Any]:
+    made: dict[str, Any] = {"a": 1, "b": 2}
+    made.clear()
+    made["c"] = 3
+    return made
+
+
+def once_mixed() -> dict[Any, Any]:
+    made: dict[Any, Any] = {"a": 1, 7: 2}
+    del made[7]
+    return made
+
+
+# However a dict came to be, so that each way in which Python stores one is met.
+STORED: dict[str, dict[Any, Any]] = {
+    "literal": {"a": 1, "b": "2", "c": None},
+    "copy of one with holes": with_holes(20).copy(),
+    "holes": with_holes(20),
+    "refilled": refilled(20),
+    "first removed": first_removed(),
+    "emptied": emptied(),
+    "all removed": with_holes(1),
+    "once mixed": once_mixed(),
+    "of a subclass of str": {Name("k"): 1, "l": 2},
+    "attributes": vars(Owner(first="f", second=2)),
+    "attributes of another order": vars(Owner(second=2, first="f")),
+    "attributes of a slot less": vars(Owner()),
+    "many": {f"k{i}": i for i in range(1000)},
+    "very many": {f"k{i}": 0 for i in range(70_000)},
+}
+
+
+@pytest.mark.parametrize("value", STORED.values(), ids=STORED)
+def test_a_dict_arrives_in_its_order_however_it_is_stored(
+    client: tidewheel.Client, value: dict[Any, Any]
+) -> None:
+    assert list(encoded(client, value).items()) == list(value.items())
+
+
 @dataclasses.dataclass
 class Plain:
     x: int = 1
