@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The writer: what it writes is JSON, and what breaks a rule is refused at its path. */
+#define _GNU_SOURCE
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -198,6 +200,41 @@ static void strings_are_escaped_wherever_they_need_it(void **unused)
         }
     }
     tw_json_writer_free(wr);
+}
+
+/* Ends of a text at and near the end of the memory, and behind it what would be escaped. */
+static void nothing_behind_a_text_counts(void **state)
+{
+    enum { PAGE = 4096, MOST = 100, NEAR = 20 };
+    static const unsigned flags[] = {0, TW_JSON_VALID_UTF8, TW_JSON_ALL_ASCII};
+    char *pages =
+        mmap(NULL, 2 * (size_t)PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char expected[MOST + 8];
+    size_t size;
+    size_t gap;
+    size_t i;
+
+    (void)state;
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages, PAGE, PROT_READ | PROT_WRITE), 0);
+    for (size = 0; size <= MOST; size++) {
+        for (gap = 0; gap <= NEAR; gap++) {
+            char *text = pages + PAGE - size - gap;
+
+            memset(text, 'x', size);
+            memset(text + size, '"', gap);
+            snprintf(expected, sizeof expected, "[\"%.*s\"", (int)size, text);
+            for (i = 0; i < sizeof flags / sizeof *flags; i++) {
+                tw_json_writer *wr = writer_default();
+
+                tw_json_put_array(wr); /* makes room for a quick put */
+                assert_int_equal(tw_json_put_string(wr, text, size, -1, flags[i]), TW_OK);
+                assert_text(wr, expected);
+                tw_json_writer_free(wr);
+            }
+        }
+    }
+    munmap(pages, 2 * (size_t)PAGE);
 }
 
 /* Escapes at the head, then a plain tail: the room asked for at first is not enough. */
@@ -711,6 +748,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_is_written_compactly),
         cmocka_unit_test(strings_are_escaped_wherever_they_need_it),
+        cmocka_unit_test(nothing_behind_a_text_counts),
         cmocka_unit_test(escapes_make_room_for_what_follows),
         cmocka_unit_test(keys_are_escaped_too),
         cmocka_unit_test(text_that_is_not_utf8_is_refused),

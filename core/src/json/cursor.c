@@ -7,7 +7,7 @@
 _Static_assert((int)TW__CURSOR_ROOM >= (int)TW__CURSOR_SHORT + READY_MAX + READY_FRAME +
                                            (int)SLACK + (int)TW__NUMBER_ROOM,
                "an item needs more room");
-_Static_assert((int)SLACK >= (int)TW__COPY_SHORT, "a copy writes too far");
+_Static_assert((int)SLACK >= (int)TW__COPY_PAST, "a copy writes too far");
 
 /* Whether members and elements are right here whatever they are, but for keys that begin with
  * '$'. */

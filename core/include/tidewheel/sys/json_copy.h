@@ -12,6 +12,16 @@
 #include <emmintrin.h>
 #endif
 
+/* Whether memory past a text may be looked at where it is sure to exist. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TW__SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define TW__SANITIZED 1
+#endif
+#endif
+
 #define TW__ALWAYS_INLINE static inline __attribute__((always_inline))
 #define TW__HIGH_BITS UINT64_C(0x8080808080808080)
 
@@ -36,9 +46,11 @@ TW__ALWAYS_INLINE uint64_t tw__scan_8(uint64_t word)
 /*
  * A byte needs a closer look when it is to be escaped or, where the copy is `strict`, when it is
  * above 0x7F: for text that may not be UTF-8, and for text that has no such byte, where the strict
- * way is the cheaper one. Nothing is read or written past the text; loads that overlap cover a
- * length in between.
+ * way is the cheaper one. Up to TW__COPY_PAST bytes past the text may be overwritten. Loads that
+ * overlap cover a length in between, but for the shortest texts: their lengths come in no order,
+ * and a branch on a length that was not foreseen costs as much as the copy.
  */
+enum { TW__COPY_SHORT = 64, TW__COPY_PAST = 15 };
 
 #ifdef TW__SSE2
 
@@ -75,30 +87,29 @@ TW__ALWAYS_INLINE __m128i tw__copy_vector(char *out, const char *text, int stric
     return tw__look(v, strict);
 }
 
-TW__ALWAYS_INLINE int tw__copy_8_to_16(char *out, const char *text, size_t size,
-                                       int strict)
+/* Sixteen bytes from `text` on, of which the first `size`, not none, count. What lies behind them in
+ * the same page of memory is there to be read. */
+TW__ALWAYS_INLINE __m128i tw__load_some(const char *text, size_t size)
 {
-    __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
-    __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + size - 8));
+    char some[16] = {0};
 
-    _mm_storel_epi64((__m128i *)(void *)out, first);
-    _mm_storel_epi64((__m128i *)(void *)(out + size - 8), last);
-    return tw__look_found(tw__look(_mm_unpacklo_epi64(first, last), strict));
+#ifndef TW__SANITIZED
+    if (__builtin_expect(((uintptr_t)text & 4095) <= 4096 - sizeof some, 1)) {
+        __asm__("" : "+r"(text)); /* the compiler may know how long the text is */
+        return tw__scan_load(text);
+    }
+#endif
+    memcpy(some, text, size);
+    return tw__scan_load(some);
 }
 
-TW__ALWAYS_INLINE int tw__copy_4_to_7(char *out, const char *text, size_t size,
-                                      int strict)
+/* One to sixteen bytes. */
+TW__ALWAYS_INLINE int tw__copy_to_16(char *out, const char *text, size_t size, int strict)
 {
-    int32_t first;
-    int32_t last;
-    __m128i v;
+    __m128i v = tw__load_some(text, size);
 
-    memcpy(&first, text, 4);
-    memcpy(&last, text + size - 4, 4);
-    memcpy(out, &first, 4);
-    memcpy(out + size - 4, &last, 4);
-    v = _mm_unpacklo_epi32(_mm_cvtsi32_si128(first), _mm_cvtsi32_si128(last));
-    return tw__look_found(tw__look(_mm_unpacklo_epi64(v, v), strict));
+    _mm_storeu_si128((__m128i *)(void *)out, v);
+    return (_mm_movemask_epi8(tw__look(v, strict)) & ((1 << size) - 1)) != 0;
 }
 
 TW__ALWAYS_INLINE int tw__copy_16_to_32(char *out, const char *text, size_t size,
@@ -120,11 +131,6 @@ TW__ALWAYS_INLINE int tw__copy_32_to_64(char *out, const char *text, size_t size
                      tw__copy_vector(out + size - 16, text + size - 16, strict));
 
     return tw__look_found(_mm_or_si128(first, last));
-}
-
-TW__ALWAYS_INLINE int tw__look_4(uint32_t four, int strict)
-{
-    return tw__look_found(tw__look(_mm_set1_epi32((int32_t)four), strict));
 }
 
 #else
@@ -179,8 +185,6 @@ TW__ALWAYS_INLINE int tw__look_4(uint32_t four, int strict)
     return tw__look((uint64_t)four << 32 | four, strict) != 0;
 }
 
-#endif
-
 /* One to three bytes. */
 TW__ALWAYS_INLINE int tw__copy_to_3(char *out, const char *text, size_t size, int strict)
 {
@@ -199,20 +203,26 @@ TW__ALWAYS_INLINE int tw__copy_to_3(char *out, const char *text, size_t size, in
     return tw__look_4((uint32_t)last << 16 | first, strict);
 }
 
-enum { TW__COPY_SHORT = 64 };
+TW__ALWAYS_INLINE int tw__copy_to_16(char *out, const char *text, size_t size, int strict)
+{
+    if (size >= 8)
+        return tw__copy_8_to_16(out, text, size, strict);
+    if (size >= 4)
+        return tw__copy_4_to_7(out, text, size, strict);
+    return tw__copy_to_3(out, text, size, strict);
+}
+
+#endif
 
 /* At most TW__COPY_SHORT bytes; nonzero when one of them needs a closer look. */
 TW__ALWAYS_INLINE int tw__copy_short(char *out, const char *text, size_t size, int strict)
 {
-    if (size >= 8) {
-        if (size <= 16)
-            return tw__copy_8_to_16(out, text, size, strict);
-        return size <= 32 ? tw__copy_16_to_32(out, text, size, strict)
-                          : tw__copy_32_to_64(out, text, size, strict);
-    }
-    if (size >= 4)
-        return tw__copy_4_to_7(out, text, size, strict);
-    return size != 0 ? tw__copy_to_3(out, text, size, strict) : 0;
+    if (size - 1 < 16) /* of an empty text nothing is sure to exist */
+        return tw__copy_to_16(out, text, size, strict);
+    if (size == 0)
+        return 0;
+    return size <= 32 ? tw__copy_16_to_32(out, text, size, strict)
+                      : tw__copy_32_to_64(out, text, size, strict);
 }
 
 /* Any length. Returns how many bytes are sure to need no closer look. */
