@@ -579,6 +579,65 @@ static void a_frozen_event_does_not_change(void **state)
     setup(state);
 }
 
+static void put_field(tw_event *ev, const char *name, const char *text)
+{
+    tw_json_writer *wr = tw_event_writer(ev);
+    tw_json_key *key = ready_key(name, strlen(name));
+
+    tw_json_put_ready_key(wr, key);
+    if (text != NULL)
+        tw_json_put_string(wr, text, strlen(text), -1, 0);
+    else
+        tw_json_put_null(wr);
+}
+
+static void assert_noted(const tw_event *ev, const tw_record_text *text,
+                         tw_event_note which, const char *expected)
+{
+    const tw_json_note *note = tw__event_rules_note(&ev->rules, which);
+
+    assert_int_equal(note->end - note->at, strlen(expected));
+    assert_memory_equal(text->head + note->at, expected, strlen(expected));
+}
+
+/* Also of ids that are looked at closely, and where what is added moves them. */
+static void where_the_ids_stand_is_noted(void **state)
+{
+    static const char *const ids[][2] = {
+        {"an id of some length", "\"an id of some length\""},
+        {"01010101", "\"01010101\""},
+        {"short", "\"short\""},
+        {"q\"\\u\n\"te", "\"q\\\"\\\\u\\n\\\"te\""},
+        {"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\xA4\xC3\xB6\xC3\xBC",
+         "\"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\xA4\xC3\xB6\xC3\xBC\""},
+    };
+    size_t i;
+    int round; /* the keys get their marks in the first one */
+
+    (void)state;
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < sizeof ids / sizeof *ids; i++) {
+            tw_event *ev;
+            tw_record_text text;
+
+            assert_int_equal(tw__event_new(&ev, NULL, 100000, TW__MIN_ID_LENGTH, 0, NULL),
+                             TW_OK);
+            tw_json_put_object(tw_event_writer(ev));
+            put_field(ev, "event_type", "e");
+            put_field(ev, "device_id", ids[i][0]);
+            put_field(ev, "time", NULL);
+            put_field(ev, "insert_id", ids[i][0]);
+            put_field(ev, "user_id", ids[i][0]);
+            tw_json_put_object_end(tw_event_writer(ev));
+            assert_int_equal(tw__event_freeze(ev, &text, NULL), TW_OK);
+            assert_noted(ev, &text, TW_NOTE_DEVICE_ID, ids[i][1]);
+            assert_noted(ev, &text, TW_NOTE_INSERT_ID, ids[i][1]);
+            assert_noted(ev, &text, TW_NOTE_USER_ID, ids[i][1]);
+            tw__event_free(ev);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +652,7 @@ int main(void)
         cmocka_unit_test(an_id_is_measured_in_characters),
         cmocka_unit_test(a_slot_forgets),
         cmocka_unit_test(a_frozen_event_does_not_change),
+        cmocka_unit_test(where_the_ids_stand_is_noted),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -157,10 +157,8 @@ static void check_at(const char *name, const value *v, size_t max_bytes, int rul
         assert_int_equal(worlds[0].rules.watch.marks, worlds[1].rules.watch.marks);
         assert_int_equal(worlds[0].rules.kind, worlds[1].rules.kind);
         if (rc[0] == TW_OK) {
-            assert_int_equal(worlds[0].rules.watch.noted_at,
-                             worlds[1].rules.watch.noted_at);
-            assert_int_equal(worlds[0].rules.watch.noted_end,
-                             worlds[1].rules.watch.noted_end);
+            assert_memory_equal(worlds[0].rules.watch.notes, worlds[1].rules.watch.notes,
+                                sizeof worlds[0].rules.watch.notes);
         }
         for (i = 0; i < 2; i++)
             tw_json_writer_free(worlds[i].wr);

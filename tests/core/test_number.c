@@ -15,10 +15,10 @@
 
 #include <tidewheel/common.h>
 
+#include "base/wide.h"
 #include "support/oom.h"
 #include "json/number.h"
 #include "json/powers.h"
-#include "json/wide.h"
 
 static uint64_t seed = 20260101;
 

@@ -13,43 +13,54 @@
 
 #include "ingest/recent_ids.h"
 
-static int note(tw_recent_ids **ids, int has_device, const char *text)
+/* As the rules would have it. */
+static void note_of(tw_event_rules *rules, unsigned field, tw_event_note which,
+                    const char *text, const char *key)
 {
-    const char *at = strstr(text, "insert_id\":") + 11;
-    const char *end = strchr(at + 1, '"') + 1;
+    const char *at = strstr(text, key);
 
-    return tw__recent_id_note(ids,
-                              tw__recent_id_of(text, strlen(text), (size_t)(at - text),
-                                               (size_t)(end - text), has_device));
+    if (at == NULL)
+        return;
+    at += strlen(key);
+    rules->watch.marks |= UINT64_C(1) << (field + 1);
+    rules->watch.notes[which].at = (size_t)(at - text);
+    rules->watch.notes[which].end = (size_t)(strchr(at + 1, '"') + 1 - text);
+}
+
+static int note(tw_recent_ids **ids, const char *text)
+{
+    tw_event_rules rules = {.nulls = 0};
+
+    note_of(&rules, FIELD_INSERT_ID, TW_NOTE_INSERT_ID, text, "\"insert_id\":");
+    note_of(&rules, FIELD_USER_ID, TW_NOTE_USER_ID, text, "\"user_id\":");
+    note_of(&rules, FIELD_DEVICE_ID, TW_NOTE_DEVICE_ID, text, "\"device_id\":");
+    return tw__recent_id_note(ids, tw__recent_id_of(text, strlen(text), &rules));
 }
 
 static void another_event_with_the_same_id_is_noticed(void **state)
 {
     static const struct {
-        int has_device;
         const char *text;
         int noticed;
     } rows[] = {
-        {0, "{\"n\":1,\"user_id\":\"u-1\",\"insert_id\":\"i-1\"", 0},
-        {0, "{\"n\":2,\"user_id\":\"u-1\",\"insert_id\":\"i-2\"", 0},
+        {"{\"n\":1,\"user_id\":\"u-1\",\"insert_id\":\"i-1\"", 0},
+        {"{\"n\":2,\"user_id\":\"u-1\",\"insert_id\":\"i-2\"", 0},
         /* the same event once more */
-        {0, "{\"n\":1,\"user_id\":\"u-1\",\"insert_id\":\"i-1\"", 0},
+        {"{\"n\":1,\"user_id\":\"u-1\",\"insert_id\":\"i-1\"", 0},
         /* another user's, devices' */
-        {0, "{\"n\":3,\"user_id\":\"u-2\",\"insert_id\":\"i-1\"", 0},
-        {1, "{\"n\":4,\"user_id\":\"u-1\",\"device_id\":\"d-1\",\"insert_id\":\"i-1\"",
-         0},
-        {1, "{\"n\":5,\"user_id\":\"u-1\",\"device_id\":\"i-1\",\"insert_id\":\"d-1\"",
-         0},
+        {"{\"n\":3,\"user_id\":\"u-2\",\"insert_id\":\"i-1\"", 0},
+        {"{\"n\":4,\"user_id\":\"u-1\",\"device_id\":\"d-1\",\"insert_id\":\"i-1\"", 0},
+        {"{\"n\":5,\"user_id\":\"u-1\",\"device_id\":\"i-1\",\"insert_id\":\"d-1\"", 0},
         /* other events, in whatever order */
-        {0, "{\"n\":6,\"insert_id\":\"i-2\",\"user_id\":\"u-1\"}", 1},
-        {1, "{\"n\":[],\"user_id\":\"x\",\"device_id\":\"d-1\",\"insert_id\":\"i-1\"", 1},
+        {"{\"n\":6,\"insert_id\":\"i-2\",\"user_id\":\"u-1\"}", 1},
+        {"{\"n\":[],\"user_id\":\"x\",\"device_id\":\"d-1\",\"insert_id\":\"i-1\"", 1},
     };
     tw_recent_ids *ids = NULL;
     size_t i;
 
     (void)state;
     for (i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (note(&ids, rows[i].has_device, rows[i].text) != rows[i].noticed)
+        if (note(&ids, rows[i].text) != rows[i].noticed)
             fail_msg("%s", rows[i].text);
     }
     tw__recent_ids_free(ids);
@@ -93,21 +104,29 @@ static void without_memory_nothing_is_noticed(void **state)
     tw_set_allocator(NULL);
 }
 
-/* A record is looked through as it is: also one that ends too soon. */
-static void no_text_is_read_past_its_end(void **state)
+/* Whatever the length, and nothing beyond it. */
+static void every_bit_of_an_event_counts(void **state)
 {
-    static const char text[] =
-        "{\"insert_id\":\"i\",\"a\":[{\"x\":\"\\\"\"}],\"user_id\":\"u\"}";
+    enum { MOST = 100 };
+    const tw_event_rules rules = {.nulls = 0};
     size_t size;
+    size_t bit;
 
     (void)state;
-    for (size = 16; size < sizeof text; size++) {
-        char *exact = malloc(size);
+    for (size = 1; size <= MOST; size++) {
+        char *text = malloc(size);
+        uint64_t was;
 
-        assert_non_null(exact);
-        memcpy(exact, text, size);
-        assert_int_not_equal(tw__recent_id_of(exact, size, 13, 16, 0).id, 0);
-        free(exact);
+        assert_non_null(text);
+        memset(text, 'x', size);
+        was = tw__recent_id_of(text, size, &rules).event;
+        for (bit = 0; bit < size * 8; bit++) {
+            text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+            assert_int_not_equal(tw__recent_id_of(text, size, &rules).event, was);
+            text[bit / 8] = 'x';
+        }
+        assert_int_not_equal(tw__recent_id_of(text, size - 1, &rules).event, was);
+        free(text);
     }
 }
 
@@ -116,7 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_event_with_the_same_id_is_noticed),
         cmocka_unit_test(without_memory_nothing_is_noticed),
-        cmocka_unit_test(no_text_is_read_past_its_end),
+        cmocka_unit_test(every_bit_of_an_event_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/members.h"
 #include "ingest/merge.h"
 
 /*
@@ -55,38 +54,25 @@ void tw__coalesce_free(tw_coalesce *co)
 
 /* ---- whose an event is ----------------------------------------------------------------- */
 
-static uint16_t place_of(const tw_member *id)
+static uint16_t place_of(const char *text, const tw_event_rules *rules,
+                         tw_event_note which)
 {
-    return (uint16_t)(tw__hash((unsigned char)id->key[0], id->value, id->size) >> 32) %
-           PLACES;
+    const tw_json_note *id = tw__event_rules_note(rules, which);
+
+    return (uint16_t)(tw__hash(which, text + id->at, id->end - id->at) >> 32) % PLACES;
 }
 
-tw_identity tw__identity_of(const char *text, size_t size, const tw_event_rules *rules)
+tw_identity tw__identity_of(const char *text, const tw_event_rules *rules)
 {
     tw_identity whose = {0, 0, 0, rules->kind == TW_EVENT_IDENTIFY};
-    const char *at = tw__members_begin(text);
-    int user = tw__event_rules_has_user_id(rules);
-    int device = tw__event_rules_has_device_id(rules);
-    int left = user + device;
-    tw_member member;
 
-    if (!user)
+    if (!tw__event_rules_has_user_id(rules))
         return whose;
-    while (left > 0) {
-        at = tw__members_next(&member, at, text + size);
-        if (at == NULL)
-            return whose;
-        if (tw__member_is(&member, "user_id")) {
-            whose.user = place_of(&member);
-            whose.known = 1;
-        } else if (device && tw__member_is(&member, "device_id"))
-            whose.device = place_of(&member);
-        else
-            continue;
-        left--;
-    }
-    if (!device)
-        whose.device = whose.user;
+    whose.known = 1;
+    whose.user = place_of(text, rules, TW_NOTE_USER_ID);
+    whose.device = tw__event_rules_has_device_id(rules)
+                       ? place_of(text, rules, TW_NOTE_DEVICE_ID)
+                       : whose.user;
     return whose;
 }
 

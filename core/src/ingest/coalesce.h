@@ -25,9 +25,8 @@ typedef struct tw_merge {
     uint64_t absorbed; /* number of the earlier event */
 } tw_merge;
 
-/* `text` is a record, whose closing brace may be missing. @thread any @locks none */
-tw_identity tw__identity_of(const char *text, size_t size,
-                            const struct tw_event_rules *rules);
+/* `text` is the event's record. @thread any @locks none */
+tw_identity tw__identity_of(const char *text, const struct tw_event_rules *rules);
 /* TW_OK or TW_E_NOMEM. */
 int tw__coalesce_new(tw_coalesce **out);
 void tw__coalesce_free(tw_coalesce *co); /* NULL is allowed */

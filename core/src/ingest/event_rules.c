@@ -47,7 +47,7 @@ static const tw_json_look looks[] = {
     [TYPE_ID] = {.depth = 1, .asked = '0'}, /* a banned UUID begins with it */
     /* other than "$identify" and "$groupidentify", and the reserved ones */
     [TYPE_EVENT_TYPE] = {.depth = 1, SIZES_BUT(SIZE(0) | RESERVED_SIZES), .asked = '$'},
-    [TYPE_INSERT_ID] = {.depth = 1, SIZES_BUT(SIZE(0)), .noted = 1},
+    [TYPE_INSERT_ID] = {.depth = 1, SIZES_BUT(SIZE(0)), .noted = TW_NOTE_INSERT_ID + 1},
     [TYPE_CURRENCY] = {.depth = 1},
     [TYPE_NUMBER] = {.quiet = KIND(INT) | KIND(REAL), .depth = 1, ANY_INT},
     [TYPE_INTEGER] = {.quiet = KIND(INT), .depth = 1, ANY_INT},
@@ -238,7 +238,7 @@ static int banned(const char *text, size_t size)
     return 0;
 }
 
-static const char *id_value(const tw_event_rules *rules, const tw_json_put *put)
+static const char *id_check(const tw_event_rules *rules, const tw_json_put *put)
 {
     if (put->kind != TW_JSON_STRING)
         return "must be a string";
@@ -256,6 +256,17 @@ static const char *id_value(const tw_event_rules *rules, const tw_json_put *put)
     return tw__utf8_count(put->string, put->size) >= rules->min_id_length
                ? NULL
                : rules->short_id;
+}
+
+/* One that no look knew. */
+static const char *id_value(tw_event_rules *rules, const tw_json_put *put)
+{
+    unsigned note = rules->looks[rules->watch.mark].noted;
+    const char *rule = id_check(rules, put);
+
+    if (rule == NULL)
+        rules->watch.notes[note - 1] = (tw_json_note){put->at, put->end};
+    return rule;
 }
 
 static int reserved(const char *text, size_t size)
@@ -484,6 +495,7 @@ static void looks_make(tw_event_rules *rules)
             /* a character has up to four bytes */
             look->sizes =
                 id_sizes(rules->min_id_length <= 16 ? rules->min_id_length * 4 : 64);
+            look->noted = 1 + (id == FIELD_USER_ID ? TW_NOTE_USER_ID : TW_NOTE_DEVICE_ID);
         }
     }
     rules->watch.looks = rules->looks;

@@ -21,6 +21,13 @@ typedef enum tw_event_kind {
     TW_EVENT_GROUPIDENTIFY
 } tw_event_kind;
 
+/* Strings whose places are known once the event is whole. */
+typedef enum tw_event_note {
+    TW_NOTE_INSERT_ID,
+    TW_NOTE_USER_ID,
+    TW_NOTE_DEVICE_ID
+} tw_event_note;
+
 /* What was put into user_properties or group_properties. */
 typedef struct tw_event_properties {
     unsigned char operations; /* an operation was seen */
@@ -31,7 +38,7 @@ typedef struct tw_event_properties {
 
 /* The state of one event being written. */
 typedef struct tw_event_rules {
-    tw_json_watch watch; /* its marks: the fields' ids + 1; noted: insert_id */
+    tw_json_watch watch;                 /* its marks: the fields' ids + 1 */
     tw_json_look looks[FIELD_COUNT + 1]; /* by mark; of no field: 0 */
     uint64_t nulls;                      /* marks of the fields that are null */
     unsigned min_id_length;
@@ -58,5 +65,11 @@ int tw__event_rules_has_insert_id(const tw_event_rules *rules);
 int tw__event_rules_has_user_id(const tw_event_rules *rules);
 int tw__event_rules_has_device_id(const tw_event_rules *rules);
 int tw__event_rules_has_time(const tw_event_rules *rules);
+/* Of a field that the event has. */
+static inline const tw_json_note *tw__event_rules_note(const tw_event_rules *rules,
+                                                       tw_event_note which)
+{
+    return &rules->watch.notes[which];
+}
 
 #endif

@@ -530,12 +530,10 @@ static int event_prepare(tw_event *ev, tw_record_text *text, tw_error **err)
         return rc;
     ev->prepared = 1;
     if (ev->ing->coalesce != NULL)
-        ev->whose = tw__identity_of(text->head, text->head_size, &ev->rules);
+        ev->whose = tw__identity_of(text->head, &ev->rules);
     ev->given = none; /* only ids that callers gave can come twice */
     if (tw__event_rules_has_insert_id(&ev->rules))
-        ev->given = tw__recent_id_of(text->head, text->head_size,
-                                     ev->rules.watch.noted_at, ev->rules.watch.noted_end,
-                                     tw__event_rules_has_device_id(&ev->rules));
+        ev->given = tw__recent_id_of(text->head, text->head_size, &ev->rules);
     return TW_OK;
 }
 

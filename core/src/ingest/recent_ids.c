@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The latest insert_ids that callers gave, to notice one that is given again. */
-#define _GNU_SOURCE
 #include "ingest/recent_ids.h"
 
 #include <string.h>
@@ -18,32 +17,23 @@ struct tw_recent_ids {
 
 /* ---- what an event is known by ----------------------------------------------------- */
 
-/* The first value of a member of that name, up to its closing quote; at the top of the record
- * unless the properties come before it and have such a member too. Looking for the right one
- * would cost more than the count is worth. */
-static uint64_t hash_member(const char *text, size_t size, const char *key)
+static uint64_t hash_note(const char *text, const tw_event_rules *rules,
+                          tw_event_note which)
 {
-    size_t key_size = strlen(key);
-    const char *end = text + size;
-    const char *at = memmem(text, size, key, key_size);
-    const char *close;
+    const tw_json_note *note = tw__event_rules_note(rules, which);
 
-    if (at == NULL)
-        return 0;
-    at += key_size;
-    close = memchr(at, '"', (size_t)(end - at));
-    return tw__hash(1, at, (size_t)((close != NULL ? close : end) - at));
+    return tw__hash(which, text + note->at, note->end - note->at);
 }
 
-tw_recent_id tw__recent_id_of(const char *text, size_t size, size_t at, size_t end,
-                              int has_device)
+tw_recent_id tw__recent_id_of(const char *text, size_t size, const tw_event_rules *rules)
 {
-    tw_recent_id found;
+    tw_recent_id found = {0, tw__hash(0, text, size)};
 
-    found.event = tw__hash(0, text, size);
-    found.id = tw__hash(2, text + at, end - at);
-    found.id ^=
-        hash_member(text, size, has_device ? "\"device_id\":\"" : "\"user_id\":\"");
+    if (tw__event_rules_has_device_id(rules))
+        found.id = hash_note(text, rules, TW_NOTE_DEVICE_ID);
+    else if (tw__event_rules_has_user_id(rules))
+        found.id = hash_note(text, rules, TW_NOTE_USER_ID);
+    found.id ^= hash_note(text, rules, TW_NOTE_INSERT_ID);
     found.id |= 1;
     return found;
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ingest/event_rules.h"
+
 typedef struct tw_recent_ids tw_recent_ids;
 
 /* What an event is known by. */
@@ -14,10 +16,9 @@ typedef struct tw_recent_id {
     uint64_t event; /* of all the caller wrote */
 } tw_recent_id;
 
-/* `text` is a record, whose closing brace may be missing; its insert_id stands at [at, end). The
- * server goes by the device, or by the user where the event has no device. */
-tw_recent_id tw__recent_id_of(const char *text, size_t size, size_t at, size_t end,
-                              int has_device);
+/* `text` is the record of an event with an insert_id. The server goes by the device, or by the user
+ * where the event has no device. */
+tw_recent_id tw__recent_id_of(const char *text, size_t size, const tw_event_rules *rules);
 /* Nonzero where the same insert_id was noted before with another event. `*ids` is made at first
  * use; without memory nothing is noticed. */
 int tw__recent_id_note(tw_recent_ids **ids, tw_recent_id id);

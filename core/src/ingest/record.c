@@ -91,6 +91,19 @@ static size_t put_insert_id(char *out)
     return UUID_SIZE + 2;
 }
 
+/* The text grew at `at`. */
+static void notes_move(tw_json_note *notes, size_t at, size_t more)
+{
+    size_t i;
+
+    for (i = 0; i < TW__NOTES; i++) {
+        if (at < notes[i].at) {
+            notes[i].at += more;
+            notes[i].end += more;
+        }
+    }
+}
+
 /* The caller wrote `"insert_id":null` or `"time":null`, which means absent: the value
  * takes the place of the null, for a second key of the same name would be ambiguous. */
 static int fill_nulls(tw_event *ev)
@@ -112,10 +125,7 @@ static int fill_nulls(tw_event *ev)
             tw__json_writer_splice(ev->wr, places[order], places[order] + 4, value, size);
         if (rc != TW_OK)
             return rc;
-        if (places[order] < rules->watch.noted_at) {
-            ev->rules.watch.noted_at += size - 4;
-            ev->rules.watch.noted_end += size - 4;
-        }
+        notes_move(ev->rules.watch.notes, places[order], size - 4);
         if (order == 0)
             ev->rules.null_insert_id = 0;
         else

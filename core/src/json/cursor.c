@@ -31,7 +31,11 @@ void tw_json_cursor_open(tw_json_cursor *cur, tw_json_writer *wr)
     cur->p = wr->buf.data + wr->buf.size;
     cur->last = wr->buf.data + wr->buf.room - TW__CURSOR_ROOM;
     cur->looks = wr->looks;
-    cur->marks = wr->looks != NULL ? wr->watch->marks : 0;
+    if (wr->looks != NULL) {
+        cur->marks = wr->watch->marks;
+        cur->notes = wr->watch->notes;
+        cur->text = wr->buf.data;
+    }
     cur->first = wr->state == FIRST_KEY || wr->state == FIRST;
     cur->object = wr->state >= FIRST_KEY;
     cur->plain = wr->shown == 0;
@@ -44,10 +48,6 @@ void tw_json_cursor_close(const tw_json_cursor *cur)
     if (cur->last == NULL) /* the writer is where the cursor is */
         return;
     wr->buf.size = (size_t)(cur->p - wr->buf.data);
-    if (cur->noted != NULL) {
-        wr->watch->noted_at = (size_t)(cur->noted - wr->buf.data);
-        wr->watch->noted_end = (size_t)(cur->noted_end - wr->buf.data);
-    }
     if (cur->object)
         wr->state = cur->first ? FIRST_KEY : NEXT_KEY;
     else

@@ -8,9 +8,9 @@
 #include <tidewheel/common.h>
 
 #include "base/alloc.h"
+#include "base/wide.h"
 #include "json/number.h"
 #include "json/powers.h"
-#include "json/wide.h"
 
 enum { MANTISSA_BITS = 52, LEAST_POWER = TW__POWER_FIRST, MOST_POWER = 308 };
 

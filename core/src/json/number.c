@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "base/wide.h"
 #include "json/powers.h"
-#include "json/wide.h"
 
 /* The eight digits of a value below 10^8 as bytes 0 to 9, the first one lowest: halves, then
  * quarters, then digits are divided side by side in one word. */

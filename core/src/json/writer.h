@@ -53,7 +53,7 @@ typedef struct tw_json_mended {
  * bit: it was put before. The writer keeps the marks, and when a marked top-level key was put whose
  * value or contents may have to be shown it sets `mark`, `quiet` of depths 1 and 2, and `depth`.
  */
-enum { TW__QUIET_DEPTHS = 4, TW__MARKS = 64 };
+enum { TW__QUIET_DEPTHS = 4, TW__MARKS = 64, TW__NOTES = 3 };
 
 typedef struct tw_json_watch {
     unsigned depth;
@@ -65,8 +65,7 @@ typedef struct tw_json_watch {
     uint64_t marks;            /* of the top-level keys put; to be 1 at the start */
     unsigned mark;             /* of the last one */
     unsigned first; /* set before `key` is asked: the key is its object's first */
-    size_t noted_at,
-        noted_end; /* the string, with its quotes, that a look wanted remembered */
+    tw_json_note notes[TW__NOTES]; /* of the strings that looks wanted remembered */
 } tw_json_watch;
 
 /* Borrowed until replaced; NULL ends watching. Reset keeps it. Only while nothing is written. */

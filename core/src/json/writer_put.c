@@ -239,10 +239,9 @@ static NEVER_INLINE int string_show(tw_json_writer *wr, const char *p, const cha
 
     if (wr->depth != 1 || look == NULL || !look_knows_string(look, text, size, ascii))
         return value_show(wr, p, &put);
-    if (look->noted) {
-        wr->watch->noted_at = wr->buf.size;
-        wr->watch->noted_end = (size_t)(p - wr->buf.data);
-    }
+    if (look->noted != 0)
+        wr->watch->notes[look->noted - 1] =
+            (tw_json_note){wr->buf.size, (size_t)(p - wr->buf.data)};
     return value_take(wr, p);
 }
 

@@ -33,10 +33,16 @@ typedef struct tw_json_look {
         sizes; /* strings of so many bytes are right, bit 63: of 63 or more; never 0 */
     uint64_t ascii_sizes; /* the same of strings that are all ASCII */
     char asked;           /* but not those that begin with this byte */
-    char noted;           /* where a string that is right stands is to be remembered */
-    int64_t from;         /* and whole numbers that begin here, */
-    uint64_t count;       /* so many of them */
+    unsigned char
+        noted;      /* 1 + the note of where a string that is right stands; 0: none */
+    int64_t from;   /* and whole numbers that begin here, */
+    uint64_t count; /* so many of them */
 } tw_json_look;
+
+/* Where a string, with its quotes, stands in the text. */
+typedef struct tw_json_note {
+    size_t at, end;
+} tw_json_note;
 
 /* What is inside a tw_json_key. */
 typedef struct tw__json_ready {
@@ -57,8 +63,8 @@ typedef struct tw_json_cursor {
     unsigned depth;
     const tw_json_look *looks; /* where members are top-level ones, else NULL */
     uint64_t marks;            /* of the top-level keys that were put */
-    const char *noted;         /* the string that is to be remembered, or NULL */
-    const char *noted_end;
+    tw_json_note *notes;       /* with `looks`: where strings stand ... */
+    const char *text;          /* ... in this text */
     tw_json_writer *wr;
 } tw_json_cursor;
 
@@ -146,9 +152,9 @@ TW__CURSOR int tw_json_cursor_string(tw_json_cursor *cur, tw_json_key *key,
     if (tw__copy_plain(q, text, size, 0) != size)
         return tw__cursor_slow_string(cur, key, text, size, flags);
     q[size] = '"';
-    if (look != NULL && look->noted) {
-        cur->noted = q - 1;
-        cur->noted_end = q + size + 1;
+    if (look != NULL && look->noted != 0) {
+        cur->notes[look->noted - 1].at = (size_t)(q - 1 - cur->text);
+        cur->notes[look->noted - 1].end = (size_t)(q + size + 1 - cur->text);
     }
     return tw__cursor_end(cur, made, look, q + size + 1);
 }

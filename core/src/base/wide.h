@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The product of two 64-bit words. */
-#ifndef TW_JSON_WIDE_H
-#define TW_JSON_WIDE_H
+#ifndef TW_BASE_WIDE_H
+#define TW_BASE_WIDE_H
 
 #include <stdint.h>
 
