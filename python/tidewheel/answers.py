@@ -119,7 +119,8 @@ class Series(NamedTuple):
     Attributes:
         label: Values of the group-by, one for each property; empty where nothing was grouped.
         event: Number of the event of the query, from 0, where the server says so.
-        segment: Number of the segment, from 0, where the server says so.
+        segment: Number of the segment, from 0, where the server says so, and where nothing was
+            grouped: an event that comes again is of the next segment.
         values: One for each point of the axis; None where there is none.
         collapsed: The whole range as one point: users of several days count once.
     """

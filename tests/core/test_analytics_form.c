@@ -59,7 +59,7 @@ static void series_with_labels_of_every_shape(void **unused)
     becomes(tw__form_series,
             "{\"data\":{\"series\":[[41,39]],\"seriesLabels\":[0],\"seriesCollapsed\":"
             "[[{\"setId\":\"\",\"value\":63}]]," DAYS "}}",
-            ONE_SERIES("\"label\":[],\"event\":0,\"segment\":null", "[41,39]", "63"));
+            ONE_SERIES("\"label\":[],\"event\":0,\"segment\":0", "[41,39]", "63"));
     /* Users as the documents have them: labels in seriesMeta. */
     becomes(tw__form_series,
             "{\"data\":{\"series\":[[1,2]],\"seriesMeta\":[\"Norway\"]," DAYS "}}",
@@ -100,6 +100,29 @@ static void series_with_labels_of_every_shape(void **unused)
             "}}",
             ONE_SERIES("\"label\":[\"card\",\"true\"],\"event\":0,\"segment\":null",
                        "[1,2]", "null"));
+}
+
+#define BARE(event, segment)                                 \
+    "{\"label\":[],\"event\":" event ",\"segment\":" segment \
+    ",\"values\":[],\"collapsed\":null}"
+#define FOUR(labels) "{\"data\":{\"series\":[[],[],[],[]],\"seriesLabels\":[" labels "]}}"
+
+/* Segmentation by segments says no more than whose event a series is of. */
+static void the_event_that_comes_again_is_of_the_next_segment(void **unused)
+{
+    (void)unused;
+    becomes(
+        tw__form_series, FOUR("0,0,1,1"),
+        "{\"x\":[],\"series\":[" BARE("0", "0") "," BARE("0", "1") "," BARE("1", "0") //
+        "," BARE("1", "1") "]" CACHE);
+    becomes(
+        tw__form_series, FOUR("0,1,0,1"),
+        "{\"x\":[],\"series\":[" BARE("0", "0") "," BARE("1", "0") "," BARE("0", "1") //
+        "," BARE("1", "1") "]" CACHE);
+    /* No query has these events. */
+    becomes(tw__form_series, FOUR("2,2,-1,7"),
+            "{\"x\":[],\"series\":[" BARE("2", "null") "," BARE("2", "null") "," BARE(
+                "-1", "null") "," BARE("7", "null") "]" CACHE);
 }
 
 static void series_that_are_less_than_documented(void **unused)
@@ -497,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(series_with_labels_of_every_shape),
+        cmocka_unit_test(the_event_that_comes_again_is_of_the_next_segment),
         cmocka_unit_test(series_that_are_less_than_documented),
         cmocka_unit_test(days_with_a_time_are_days),
         cmocka_unit_test(series_that_cannot_be_understood),

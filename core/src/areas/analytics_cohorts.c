@@ -198,7 +198,7 @@ static int table_form(tw_buf *out, const char *body, size_t size, tw_error **err
         if (tw__view_kind(series) != TW_JSON_OBJECT)
             tw__shape_fault(&shape, "had a series that is no object");
         tw__shape_puts(&shape, i != 0 ? ",{" : "{");
-        tw__shape_label(&shape, label, meta);
+        tw__shape_label(&shape, label, meta, none);
         tw__shape_puts(&shape, ",");
         put(&shape, series);
         tw__shape_puts(&shape, "}");

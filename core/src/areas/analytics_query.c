@@ -201,15 +201,13 @@ static const struct {
     int64_t rolling; /* most buckets of a rolling window or average */
     const char *range_rule, *rolling_rule;
 } intervals[] = {
-    {"day", "1", 365, 90, "was more than 365 days after start, the most of daily ones",
+    {"day", "1", 365, 90, "makes more than 365 days, the most of daily ones",
      "has to be at most 90 days"},
     {"week", "7", 0, 12, "", "has to be at most 12 weeks"},
     {"month", "30", 0, 12, "", "has to be at most 12 months"},
-    {"hour", "-3600000", 7, 72,
-     "was more than 7 days after start, the most of hourly ones",
+    {"hour", "-3600000", 7, 72, "makes more than 7 days, the most of hourly ones",
      "has to be at most 72 hours"},
-    {"realtime", "-300000", 2, 36,
-     "was more than 2 days after start, the most of real-time ones",
+    {"realtime", "-300000", 2, 36, "makes more than 2 days, the most of real-time ones",
      "has to be at most 36 times five minutes"},
 };
 
@@ -233,7 +231,8 @@ static int range_check(const tw_given *given, tw_error **err)
     if (days < 1)
         return refuse("end", "was before start", err);
     if (intervals[at].days != 0 && days > intervals[at].days)
-        return tw__error_at(err, TW_E_VALIDATION, "end", "end %s (" TW_QUERY_SOURCE ")",
+        return tw__error_at(err, TW_E_VALIDATION, "end",
+                            "end %s, both ends counted (" TW_QUERY_SOURCE ")",
                             intervals[at].range_rule);
     return TW_OK;
 }

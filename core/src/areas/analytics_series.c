@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Segmentation, users, sessions, composition, realtime: series over one axis. */
+#include <stdio.h>
 #include <string.h>
 
 #include "areas/analytics_form.h"
@@ -49,7 +50,7 @@ static void label_texts(tw_shape *shape, tw_view label, size_t *parts)
  * ["Norway","iOS"] two
  * [0,"card"]       event and its group; two as [0,"card","iOS"] or [0,["card","iOS"]]
  */
-void tw__shape_label(tw_shape *shape, tw_view label, tw_view meta)
+void tw__shape_label(tw_shape *shape, tw_view label, tw_view meta, tw_view segment)
 {
     static const char *const names[] = {"segmentIndex", "eventIndex", NULL};
     tw_view_walk walk = tw__view_walk(label);
@@ -78,7 +79,10 @@ void tw__shape_label(tw_shape *shape, tw_view label, tw_view meta)
     tw__shape_puts(shape, "],\"event\":");
     tw__shape_put(shape, is_whole(m[1]) ? m[1] : event);
     tw__shape_puts(shape, ",\"segment\":");
-    tw__shape_number(shape, "segmentIndex", m[0]);
+    if (!tw__view_given(m[0]) && segment.text != NULL)
+        tw__shape_put(shape, segment);
+    else
+        tw__shape_number(shape, "segmentIndex", m[0]);
 }
 
 /* ---- the axis ------------------------------------------------------------------------ */
@@ -158,12 +162,33 @@ static tw_view next(tw_view_walk *walk)
     return tw__view_next(walk, NULL, &value) ? value : none;
 }
 
+/* Series without a group have no more than the number of their event (a query has two at most):
+ * where it comes again, it is that of the next segment. */
+typedef struct event_counts {
+    size_t seen[2];
+    char text[24];
+} event_counts;
+
+static tw_view segment_of(event_counts *counts, tw_view label)
+{
+    tw_view segment = {NULL, 0};
+    int64_t event;
+
+    if (!is_whole(label) || !tw__view_int(label, &event) || event < 0 || event > 1)
+        return segment;
+    segment.size =
+        (size_t)snprintf(counts->text, sizeof counts->text, "%zu", counts->seen[event]++);
+    segment.text = counts->text;
+    return segment;
+}
+
 int tw__form_series(tw_buf *out, const char *body, size_t size, tw_error **err)
 {
     static const char *const names[] = {"series",          "seriesLabels", "seriesMeta",
                                         "seriesCollapsed", "xValues",      NULL};
+    event_counts counts = {{0, 0}, ""};
     tw_view_walk rows, labels, metas, sums;
-    tw_view m[5], row;
+    tw_view m[5], row, label;
     tw_shape shape;
     tw_view root = tw__shape_open(&shape, out, body, size, err);
     size_t points, i;
@@ -181,7 +206,8 @@ int tw__form_series(tw_buf *out, const char *body, size_t size, tw_error **err)
     sums = tw__view_walk(m[3]);
     for (i = 0; shape.rc == TW_OK && tw__view_next(&rows, NULL, &row); i++) {
         tw__shape_puts(&shape, i != 0 ? ",{" : "{");
-        tw__shape_label(&shape, next(&labels), next(&metas));
+        label = next(&labels);
+        tw__shape_label(&shape, label, next(&metas), segment_of(&counts, label));
         tw__shape_puts(&shape, ",\"values\":");
         tw__shape_row(&shape, "series", row, points, tw__shape_number);
         tw__shape_puts(&shape, ",\"collapsed\":");

@@ -205,23 +205,30 @@ static int bool_value(tw_buf *out, const tw_argument *arg, const char *field,
 static int date_value(tw_buf *out, const char *field, const char *json, size_t size,
                       tw_error **err)
 {
+    char bare[TW_DAY_TEXT];
     int64_t day;
     int rc = tw__value_text(out, field, json, size, err);
 
     if (rc != TW_OK)
         return rc;
     if (out->size == TW_DAY_TEXT + 2 && out->data[4] == '-' && out->data[7] == '-') {
-        memmove(out->data + 4, out->data + 5, 2);
-        memmove(out->data + 6, out->data + 8, 2);
-        out->size = TW_DAY_TEXT;
-    }
-    if (tw__day_parse(&day, out->data, out->size))
+        memcpy(bare, out->data, 4);
+        memcpy(bare + 4, out->data + 5, 2);
+        memcpy(bare + 6, out->data + 8, 2);
+        if (tw__day_parse(&day, bare, sizeof bare)) {
+            memcpy(out->data, bare, sizeof bare);
+            out->size = sizeof bare;
+            return TW_OK;
+        }
+    } else if (tw__day_parse(&day, out->data, out->size)) {
         return TW_OK;
-    return tw__error_at(err, TW_E_VALIDATION, field,
-                        "%s was \"%.*s\": it has to be a day that exists, as YYYYMMDD "
-                        "(20260301)",
-                        field, (int)(out->size < SHOWN ? out->size : SHOWN),
-                        out->data != NULL ? out->data : "");
+    }
+    return tw__error_at(
+        err, TW_E_VALIDATION, field,
+        "%s was \"%.*s\": it has to be a day that exists, as YYYY-MM-DD or "
+        "YYYYMMDD (2026-03-01)",
+        field, (int)(out->size < SHOWN ? out->size : SHOWN),
+        out->data != NULL ? out->data : "");
 }
 
 /* What has a comma inside would arrive as two. */
