@@ -112,7 +112,7 @@ out:
 /* ---- calls with arguments ------------------------------------------------------------ */
 
 /* The arguments of a call being written: NULL with an exception set, or with `*foreign` set where
- * the hook may help. */
+ * the hook may help; NULL for it where it already had its turn. */
 static tw_arguments *arguments_write(PyObject *self, const char *endpoint, PyObject *dict,
                                      int *foreign)
 {
@@ -120,16 +120,18 @@ static tw_arguments *arguments_write(PyObject *self, const char *endpoint, PyObj
     tw_arguments *args = NULL;
     tw_error *err = NULL;
     int rc = tw_arguments_begin(&args, twpy_client_core(self), endpoint, &err);
+    int stopped = 0;
 
-    *foreign = 0;
     if (rc != TW_OK) {
         twpy_raise(state, rc, err);
         return NULL;
     }
-    rc = twpy_encode(state, tw_arguments_writer(args), dict, foreign);
+    rc = twpy_encode(state, tw_arguments_writer(args), dict, &stopped);
+    if (foreign != NULL)
+        *foreign = stopped;
     if (rc == TW_OK)
         return args;
-    if (!*foreign && !PyErr_Occurred()) {
+    if ((foreign == NULL || !stopped) && !PyErr_Occurred()) {
         rc = tw_json_writer_error(tw_arguments_writer(args), &err);
         twpy_raise(state, rc, err);
     }
@@ -142,7 +144,7 @@ static tw_arguments *arguments_make(PyObject *self, const char *endpoint, PyObje
 {
     PyObject *plain;
     tw_arguments *args;
-    int foreign;
+    int foreign = 0;
 
     args = arguments_write(self, endpoint, dict, &foreign);
     if (args != NULL || !foreign)
@@ -150,9 +152,7 @@ static tw_arguments *arguments_make(PyObject *self, const char *endpoint, PyObje
     plain = twpy_plain(dict, hook);
     if (plain == NULL)
         return NULL;
-    args = arguments_write(self, endpoint, plain, &foreign);
-    if (args == NULL && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "the hook never gave a value JSON has");
+    args = arguments_write(self, endpoint, plain, NULL);
     Py_DECREF(plain);
     return args;
 }

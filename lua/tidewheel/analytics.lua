@@ -29,9 +29,9 @@ local methods = {
   composition = { "analytics.composition", along "property" },
 }
 
--- A day as os.date("*t") has it.
+-- A day as os.date("*t") has it; a table that is none stays, to be refused.
 local function day(value)
-  if type(value) == "table" and value.year then
+  if type(value) == "table" and value.year and value.month and value.day then
     return format("%04d%02d%02d", value.year, value.month, value.day)
   end
   return value

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What the areas written in Lua build on: methods out of rows that name the call behind them.
-local error, pairs, select, setmetatable, type = error, pairs, select, setmetatable, type
+local error, pairs, select, setmetatable = error, pairs, select, setmetatable
+local tostring, type = tostring, type
 
 local area = {}
 
@@ -16,6 +17,19 @@ function area.finish(job, err, timeout)
     err.code = "timeout" -- nobody is left who could ask again
   end
   return result, err
+end
+
+-- The options of a method that has its own: a table with nothing but the known names.
+function area.options(options, known)
+  if options ~= nil and type(options) ~= "table" then
+    error("options are a table of names and values, not a " .. type(options), 3)
+  end
+  for name in pairs(options or {}) do
+    if not known[name] then
+      error("there is no option '" .. tostring(name) .. "'", 3)
+    end
+  end
+  return options or {}
 end
 
 -- The arguments of a call: what stands in place, and the options by name.

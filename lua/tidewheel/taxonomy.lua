@@ -4,7 +4,8 @@ local core = require "tidewheel.core"
 local area = require "tidewheel.area"
 
 local concat = table.concat
-local ipairs, setmetatable, type = ipairs, setmetatable, type
+local error, getmetatable, ipairs = error, getmetatable, ipairs
+local setmetatable, type = setmetatable, type
 local finish = area.finish
 
 local categories = area.class{
@@ -109,6 +110,7 @@ function diff:__tostring()
 end
 
 function taxonomy:plan(changes, options)
+  options = area.options(options, { delete = true })
   local plan, err = core.json_encode(changes)
   if not plan then
     return nil, err
@@ -123,12 +125,15 @@ function taxonomy:plan(changes, options)
     return nil, err
   end
   local found
-  found, err = core.taxonomy_diff(state.body, plan, options and options.delete or false)
+  found, err = core.taxonomy_diff(state.body, plan, options.delete or false)
   return found and setmetatable(found, diff), err
 end
 
 -- The number of changes that were made; where one failed, nil, the error, and that number.
 function taxonomy:apply(changes)
+  if getmetatable(changes) ~= diff then
+    error("apply takes what plan gave", 2)
+  end
   for i, change in ipairs(changes.changes) do
     local done, err = self.client:call(change.endpoint, change.arguments)
     if not done then

@@ -2,7 +2,8 @@
 -- client.users: who a user is, and what the user did.
 local area = require "tidewheel.area"
 
-local error, ipairs, min, pairs, setmetatable = error, ipairs, math.min, pairs, setmetatable
+local error, ipairs, min, pairs = error, ipairs, math.min, pairs
+local setmetatable, type = setmetatable, type
 
 local PAGE = 1000 -- the API's own default and maximum (Dashboard REST API docs, read 2026-11-27)
 local REMEMBERED = 4 -- pages whose events are known again
@@ -17,7 +18,10 @@ local activity = {}
 activity.__index = activity
 
 local function begin(self)
-  local asked = self.left and min(PAGE, self.left) or PAGE
+  local asked = self.left or PAGE
+  if type(asked) == "number" then -- else it is refused where it is checked
+    asked = min(PAGE, asked)
+  end
   self.asked = asked
   return self.client:call_start("users.activity", {
     amplitude_id = self.amplitude_id,
@@ -107,12 +111,7 @@ function activity:__call()
 end
 
 function users:activity(amplitude_id, options)
-  options = options or {}
-  for name in pairs(options) do
-    if name ~= "offset" and name ~= "limit" and name ~= "direction" then
-      error("there is no option '" .. name .. "'", 2)
-    end
-  end
+  options = area.options(options, { offset = true, limit = true, direction = true })
   local object = setmetatable({
     client = self.client,
     amplitude_id = amplitude_id,

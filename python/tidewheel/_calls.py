@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +23,8 @@ def plain(value: Any) -> Any:
     """The JSON value of something that JSON does not have.
 
     A date or datetime is its day as the API spells it; what has a method `_as_json` is what that
-    gives; any mapping is an object.
+    gives; any mapping is an object, and what counts as a whole number (of NumPy) is one. Anything
+    else stays what it is: it is refused where it is written, which names its place.
     """
     if isinstance(value, dt.date):
         return value.strftime("%Y%m%d")
@@ -30,7 +32,9 @@ def plain(value: Any) -> Any:
         return value._as_json()
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"a call takes no value of type {type(value).__name__}")
+    if hasattr(type(value), "__index__"):
+        return operator.index(value)
+    return value
 
 
 def identity(answer: Any) -> Any:

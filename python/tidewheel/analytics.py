@@ -53,7 +53,8 @@ def _tidy(arguments: dict[str, Any]) -> dict[str, Any]:
             arguments[name] = listing(arguments[name])
     window = arguments.get("conversion_window")
     if isinstance(window, dt.timedelta):
-        arguments["conversion_window"] = int(window.total_seconds())
+        seconds = window.total_seconds()
+        arguments["conversion_window"] = int(seconds) if seconds.is_integer() else seconds
     return arguments
 
 

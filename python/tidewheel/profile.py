@@ -86,9 +86,8 @@ def _profile(answer: dict[str, Any]) -> UserProfile:
 
 
 def _listed(ids: bool | Iterable[str] | None) -> Any:
-    if isinstance(ids, str):
-        raise TypeError("ids must be a list, not one str")
-    return ids if ids is None or isinstance(ids, bool) else list(ids)
+    """Ids of any iterable as a list; one str, or what is no list, stays, to be refused."""
+    return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else ids
 
 
 class Profile(Area):

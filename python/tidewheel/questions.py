@@ -247,21 +247,21 @@ SegmentsLike: TypeAlias = SegmentLike | Mapping[str, Any] | Iterable[SegmentLike
 
 
 def listed(value: Any) -> Any:
-    """One event or property name as a list of one."""
-    if value is None or not isinstance(value, Event | str | Mapping):
-        return value if value is None else list(value)
-    return [value]
+    """One event or property name as a list of one; what is no list stays, to be refused."""
+    if isinstance(value, Event | str | Mapping):
+        return [value]
+    return list(value) if isinstance(value, Iterable) else value
 
 
 def segments(value: Any) -> Any:
     """One segment (or cohort, JSON text, condition, list of them) as a list of one.
 
-    Cohorts become segments.
+    Cohorts become segments; what is no list stays, to be refused.
     """
-    if value is None:
-        return None
     if isinstance(value, Segment | Cohort | str | Mapping):
         value = [value]
+    if not isinstance(value, Iterable):
+        return value
     many = list(value)
     if many and all(isinstance(one, Mapping) for one in many):
         many = [many]

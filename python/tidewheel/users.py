@@ -189,8 +189,11 @@ class _Pages:
 
     def arguments(self) -> dict[str, Any]:
         """Of the next call."""
-        self._asked = PAGE if self._left is None else min(PAGE, self._left)
-        return {**self._fixed, "offset": self._offset, "limit": self._asked}
+        limit = PAGE if self._left is None else self._left
+        if hasattr(type(limit), "__index__"):  # else it is refused where it is checked
+            limit = min(PAGE, limit)
+        self._asked = limit
+        return {**self._fixed, "offset": self._offset, "limit": limit}
 
     def check(self) -> None:
         """Refuse to begin again behind the end, where nothing would come."""

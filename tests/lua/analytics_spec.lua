@@ -162,6 +162,7 @@ describe("analytics", function()
     }))
     refused("metrics", 'did you mean "metric"?', analytics:users(with{ metrics = "new" }))
     refused("events", "was missing", analytics:segmentation_start(with{}))
+    refused("start", "not a text", analytics:users{ start = { year = 2026 }, stop = "20260302" })
     assert.equal(before, #emulator:journal())
   end)
 

@@ -110,9 +110,13 @@ describe("client.users", function()
     end
     refused("amplitude_id", "u-1")
     refused("limit", 1, { limit = 0 })
+    refused("limit", 1, { limit = "3" })
     refused("offset", 1, { offset = -1 })
     refused("direction", 1, { direction = "newest" })
-    assert.has_error(function() client.users:activity(1, { limt = 1 }) end)
+    assert.has_error(function() client.users:activity(1, { limt = 1 }) end,
+      "there is no option 'limt'")
+    assert.has_error(function() client.users:activity(1, 3) end,
+      "options are a table of names and values, not a number")
   end)
 
   it("raises what goes wrong on the way", function()

@@ -36,6 +36,9 @@ describe("client.taxonomy", function()
     refused("category_id", taxonomy.categories:delete(1.5))
     refused("events.a.desc", taxonomy:plan{ events = { a = { desc = "x" } } })
     assert.has_error(function() taxonomy.events:list "all" end)
+    assert.has_error(function() taxonomy:plan({}, { delte = true }) end,
+      "there is no option 'delte'")
+    assert.has_error(function() taxonomy:apply{} end, "apply takes what plan gave")
   end)
 end)
 

@@ -150,9 +150,43 @@ def test_bad_questions_never_reach_the_server(server: Server, client: tidewheel.
         with pytest.raises(tidewheel.ValidationError, match=rule) as caught:
             ask()
         assert caught.value.field == field
-    with pytest.raises(TypeError, match="type object"):
-        client.analytics.segmentation(Event("a").where("b", "is", object()), **days)
     assert not server.requests
+
+
+def test_values_of_a_wrong_type_are_refused_with_their_place(
+    server: Server, client: tidewheel.Client
+) -> None:
+    days: Any = {"start": "2026-03-01", "end": "2026-03-02"}
+    asked: Any = client.analytics
+    for field, ask in (
+        ("events", lambda: asked.segmentation(5, **days)),
+        ("segments", lambda: asked.users(segments=5, **days)),
+        ("group_by", lambda: asked.users(group_by=5, **days)),
+        ("events[0].filters[0].subprop_value[0]",
+         lambda: asked.segmentation(Event("a").where("b", "is", object()), **days)),
+        ("conversion_window",
+         lambda: asked.funnel(["a", "b"], conversion_window=dt.timedelta(seconds=1.5), **days)),
+    ):  # fmt: skip
+        with pytest.raises(tidewheel.ValidationError) as caught:
+            ask()
+        assert caught.value.field == field
+    assert not server.requests
+
+
+def test_what_counts_as_a_whole_number_is_one(server: Server, client: tidewheel.Client) -> None:
+    class Int64:
+        """As NumPy's, which is no int."""
+
+        def __index__(self) -> int:
+            return 902117334455
+
+    server.answer = lambda _: json_answer({"data": {"series": []}})
+    number: Any = Int64()
+    client.analytics.segmentation(
+        Event("a").where("b", "is", number), start="2026-03-01", end="2026-03-02"
+    )
+    (request,) = server.requests
+    assert "902117334455" in request.path
 
 
 def test_estimates(server: Server, client: tidewheel.Client) -> None:

@@ -106,8 +106,10 @@ def test_refused_before_anything_is_sent(server: Server, make_client: MakeClient
         client.profile.get()
     with pytest.raises(tidewheel.ValidationError, match="without recommendations"):
         client.profile.get(user_id="u", recommendation_type="random")
-    with pytest.raises(TypeError, match="not one str"):
-        client.profile.get(user_id="u", recommendations="r1")
+    for ids in ("r1", 5):
+        with pytest.raises(tidewheel.ValidationError, match="not a list") as caught:
+            client.profile.get(user_id="u", recommendations=ids)  # type: ignore[arg-type]
+        assert caught.value.field == "recommendations"
     with pytest.raises(tidewheel.ConfigError, match="eu"):
         make_client(server.url, region="eu").profile.get(user_id="u")
     assert not server.requests

@@ -110,6 +110,7 @@ def test_one_stands_for_a_list_of_one() -> None:
     assert listed(Event("a")) == [Event("a")]
     assert listed({"event_type": "a"}) == [{"event_type": "a"}]
     assert listed(("a", "b")) == ["a", "b"]
+    assert (listed(5), segments(5)) == (5, 5)
     assert segments(None) is None
     assert segments(Segment()) == [Segment()]
     assert segments(cohort) == [Segment().in_cohort("c-1")]

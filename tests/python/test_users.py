@@ -158,6 +158,8 @@ def test_wrong_arguments_are_refused_at_once(server: Server, client: tidewheel.C
         ("amplitude_id", {"amplitude_id": "u-1"}),
         ("offset", {"amplitude_id": 1, "offset": -1}),
         ("limit", {"amplitude_id": 1, "limit": 0}),
+        ("limit", {"amplitude_id": 1, "limit": "3"}),
+        ("limit", {"amplitude_id": 1, "limit": 1.5}),
         ("direction", {"amplitude_id": 1, "direction": "newest"}),
     ):
         with pytest.raises(tidewheel.ValidationError) as caught:
