@@ -41,8 +41,8 @@ static int sync_spool(tw_spool *sp, tw_error **err)
 #define tw__spool_append append_to_spool
 #define pthread_cond_wait wait_for_merge
 
-#include "ingest_world.h"
 #include "support/sim_disk.h"
+#include "support/spool_world.h"
 
 #undef tw__spool_sync
 #undef tw__spool_append
@@ -390,16 +390,12 @@ static void open_on(world *w, sim_disk *disk, int durable, tw_spool_sys *sys)
 {
     *sys = sim_sys(disk);
     w->set.coalesce_identify = 1;
-    w->set.spool = "spool";
+    spool_set(w, "spool", 65536);
     w->set.spool_sys = sys;
-    w->set.spool_bytes = 65536;
     w->set.durable = durable;
     w->set.sync_interval_ms = 200;
     w->set.batch_events = 7;
-    memcpy(w->set.project, "project-number-1", 16);
-    start(w);
-    tw__ingest_start(w->ing);
-    fake_run(&w->gate);
+    spool_start(w);
 }
 
 static void tell(world *w, story *s, int count)

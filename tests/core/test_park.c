@@ -5,40 +5,15 @@
 #include <fcntl.h>
 
 #include "ingest/spool.h"
-#include "ingest_world.h"
-#include "support/folder.h"
+#include "support/spool_world.h"
 
 static int disk_setup(void **state)
 {
     world *w;
 
-    snprintf(folder, sizeof folder, "/tmp/tw-park-%ld", (long)getpid());
-    folder_remove();
-    world_setup(state);
+    disk_setup_as(state, "park");
     w = *state;
-    w->set.spool = folder;
-    w->set.spool_bytes = 1 << 30;
-    w->set.sync_interval_ms = 200;
     w->set.use_batch = TW_BATCH_BACKLOG;
-    memcpy(w->set.project, "project-number-1", 16);
-    return 0;
-}
-
-static void again(world *w)
-{
-    start(w);
-    tw__ingest_start(w->ing);
-    fake_run(&w->gate);
-}
-
-static int disk_teardown(void **state)
-{
-    world *w = *state;
-
-    if (w->ing != NULL)
-        world_end(w);
-    world_teardown(state);
-    folder_remove();
     return 0;
 }
 
@@ -246,7 +221,7 @@ static void what_is_parked_waits_for_the_next_process(void **state)
     advance(w, 5000);
     serve_all_but(w, "user-full", "exceeded_daily_quota_users");
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_int_equal(of_user(w, "user-full"), 10);
     /* Now they are another process's, and are parked as well. */
     serve_all_but(w, "user-full", "exceeded_daily_quota_users");

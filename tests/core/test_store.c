@@ -31,37 +31,15 @@ static int next_left(tw_spool_item *out, tw_spool *sp, tw_error **err)
 #define tw__spool_reread reread
 #define tw__spool_next next_left
 
-#include "ingest_world.h"
-#include "support/folder.h"
+#include "support/spool_world.h"
 
 enum { DAY_MS = 86400000 };
 
 static int disk_setup(void **state)
 {
-    world *w;
-
-    snprintf(folder, sizeof folder, "/tmp/tw-store-%ld", (long)getpid());
-    folder_remove();
     meanwhile = NULL;
     meanwhile_next = NULL;
-    world_setup(state);
-    w = *state;
-    w->set.spool = folder;
-    w->set.spool_bytes = 1 << 30;
-    w->set.sync_interval_ms = 200;
-    memcpy(w->set.project, "project-number-1", 16);
-    return 0;
-}
-
-static int disk_teardown(void **state)
-{
-    world *w = *state;
-
-    if (w->ing != NULL)
-        world_end(w);
-    world_teardown(state);
-    folder_remove();
-    return 0;
+    return disk_setup_as(state, "store");
 }
 
 /* Numbers of the events in the request on the wire must go up by one from `from`. */
@@ -83,13 +61,6 @@ static int in_order(const world *w, int from)
     return from;
 }
 
-static void again(world *w)
-{
-    start(w);
-    tw__ingest_start(w->ing);
-    fake_run(&w->gate);
-}
-
 static void what_was_not_sent_waits_for_the_next_process(void **state)
 {
     world *w = *state;
@@ -103,7 +74,7 @@ static void what_was_not_sent_waits_for_the_next_process(void **state)
     assert_int_equal(now.waiting, 5);
     assert_int_equal(now.expired + now.uncertain, 0);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_non_null(w->gate.call);
     assert_int_equal(sent(w), 5);
     assert_int_equal(in_order(w, 0), 5);
@@ -115,7 +86,7 @@ static void what_was_not_sent_waits_for_the_next_process(void **state)
     assert_int_equal(now.waiting, 0);
     assert_int_equal(now.spool_lanes, 1);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_null(w->gate.call);
     assert_int_equal(stats(w).recovered, 0);
 }
@@ -134,7 +105,7 @@ static void the_bytes_are_the_same_in_the_next_process(void **state)
     memcpy(body, w->gate.call->body, size);
     world_end(w);
     advance(w, 1234567);
-    again(w);
+    spool_start(w);
     assert_int_equal(w->gate.call->size, size);
     assert_memory_equal(w->gate.call->body, body, size);
     answer_ok(w);
@@ -237,7 +208,7 @@ static void an_event_is_marked_before_it_is_sent(void **state)
     world_end(w);
     advance(w, 1000);
     /* The next one knows when it was first tried. */
-    again(w);
+    spool_start(w);
     assert_int_equal(w->ing->sent->records[0].sent_ms, began);
     assert_true(w->ing->sent->records[0].maybe);
 }
@@ -253,7 +224,7 @@ static void an_attempt_that_stored_nothing_leaves_no_mark(void **state)
     assert_null(w->gate.call);
     world_end(w);
     advance(w, (int64_t)7 * DAY_MS);
-    again(w);
+    spool_start(w);
     assert_int_equal(sent(w), 2); /* a week offline is no reason for doubt */
     assert_false(w->ing->sent->records[0].maybe);
     answer_ok(w);
@@ -273,7 +244,7 @@ static void throttled_events_leave_no_mark(void **state)
     answer_ok(w); /* of the other */
     world_end(w);
     advance(w, (int64_t)7 * DAY_MS);
-    again(w);
+    spool_start(w);
     assert_int_equal(sent(w), 1);
     assert_false(w->ing->sent->records[0].maybe);
     answer_ok(w);
@@ -290,18 +261,18 @@ static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
     reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
     world_end(w);
     advance(w, (int64_t)6 * DAY_MS + (int64_t)19 * 3600000);
-    again(w);
+    spool_start(w);
     assert_int_equal(sent(w), 3); /* 6 d 19 h: sent */
     world_end(w);
     advance(w, (int64_t)2 * 3600000);
-    again(w);
+    spool_start(w);
     assert_null(w->gate.call); /* 6 d 21 h: not */
     assert_int_equal(stats(w).uncertain, 3);
     assert_int_equal(stats(w).recovered, 3);
     balanced(w);
     world_end(w);
     /* It is kept, and counted, but not told of as new. */
-    again(w);
+    spool_start(w);
     assert_null(w->gate.call);
     assert_int_equal(stats(w).uncertain, 3);
     assert_int_equal(tw__ingest_resend_uncertain(&count, w->ing, NULL), TW_OK);
@@ -314,7 +285,7 @@ static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
     answer_ok(w);
     assert_int_equal(stats(w).stored, 3);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_int_equal(stats(w).uncertain + stats(w).recovered, 0);
 }
 
@@ -382,7 +353,7 @@ static void an_attempt_in_the_future_was_made_now(void **state)
     advance(w, 5000);
     world_end(w);
     fake.wall_ms -= INT64_C(30) * DAY_MS; /* the clock had been wrong */
-    again(w);
+    spool_start(w);
     assert_int_equal(sent(w), 1);
     assert_int_equal(w->ing->sent->records[0].sent_ms, fake.wall_ms);
     reply(w, 0, TW_E_NETWORK, TW_STORED_MAYBE, -1, "");
@@ -404,12 +375,12 @@ static void events_older_than_max_age_expire(void **state)
     track(w, 2);
     world_end(w);
     advance(w, DAY_MS / 2 + 1);
-    again(w);
+    spool_start(w);
     assert_int_equal(stats(w).expired, 4);
     assert_int_equal(sent(w), 2);
     answer_ok(w);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_int_equal(stats(w).recovered, 0);
 }
 
@@ -425,7 +396,7 @@ static void a_refused_event_is_gone_from_the_spool(void **state)
     answer_all_ok(w);
     expect(w, 3, 1, 0);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_int_equal(stats(w).recovered, 0);
 }
 
@@ -725,7 +696,7 @@ static void a_full_spool_can_drop_the_oldest(void **state)
     assert_int_equal(now.waiting, 0);
     assert_int_equal(now.stored + now.dropped, 700);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_int_equal(stats(w).recovered, 0);
 }
 
@@ -831,7 +802,7 @@ static void a_full_disk_refuses_new_events_and_sends_the_old(void **state)
     answer_ok(w);
     expect(w, 6, 0, 0);
     world_end(w);
-    again(w);
+    spool_start(w);
     assert_int_equal(stats(w).recovered, 0);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The power is cut at every moment of a client's life: the next one has all that was accepted. */
-#include "ingest_world.h"
 #include "support/sim_disk.h"
+#include "support/spool_world.h"
 
 enum { EVENTS = 60, NEVER = 1 << 30, SEEDS = 6 };
 
@@ -67,16 +67,12 @@ static void confirm(world *w, story *s)
 static void open_on(world *w, sim_disk *disk, tw_spool_sys *sys)
 {
     *sys = sim_sys(disk);
-    w->set.spool = "spool";
+    spool_set(w, "spool", 16384);
     w->set.spool_sys = sys;
-    w->set.spool_bytes = 16384;
     w->set.durable = 1;
     w->set.queue_events = 10;
     w->set.batch_events = 4;
-    memcpy(w->set.project, "project-number-1", 16);
-    start(w);
-    tw__ingest_start(w->ing);
-    fake_run(&w->gate);
+    spool_start(w);
 }
 
 /* Memory that overflows, answers of all kinds, and a second process that goes on. */
