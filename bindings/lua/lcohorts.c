@@ -177,6 +177,16 @@ static int cohorts_list_start(lua_State *L)
     return lx_job_started(L, j, rc, err);
 }
 
+/* A cohort of a list, or its id: the id takes its place on the stack. */
+static const char *check_cohort(lua_State *L, int arg)
+{
+    if (lua_istable(L, arg)) {
+        lua_getfield(L, arg, "id");
+        lua_replace(L, arg);
+    }
+    return luaL_checkstring(L, arg);
+}
+
 /* ---- download ---------------------------------------------------------------------- */
 
 /* props = true, or a list of names, which stay on the stack. */
@@ -233,7 +243,7 @@ static int cohorts_download(lua_State *L)
     static const char *const names[] = {"props", "request_id", "timeout", NULL};
     tw_cohort_download_options options = TW_COHORT_DOWNLOAD_OPTIONS_INIT;
     const char *keys[MAX_PROPS + 1];
-    const char *id = luaL_checkstring(L, 2);
+    const char *id = check_cohort(L, 2);
     tw_error *err = NULL;
     lx_client *c;
     lx_job *j;
@@ -396,7 +406,7 @@ static int cohorts_update_start(lua_State *L)
 {
     static const char *const names[] = {"add", "remove", "id_type", "skip_invalid_ids",
                                         NULL};
-    const char *id = luaL_checkstring(L, 2);
+    const char *id = check_cohort(L, 2);
     int callback = lx_opt_callback(L, 4) ? 4 : 0;
     tw_error *err = NULL;
     const char *id_type;

@@ -102,6 +102,10 @@ def _cohort(row: dict[str, Any]) -> Cohort:
     )
 
 
+def _id(cohort: Cohort | str) -> str:
+    return cohort.id if isinstance(cohort, Cohort) else cohort
+
+
 def _listed(reply: Reply) -> list[Cohort]:
     try:
         return [_cohort(row) for row in _body(reply)["cohorts"]]
@@ -198,7 +202,7 @@ class _Starters:
 
     def _download(
         self,
-        cohort_id: str,
+        cohort_id: Cohort | str,
         props: bool | Iterable[str],
         request_id: str | None,
         timeout: float | None,
@@ -209,7 +213,7 @@ class _Starters:
         keys = None if isinstance(props, bool) else tuple(props)
         wanted = props if isinstance(props, bool) else bool(keys)
         return self._client.cohort_download(
-            cohort_id, wanted, keys or None, request_id, timeout, queue
+            _id(cohort_id), wanted, keys or None, request_id, timeout, queue
         )
 
 
@@ -231,7 +235,7 @@ class Cohorts(_Starters):
 
     def download(
         self,
-        cohort_id: str,
+        cohort_id: Cohort | str,
         *,
         props: bool | Iterable[str] = False,
         request_id: str | None = None,
@@ -243,7 +247,7 @@ class Cohorts(_Starters):
         Cohorts API docs, read 2026-11-23).
 
         Args:
-            cohort_id: Id of the cohort.
+            cohort_id: A cohort of the list, or its id.
             props: True for all user properties, or the names of those wanted.
             request_id: Go on with this request (`progress().request_id` of an earlier
                 download) instead of making one; it is good for 7 days.
@@ -298,7 +302,7 @@ class Cohorts(_Starters):
 
     def update(
         self,
-        cohort_id: str,
+        cohort_id: Cohort | str,
         *,
         add: Ids | None = None,
         remove: Ids | None = None,
@@ -308,7 +312,7 @@ class Cohorts(_Starters):
         """Add members to a cohort and remove others; adding comes first.
 
         Args:
-            cohort_id: Id of the cohort.
+            cohort_id: A cohort of the list, or its id.
             add: Ids to add.
             remove: Ids to remove.
             id_type: "BY_NAME" for user ids, "BY_ID" for Amplitude ids.
@@ -321,10 +325,10 @@ class Cohorts(_Starters):
         skipped: dict[str, tuple[str, ...]] = {"ADD": (), "REMOVE": ()}
         for operation, ids in _changes(add, remove):
             core = self._client.cohort_update(
-                cohort_id, ids, id_type, operation, skip_invalid_ids, None
+                _id(cohort_id), ids, id_type, operation, skip_invalid_ids, None
             )
             skipped[operation] = Job(core, _skipped).result()
-        return CohortUpdate(cohort_id, skipped["ADD"], skipped["REMOVE"])
+        return CohortUpdate(_id(cohort_id), skipped["ADD"], skipped["REMOVE"])
 
 
 def _changes(add: Ids | None, remove: Ids | None) -> Iterator[tuple[str, Ids]]:
@@ -352,7 +356,7 @@ class AsyncCohorts(_Starters):
 
     def download(
         self,
-        cohort_id: str,
+        cohort_id: Cohort | str,
         *,
         props: bool | Iterable[str] = False,
         request_id: str | None = None,
@@ -385,7 +389,7 @@ class AsyncCohorts(_Starters):
 
     async def update(
         self,
-        cohort_id: str,
+        cohort_id: Cohort | str,
         *,
         add: Ids | None = None,
         remove: Ids | None = None,
@@ -396,7 +400,7 @@ class AsyncCohorts(_Starters):
         skipped: dict[str, tuple[str, ...]] = {"ADD": (), "REMOVE": ()}
         for operation, ids in _changes(add, remove):
             core = self._client.cohort_update(
-                cohort_id, ids, id_type, operation, skip_invalid_ids, self._bridge.queue
+                _id(cohort_id), ids, id_type, operation, skip_invalid_ids, self._bridge.queue
             )
             skipped[operation] = await AsyncJob(core, self._bridge, _skipped)
-        return CohortUpdate(cohort_id, skipped["ADD"], skipped["REMOVE"])
+        return CohortUpdate(_id(cohort_id), skipped["ADD"], skipped["REMOVE"])

@@ -67,7 +67,10 @@ def test_a_cohort_goes_up_and_comes_down(
     updated = client.cohorts.update(cohort_id, add=["nobody-2"], remove=USERS[:100])
     assert updated == tidewheel.CohortUpdate(cohort_id, ("nobody-2",), ())
     assert sorted(client.cohorts.download(cohort_id).ids()) == USERS[100:]
-    client.cohorts.update(cohort_id, add=[int(n) for n in numbers[:1]], id_type="BY_ID")
+    client.cohorts.update(cohort, add=[int(n) for n in numbers[:1]], id_type="BY_ID")
+    assert sorted(client.cohorts.download(cohort).ids())[1:] == USERS[100:]
+    with pytest.raises(tidewheel.ValidationError, match="id was missing"):
+        client.cohorts.download("")
     upload(client, emulator, existing_cohort_id=cohort_id, ids=USERS[:3])
     assert sorted(client.cohorts.download(cohort_id).ids()) == USERS[:3]
     client.close()

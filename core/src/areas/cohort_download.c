@@ -546,8 +546,12 @@ static int download_check(const download *dl, tw_error **err)
     const char *values[2] = {dl->request_id != NULL ? dl->request_id : dl->id, NULL};
     tw_call_spec spec;
 
-    if (values[0] == NULL)
-        return tw__error_at(err, TW_E_VALIDATION, "id", "id was missing");
+    if (values[0] == NULL || values[0][0] == '\0') {
+        const char *field =
+            values[0] != NULL && dl->request_id != NULL ? "request_id" : "id";
+
+        return tw__error_at(err, TW_E_VALIDATION, field, "%s was missing", field);
+    }
     memset(&spec, 0, sizeof spec);
     spec.endpoint = dl->request_id != NULL ? TW_EP_COHORT_STATUS : TW_EP_COHORT_REQUEST;
     spec.path_values = values;

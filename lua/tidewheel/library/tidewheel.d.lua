@@ -530,7 +530,7 @@ function Cohorts:list_start(options, callback) end
 
 ---Requests the members of a cohort and waits for the file in the background. Read it with the
 ---job's `ids` or `rows`.
----@param id string
+---@param id string|tidewheel.Cohort its id, or a cohort of the list
 ---@param options? tidewheel.CohortDownload
 ---@return tidewheel.Download? job
 ---@return tidewheel.Error? err
@@ -581,14 +581,14 @@ function Cohorts:upload_start(options, callback) end
 ---@field skipped_remove string[] ids to remove that it does not know
 
 ---Adds members to a cohort and removes others; adding comes first.
----@param id string
+---@param id string|tidewheel.Cohort its id, or a cohort of the list
 ---@param options tidewheel.CohortUpdate
 ---@return tidewheel.CohortUpdated? reply
 ---@return tidewheel.Error? err
 function Cohorts:update(id, options) end
 
 ---One request, so either `add` or `remove`.
----@param id string
+---@param id string|tidewheel.Cohort its id, or a cohort of the list
 ---@param options tidewheel.CohortUpdate
 ---@param callback? fun(reply: tidewheel.CohortUpdated?, err: tidewheel.Error?)
 ---@return tidewheel.Job? job
