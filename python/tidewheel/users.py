@@ -82,7 +82,7 @@ class Location(NamedTuple):
 
 
 class ActivityUser(NamedTuple):
-    """A user, as the activity shows it. What is not known is None or "", as the server has it.
+    """A user, as the activity shows it. What is not known is None.
 
     Attributes:
         user_id: None for anonymous users, and for those that are not known at all.

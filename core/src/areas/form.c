@@ -164,6 +164,10 @@ static int put_member(tw_buf *out, const tw_member *member, const char *json, si
         return put_list(out, json, size);
     case TW_MEMBER_NAME:
         return put_name(out, member, json, size);
+    case TW_MEMBER_TEXT:
+        if (size == 2 && json[0] == '"')
+            return put_default(out, member);
+        break;
     case TW_MEMBER_ANY:
         break;
     }

@@ -8,7 +8,8 @@
 #include "base/buf.h"
 
 typedef enum tw_member_kind {
-    TW_MEMBER_ANY, /* as it came */
+    TW_MEMBER_ANY,  /* as it came */
+    TW_MEMBER_TEXT, /* as it came, but "" is absent */
     TW_MEMBER_NUMBER, /* also from its digits in a text; "" and what stands for unknown (1e308 and
                          beyond) are absent */
     TW_MEMBER_LIST, /* also from a text with commas */

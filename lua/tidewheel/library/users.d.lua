@@ -24,7 +24,7 @@
 ---@field lat? number
 ---@field lng? number
 
----A user, as the activity shows it. What is not known is absent or "".
+---A user, as the activity shows it. What is not known is absent.
 ---@class tidewheel.ActivityUser
 ---@field user_id? string
 ---@field amplitude_id? integer the canonical one
