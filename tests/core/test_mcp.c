@@ -377,6 +377,43 @@ static void a_401_says_where_tokens_come_from(void **state)
     tw_error_free(err);
 }
 
+/* A name within another one, within quotes, in capitals; a value without quotes. */
+static void a_challenge_is_read_by_its_grammar(void **state)
+{
+    static const struct {
+        const char *challenge, *url, *words;
+    } rows[] = {
+        {"Bearer x_resource_metadata=\"https://no/\", resource_metadata=\"https://m/\"",
+         "https://m/", NULL},
+        {"Bearer realm=\"a, resource_metadata=\\\"https://no/\", resource_metadata=\"https://m/\"",
+         "https://m/", NULL},
+        {"Bearer Resource_Metadata = https://m/ , error=x", "https://m/", NULL},
+        {"Bearer resource_metadata=\"https://no/", NULL, NULL},
+        {"Bearer resource_metadata_uri=\"https://no/\"", NULL, NULL},
+        {"Bearer x-error_description=\"wrong\", error_description=\"a \\\"b\\\"\"", NULL,
+         "status 401: a \"b\""},
+    };
+    fixture *fx = *state;
+    size_t i;
+
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tw_error *err;
+
+        ask(fx, TW_EP_MCP_TOOLS, "{}");
+        head(fx, 401, "", NULL, rows[i].challenge);
+        script_end(&fx->wg.sc, fx->wg.sc.count - 1);
+        worked_turn(&fx->wg);
+        err = failure(fx, TW_E_AUTH);
+        if (rows[i].url != NULL)
+            assert_string_equal(tw_error_resource_metadata(err), rows[i].url);
+        else
+            assert_null(tw_error_resource_metadata(err));
+        if (rows[i].words != NULL)
+            assert_non_null(strstr(tw_error_message(err), rows[i].words));
+        tw_error_free(err);
+    }
+}
+
 static void nothing_is_sent_of_what_is_wrong(void **state)
 {
     static const struct {
@@ -514,6 +551,7 @@ int main(void)
         CASE(a_server_that_lists_older_versions_gets_one),
         CASE(refusals_are_typed_and_say_whether_anything_was_done),
         CASE(a_401_says_where_tokens_come_from),
+        CASE(a_challenge_is_read_by_its_grammar),
         CASE(nothing_is_sent_of_what_is_wrong),
         CASE(only_the_list_is_asked_for_again),
         CASE(input_that_is_asked_for_is_no_result),

@@ -112,6 +112,20 @@ static void an_answer_to_a_repetition_is_not_the_whole_story(void **state)
     assert_int_equal(tw__retry_judge(&good, TW_REPEAT_SAFE).stored, TW_STORED_YES);
 }
 
+/* What is documented of 503 is documented of Amplitude's HTTP APIs. */
+static void a_503_says_nothing_of_a_remote_procedure(void **state)
+{
+    tw_attempt refused = {503, TW_OK, 1, 0};
+    tw_attempt limited = {429, TW_OK, 1, 0};
+    tw_verdict verdict = tw__retry_judge(&refused, TW_REPEAT_RPC);
+
+    (void)state;
+    assert_int_equal(verdict.stored, TW_STORED_MAYBE);
+    assert_int_equal(verdict.again, 0);
+    assert_int_equal(verdict.retriable, 1);
+    assert_int_equal(tw__retry_judge(&limited, TW_REPEAT_RPC).again, 1);
+}
+
 static void delay_is_full_jitter(void **state)
 {
     static const int64_t most[] = {500, 1000, 2000, 4000, 8000, 8000};
@@ -207,6 +221,7 @@ int main(void)
         cmocka_unit_test(table_says_what_a_reader_expects),
         cmocka_unit_test(every_status_keeps_the_promise),
         cmocka_unit_test(an_answer_to_a_repetition_is_not_the_whole_story),
+        cmocka_unit_test(a_503_says_nothing_of_a_remote_procedure),
         cmocka_unit_test(delay_is_full_jitter),
         cmocka_unit_test(retry_after_is_read_and_clamped),
         cmocka_unit_test(quota_ends_retries_in_an_outage),

@@ -716,24 +716,14 @@ int tw__mcp_start(tw_job **out, tw_gate *gate, const tw_given *given, tw_queue *
 {
     static const tw_job_kind kind = {mcp_begin, mcp_cancel, NULL, mcp_release};
     mcp_call *mc = tw__alloc_zero(1, sizeof *mc);
-    tw_job *job;
-    int rc;
 
+    *out = NULL;
     if (mc == NULL)
         return tw__error_nomem(err);
     mc->gate = gate;
-    rc = mcp_fill(mc, given) == TW_OK ? TW_OK : tw__error_nomem(err);
-    if (rc == TW_OK)
-        rc = tw__job_new(&job, tw__gate_loop(gate), queue, &kind, mc, err);
-    if (rc != TW_OK) {
+    if (mcp_fill(mc, given) != TW_OK) {
         mcp_release(mc);
-        return rc;
+        return tw__error_nomem(err);
     }
-    rc = tw__job_submit(job, err);
-    if (rc != TW_OK) {
-        tw_job_unref(job);
-        return rc;
-    }
-    *out = job;
-    return TW_OK;
+    return tw__job_start(out, tw__gate_loop(gate), queue, &kind, mc, err);
 }

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -251,22 +252,64 @@ static void redirect_text(char *text, size_t room, const char *location)
         text[0] = '\0';
 }
 
-/* A parameter of a challenge, as name="value"; "" where there is none (RFC 9110, 11.6.1). */
+/* The end of a quoted string that begins at `at`: its last quote, or the end of the text. */
+static const char *quoted_end(const char *at)
+{
+    for (at++; *at != '\0' && *at != '"'; at++) {
+        if (*at == '\\' && at[1] != '\0')
+            at++;
+    }
+    return at;
+}
+
+/* Where the value of a parameter begins, NULL where there is none. Names stand at the beginning
+ * of a word, in any case, and not within quotes. */
+static const char *challenge_find(const char *challenge, const char *name)
+{
+    const char *at = challenge;
+    size_t size = strlen(name);
+    int fresh = 1;
+
+    for (; *at != '\0'; at++) {
+        const char *value = at + size;
+
+        if (fresh && strncasecmp(at, name, size) == 0) {
+            value += strspn(value, " \t");
+            if (*value == '=')
+                return value + 1 + strspn(value + 1, " \t");
+        }
+        if (*at == '"')
+            at = quoted_end(at);
+        if (*at == '\0')
+            return NULL;
+        fresh = *at == ' ' || *at == '\t' || *at == ',';
+    }
+    return NULL;
+}
+
+/* A parameter of a challenge, as name="value" or name=value; "" where there is none, or one that
+ * has no end or no room (RFC 9110, 11.2 and 11.6.1). */
 static void challenge_part(char *text, size_t room, const char *challenge,
                            const char *name)
 {
-    const char *at = strstr(challenge, name);
+    const char *at = challenge_find(challenge, name);
+    const char *end;
     size_t n = 0;
 
     text[0] = '\0';
-    if (at == NULL || strncmp(at + strlen(name), "=\"", 2) != 0)
+    if (at == NULL)
         return;
-    for (at += strlen(name) + 2; *at != '\0' && *at != '"' && n + 1 < room; at++) {
-        if (*at == '\\' && at[1] != '\0')
+    end = *at == '"' ? quoted_end(at) : at + strcspn(at, " \t,");
+    if (*at == '"' && *end == '\0')
+        return;
+    if (*at == '"')
+        at++;
+    for (; at < end && n + 1 < room; at++) {
+        if (*at == '\\' && *end == '"')
             at++;
         text[n++] = *at;
     }
-    text[*at == '"' ? n : 0] = '\0';
+    text[at == end ? n : 0] = '\0';
 }
 
 /* Where a user gets a token: the URL that the server names. Not every server has the document at

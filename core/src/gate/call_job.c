@@ -188,7 +188,6 @@ int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,
     static const tw_job_kind kind = {call_job_start, call_job_cancel, NULL,
                                      call_job_release};
     call_job *cj;
-    tw_job *job;
     int rc = tw__call_check(gate, spec, err);
 
     *out = NULL;
@@ -201,18 +200,9 @@ int tw__call_job_start(tw_job **out, tw_gate *gate, const tw_call_spec *spec,
     cj->reads = reading != NULL;
     if (reading != NULL)
         cj->reading = *reading;
-    rc = spec_copy(cj, spec) == TW_OK ? TW_OK : tw__error_nomem(err);
-    if (rc == TW_OK)
-        rc = tw__job_new(&job, tw__gate_loop(gate), queue, &kind, cj, err);
-    if (rc != TW_OK) {
+    if (spec_copy(cj, spec) != TW_OK) {
         call_job_release(cj);
-        return rc;
+        return tw__error_nomem(err);
     }
-    rc = tw__job_submit(job, err);
-    if (rc != TW_OK) {
-        tw_job_unref(job);
-        return rc;
-    }
-    *out = job;
-    return TW_OK;
+    return tw__job_start(out, tw__gate_loop(gate), queue, &kind, cj, err);
 }

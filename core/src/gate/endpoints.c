@@ -209,8 +209,8 @@ static const tw_endpoint table[TW_EP_COUNT] = {
      TW_REPEAT_SAFE, TW_ANSWER_JSON, 30 * SECONDS, 0, QUERY_ANSWER,
      "600/min per organisation; not in the EU"},
     MCP(TOOLS, "tools", TW_ACCESS_READ, TW_REPEAT_SAFE),
-    MCP(CALL, "call", TW_ACCESS_READ | TW_ACCESS_WRITE, TW_REPEAT_UNSENT),
-    MCP(REQUEST, "request", TW_ACCESS_READ | TW_ACCESS_WRITE, TW_REPEAT_UNSENT),
+    MCP(CALL, "call", TW_ACCESS_READ | TW_ACCESS_WRITE, TW_REPEAT_RPC),
+    MCP(REQUEST, "request", TW_ACCESS_READ | TW_ACCESS_WRITE, TW_REPEAT_RPC),
 };
 
 const tw_endpoint *tw__endpoint(tw_endpoint_id id)

@@ -96,8 +96,9 @@ enum { TW_ACCESS_READ = 1, TW_ACCESS_WRITE = 2 };
 
 /* May the same bytes be sent again? */
 typedef enum tw_repeat {
-    TW_REPEAT_SAFE,  /* whatever happened before */
-    TW_REPEAT_UNSENT /* only when the earlier attempt certainly did nothing */
+    TW_REPEAT_SAFE,   /* whatever happened before */
+    TW_REPEAT_UNSENT, /* only when the earlier attempt certainly did nothing */
+    TW_REPEAT_RPC /* the same, of a server for which no 503 is documented to say that */
 } tw_repeat;
 
 /* How a call is charged to its budget. */

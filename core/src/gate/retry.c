@@ -68,6 +68,8 @@ tw_verdict tw__retry_judge(const tw_attempt *attempt, tw_repeat repeat)
         verdict.code = answers[i].code;
         verdict.stored = answers[i].stored;
         again = answers[i].again;
+        if (attempt->status == 503 && repeat == TW_REPEAT_RPC)
+            verdict.stored = TW_STORED_MAYBE; /* any proxy on the way may have said it */
     } else {
         verdict.code = attempt->code;
         verdict.stored = attempt->sent ? TW_STORED_MAYBE : TW_STORED_NO;

@@ -200,6 +200,23 @@ int tw__job_submit(tw_job *job, tw_error **err)
     return rc;
 }
 
+int tw__job_start(tw_job **out, tw_loop *loop, tw_queue *queue, const tw_job_kind *kind,
+                  void *state, tw_error **err)
+{
+    int rc = tw__job_new(out, loop, queue, kind, state, err);
+
+    if (rc != TW_OK) {
+        kind->release(state);
+        return rc;
+    }
+    rc = tw__job_submit(*out, err);
+    if (rc != TW_OK) {
+        tw_job_unref(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 void *tw__job_state(const tw_job *job, const tw_job_kind *kind)
 {
     return job != NULL && job->kind == kind ? job->state : NULL;

@@ -31,6 +31,10 @@ void tw__job_retain(tw_job *job);
 void tw__job_release(tw_job *job);
 /* Posts kind->start to the I/O thread. On failure the job is finished with the error. */
 int tw__job_submit(tw_job *job, tw_error **err);
+/* Both in one. `state` is taken always: released where there is no job, and `*out` is NULL.
+ * @thread any */
+int tw__job_start(tw_job **out, tw_loop *loop, tw_queue *queue, const tw_job_kind *kind,
+                  void *state, tw_error **err);
 
 /* ---- on the I/O thread --------------------------------------------------------------- */
 
