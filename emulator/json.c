@@ -345,8 +345,32 @@ bool ej_true(const ej_val *v)
     return v->kind == EJ_BOOL && v->raw.n == 4;
 }
 
-/* The string literal at s, cut behind 1,024 characters (never inside an escape or a
- * surrogate pair). */
+/* Behind one character of checked JSON, which may be an escape or a surrogate pair. */
+static const char *next_character(const char *p, const char *end)
+{
+    if (*p == '\\' && p[1] != 'u')
+        return p + 2;
+    if (*p == '\\') {
+        bool pair = (hex4(p + 2) & 0xFC00) == 0xD800 && p[6] == '\\' && p[7] == 'u';
+
+        return p + (pair ? 12 : 6);
+    }
+    for (p++; p < end && ((unsigned char)*p & 0xC0) == 0x80;)
+        p++;
+    return p;
+}
+
+size_t ej_characters(emu_str checked)
+{
+    const char *p = checked.s, *end = p + checked.n;
+    size_t n = 0;
+
+    for (; p < end; n++)
+        p = next_character(p, end);
+    return n;
+}
+
+/* The string literal at s, cut behind 1,024 characters. */
 static void compact_string(emu_buf *b, emu_str s)
 {
     const char *p = s.s + 1, *end = s.s + s.n - 1;
@@ -354,13 +378,7 @@ static void compact_string(emu_buf *b, emu_str s)
 
     if (s.n > 1026) {
         while (p < end && chars < 1024) {
-            if (*p == '\\')
-                p += p[1] != 'u'                                        ? 2
-                     : (hex4(p + 2) & 0xFC00) == 0xD800 && p[6] == '\\' ? 12
-                                                                        : 6;
-            else
-                for (p++; p < end && ((unsigned char)*p & 0xC0) == 0x80;)
-                    p++;
+            p = next_character(p, end);
             chars++;
         }
         if (p < end) {

@@ -62,4 +62,7 @@ bool ej_true(const ej_val *v);
 /* Appends v without white space, strings longer than 1,024 characters cut. */
 void ej_compact(emu_buf *b, emu_str checked);
 
+/* Characters of checked JSON text, an escape as one. */
+size_t ej_characters(emu_str checked);
+
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define LIST_MAX 10000 /* characters of an array that operations make (limits page) */
+
 enum op {
     OP_CLEAR,
     OP_UNSET,
@@ -237,13 +239,20 @@ static bool list_has(const list *l, emu_str item)
     return false;
 }
 
+/* As JSON, with the elements from the first on that fit into the limit. */
 static emu_str list_text(dict *d, const list *l)
 {
+    size_t room = LIST_MAX - 1; /* each element has a bracket or a comma before it */
     emu_buf b = {0};
     emu_str out;
 
     emu_buf_ch(&b, '[');
     for (size_t i = 0; i < l->n; i++) {
+        size_t n = ej_characters(l->items[i]) + 1;
+
+        if (n > room)
+            break;
+        room -= n;
         if (i)
             emu_buf_ch(&b, ',');
         emu_buf_str(&b, l->items[i]);

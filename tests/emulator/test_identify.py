@@ -116,6 +116,21 @@ def test_operations(
     assert properties(api) == after
 
 
+def test_an_array_holds_ten_thousand_characters(api: Api) -> None:
+    """Of its JSON; what stands behind them falls off its end."""
+    full = ["é" * 996] * 10 + ["b" * 6]
+    assert len(json.dumps(full, ensure_ascii=False, separators=(",", ":"))) == 10000
+    by_event(api, {"$append": {"l": full[:6], "set": "x"}})
+    by_event(api, {"$append": {"l": full[6:]}})
+    assert properties(api)["l"] == full
+    by_event(api, {"$append": {"l": "c"}})
+    assert properties(api)["l"] == full
+    by_event(api, {"$postInsert": {"l": 1}})
+    assert properties(api)["l"] == full
+    by_event(api, {"$prepend": {"l": "c"}})
+    assert properties(api) == {"l": ["c", *full[:-1]], "set": ["x"]}
+
+
 def test_keys_are_compared_as_text(api: Api) -> None:
     for body in ('{"$set":{"caf\\u00e9":1}}', '{"$add":{"café":2}}'):
         text = (
