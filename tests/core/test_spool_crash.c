@@ -403,6 +403,35 @@ static void test_each_call_failing(void **state)
     }
 }
 
+/* A parked record that the disk cannot read is not lost: it is there when the disk can again. */
+static void test_unread_is_not_lost(void **state)
+{
+    tw_spool_item item;
+    tw_spool_sys sys;
+    ledger *led;
+
+    (void)state;
+    ledger_start(&led, SIM_HONEST);
+    sys = sim_sys(led->disk);
+    led->sp = open_on(led->disk, &sys, 1);
+    assert_int_equal(ledger_append(led, 3), TW_OK);
+    assert_int_equal(tw__spool_park(led->sp, &led->entries[1].id, 1), TW_OK);
+    led->disk->fail_why = EIO;
+    led->disk->fail_count = 1;
+    for (led->disk->fail_at = 1; led->disk->fail_at < 3; led->disk->fail_at++) {
+        led->disk->calls = 0;
+        assert_int_equal(tw__spool_parked(&item, led->sp, 0, NULL), TW_E_QUEUE_FULL);
+    }
+    led->disk->fail_at = 0;
+    assert_int_equal(tw__spool_parked(&item, led->sp, 0, NULL), TW_OK);
+    assert_int_equal(item.id, led->entries[1].id);
+    assert_non_null(item.text);
+    assert_int_equal(ledger_number(led, item.text, item.size), 1);
+    tw__spool_parked_end(led->sp);
+    tw__spool_free(led->sp);
+    ledger_end(led);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_mutants_are_caught),
         cmocka_unit_test(test_fast_mode_window),
         cmocka_unit_test(test_each_call_failing),
+        cmocka_unit_test(test_unread_is_not_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

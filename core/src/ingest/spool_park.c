@@ -185,7 +185,8 @@ static int page_seek(tw_frame *out, tw_spool *sp, const tw_lane *lane, uint64_t 
     }
 }
 
-/* 0, or a negated errno: -EIO where the disk does not have it any more. */
+/* 0, 1 where the file does not have it any more, or a negated errno: a disk that cannot read now may
+ * be able to later. */
 static int record_find(tw_frame *out, tw_spool *sp, const tw_lane *lane,
                        const tw_segment *seg, uint64_t seq)
 {
@@ -196,7 +197,7 @@ static int record_find(tw_frame *out, tw_spool *sp, const tw_lane *lane,
     rc = page_load(sp, lane, seg);
     if (rc == 0 && page_seek(out, sp, lane, seq))
         return 0;
-    return rc < 0 && rc != -ENOENT ? rc : -EIO;
+    return rc < 0 && rc != -ENOENT ? rc : 1;
 }
 
 int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err)
@@ -223,9 +224,8 @@ int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error *
         out->size = frame.size;
     }
     pthread_mutex_unlock(&sp->files);
-    return rc == 0 || rc == -EIO
-               ? TW_OK
-               : tw__spool_fail(err, sp, rc, "records could not be read back");
+    return rc >= 0 ? TW_OK
+                   : tw__spool_fail(err, sp, rc, "records could not be read back");
 }
 
 void tw__spool_parked_end(tw_spool *sp)
