@@ -4,8 +4,9 @@
     bench_spool.py [--backlog GIB] [--folder FOLDER] [--rounds N]
 
 All contenders take turns in each round, in one folder; the best turn of each is printed, and ratios
-are of turns of the same round. With --backlog as many GiB of segments are written first by a client
-whose server is away, opened by another process, and a part of it is sent to the sink.
+are of turns of the same round, also those to what the disk does with the same bytes and nothing
+else. With --backlog as many GiB of segments are written first by a client whose server is away, opened
+by another process, and a part of it is sent to the sink.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import harness
 
 EVENT = 1000  # bytes, about
+STORED = 1036  # with its frame
 PART = 200_000  # events of a backlog that are sent
 
 
@@ -58,6 +60,8 @@ class Disk:
 CONTENDERS: dict[str, tuple[Any, ...]] = {
     "bare syncs, 1 event each": ("syncs", EVENT, 2000),
     "bare syncs, 8 events each": ("syncs", 8 * EVENT, 2000),
+    "bare syncs, 1,000 events each": ("syncs", 1000 * STORED, 100),
+    "the same, new files": ("appends", 1000 * STORED, 100),
     "1 thread, single events": ("put", "durable", 1, 1, 2000),
     "8 threads, single events": ("put", "durable", 8, 1, 24_000),
     "8 threads, 10 in a call": ("put", "durable", 8, 10, 80_000),
@@ -90,6 +94,12 @@ def durable(disk: Disk, rounds: int) -> dict[str, Any]:
             f" {turn['sync_s'] / turn['seconds']:4.0%} of the time"
         )
     ours = rates["1 thread, 1,000 in a call"]
+    floor = [1000 * rate for rate in rates["the same, new files"]]
+    for name in ("1 thread, 1,000 in a call", *list(CONTENDERS)[-2:]):
+        each = [a / b for a, b in zip(rates[name], floor, strict=True)]
+        print(
+            f"{name}: {statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f}) of bare syncs"
+        )
     ratios = {}
     for name in ("SQLite FULL, WAL, 1,000", "SQLite FULL, DELETE, 1,000"):
         each = [a / b for a, b in zip(ours, rates[name], strict=True)]

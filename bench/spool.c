@@ -202,33 +202,55 @@ static void sqlite(const char *folder, const char *journal, size_t many, uint64_
     sqlite3_close(db);
 }
 
-/* Writes of one event into blocks that were written before, each synced. */
-static void syncs(const char *folder, size_t size, int count)
+enum { FILE_BYTES = 8 << 20 };
+
+static int file_new(const char *folder)
 {
-    static char zeros[1 << 20];
     char name[4096];
-    double began;
-    off_t at;
     int fd;
-    int i;
 
     snprintf(name, sizeof name, "%s/bench.sync", folder);
-    fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    for (i = 0; i < 8; i++) {
-        if (fd < 0 || write(fd, zeros, sizeof zeros) != (ssize_t)sizeof zeros)
+    unlink(name);
+    fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        die("open", NULL);
+    return fd;
+}
+
+/* What the disk itself can do: writes of `size` bytes, each synced, into blocks that were written
+ * before, or (`grow`) into files that are begun anew every 8 MiB and allocated whole. */
+static void syncs(const char *folder, size_t size, int count, int grow)
+{
+    static char bytes[1 << 21];
+    double began;
+    off_t at;
+    int fd = file_new(folder);
+    int i;
+
+    if (size > sizeof bytes)
+        die("too many", NULL);
+    memset(bytes, 'x', sizeof bytes);
+    for (i = 0; i < FILE_BYTES / (int)sizeof bytes; i++) {
+        if (write(fd, bytes, sizeof bytes) != (ssize_t)sizeof bytes)
             die("write", NULL);
     }
     fsync(fd);
     began = now_s();
-    for (i = 0, at = 0; i < count; i++, at += (off_t)size) {
-        if (at + (off_t)size > 8 << 20)
+    for (i = 0, at = grow ? FILE_BYTES : 0; i < count; i++, at += (off_t)size) {
+        if (at + (off_t)size > FILE_BYTES) {
             at = 0;
-        if (pwrite(fd, zeros, size, at) != (ssize_t)size || fdatasync(fd) != 0)
+            if (grow) {
+                close(fd);
+                fd = file_new(folder);
+                if (fallocate(fd, 0, 0, FILE_BYTES) != 0)
+                    die("fallocate", NULL);
+            }
+        }
+        if (pwrite(fd, bytes, size, at) != (ssize_t)size || fdatasync(fd) != 0)
             die("sync", NULL);
     }
     tell(now_s() - began, (uint64_t)count);
     close(fd);
-    unlink(name);
 }
 
 /* ---- a backlog ------------------------------------------------------------------------- */
@@ -289,12 +311,14 @@ int main(int argc, char **argv)
     else if (argc == 6 && strcmp(argv[1], "sqlite") == 0)
         sqlite(argv[2], argv[3], strtoul(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
     else if (argc == 5 && strcmp(argv[1], "syncs") == 0)
-        syncs(argv[2], strtoul(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10));
+        syncs(argv[2], strtoul(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10), 0);
+    else if (argc == 5 && strcmp(argv[1], "appends") == 0)
+        syncs(argv[2], strtoul(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10), 1);
     else if (argc == 5 && strcmp(argv[1], "drain") == 0)
         drain(argv[2], argv[3], strtoull(argv[4], NULL, 10));
     else
         die("put FOLDER MODE THREADS MANY EVENTS | sqlite FOLDER JOURNAL MANY EVENTS | "
-            "syncs FOLDER BYTES COUNT | drain FOLDER URL EVENTS",
+            "syncs|appends FOLDER BYTES COUNT | drain FOLDER URL EVENTS",
             NULL);
     return 0;
 }
