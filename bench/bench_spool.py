@@ -5,8 +5,8 @@
 
 All contenders take turns in each round, in one folder; the best turn of each is printed, and ratios
 are of turns of the same round, also those to what the disk does with the same bytes and nothing
-else. With --backlog as many GiB of segments are written first by a client whose server is away, opened
-by another process, and a part of it is sent to the sink.
+else. With --backlog as many GiB of segments are written first by a client whose server is away,
+opened by another process, and a part of it is sent to the sink.
 """
 
 from __future__ import annotations
