@@ -87,8 +87,8 @@ TW__ALWAYS_INLINE __m128i tw__copy_vector(char *out, const char *text, int stric
     return tw__look(v, strict);
 }
 
-/* Sixteen bytes from `text` on, of which the first `size`, not none, count. What lies behind them in
- * the same page of memory is there to be read. */
+/* Sixteen bytes from `text` on, of which the first `size`, not none, count. What lies behind them
+ * in the same page of memory is there to be read. */
 TW__ALWAYS_INLINE __m128i tw__load_some(const char *text, size_t size)
 {
     char some[16] = {0};
