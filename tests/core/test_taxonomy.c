@@ -240,6 +240,10 @@ static const struct {
      "\"new\",\"tags\":[\"x\"]}\n",
      "\"text\":\"~ event \\\"a\\\": category \\\"Shop\\\" -> nothing, description nothing "
      "-> \\\"new\\\", tags [\\\"x\\\",\\\"y\\\"] -> [\\\"x\\\"]\""},
+    {"{\"events\":{\"a\":{\"tags\":null}}}", 0,
+     "taxonomy.event_update {\"event_type\":\"a\",\"tags\":[]}\n",
+     "tags [\\\"x\\\",\\\"y\\\"] -> nothing"},
+    {"{\"user_properties\":{\"gp:tier\":{\"classifications\":null}}}", 0, "", ""},
     /* New ones say what is not the default, and not what has to wait. */
     {"{\"categories\":[\"Shop\",\"New\"],\"events\":{\"n\":{\"category\":\"New\","
      "\"is_active\":true,\"owner\":null,\"display_name\":\"N\",\"is_hidden_from_timeline\":"

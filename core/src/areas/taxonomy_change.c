@@ -70,11 +70,14 @@ static int member_put(tw_buf *out, const char *key, const char *value)
     return rc == TW_OK ? tw__json_quote(out, value, strlen(value)) : rc;
 }
 
-static int field_put(tw_buf *out, const char *key, const tw_node *value)
+/* Nothing is an empty list where one is due. */
+static int field_put(tw_buf *out, const char *key, const tw_node *value, int no_items)
 {
     int rc =
         tw__buf_printf(out, "%s\"%s\":", out->data[out->size - 1] == '{' ? "" : ",", key);
 
+    if (rc == TW_OK && no_items)
+        return tw__buf_puts(out, "[]");
     return rc == TW_OK ? tw__plan_put(out, value) : rc;
 }
 
@@ -150,7 +153,8 @@ static int fields_put(tw_plan_diff *df, tw_buf *arguments, tw_buf *title,
                 tw__change_note(df, en, member->name, " can be set once it was ingested");
             continue;
         }
-        rc = field_put(arguments, member->name, to);
+        rc = field_put(arguments, member->name, to,
+                       member->kind == TW_MEMBER_LIST && tw__plan_is_nothing(to));
         if (rc == TW_OK)
             rc = field_show(title, (*count)++ == 0, member->name, from, to, created);
     }
@@ -216,7 +220,7 @@ static int name_put(tw_buf *arguments, const tw_plan_entry *en, tw_plan_action a
     int rc = tw__buf_putc(arguments, '{');
 
     if (rc == TW_OK && en->kind == TW_PLAN_CATEGORY && action == TW_CHANGE_DELETE)
-        return field_put(arguments, "category_id", en->from);
+        return field_put(arguments, "category_id", en->from, 0);
     if (rc == TW_OK)
         rc = member_put(arguments, kinds[en->kind].name, en->name);
     if (rc == TW_OK && en->owner != NULL)

@@ -7,7 +7,7 @@
 
 enum { SHOWN = 120 };
 
-static int is_nothing(const tw_node *node)
+int tw__plan_is_nothing(const tw_node *node)
 {
     const char *text = tw__node_string(node);
 
@@ -18,6 +18,12 @@ int tw__plan_is_list(const tw_node *node)
 {
     return tw__node_kind(node) == TW_JSON_ARRAY ||
            (tw__node_kind(node) == TW_JSON_OBJECT && tw__node_count(node) == 0);
+}
+
+static int is_empty(const tw_node *node)
+{
+    return tw__plan_is_nothing(node) ||
+           (tw__plan_is_list(node) && tw__node_count(node) == 0);
 }
 
 static int holds(const tw_node *list, const tw_node *value)
@@ -49,8 +55,8 @@ int tw__plan_same(const tw_node *a, const tw_node *b)
 {
     double x, y;
 
-    if (is_nothing(a) || is_nothing(b))
-        return is_nothing(a) && is_nothing(b);
+    if (is_empty(a) || is_empty(b))
+        return is_empty(a) && is_empty(b);
     if (tw__plan_is_list(a) || tw__plan_is_list(b))
         return tw__plan_is_list(a) && tw__plan_is_list(b) && same_list(a, b);
     if (tw__node_real(a, &x) && tw__node_real(b, &y))
@@ -96,7 +102,7 @@ int tw__plan_is_default(const tw_member *member, const tw_node *value)
     const char *otherwise = member->otherwise != NULL ? member->otherwise : "null";
     const char *text = tw__node_string(value);
 
-    if (is_nothing(value) || (tw__plan_is_list(value) && tw__node_count(value) == 0))
+    if (is_empty(value))
         return 1;
     if (otherwise[0] == '"' && text != NULL)
         return strlen(otherwise) == strlen(text) + 2 &&
@@ -108,7 +114,8 @@ int tw__plan_is_default(const tw_member *member, const tw_node *value)
 int tw__plan_show(tw_buf *out, const tw_node *value)
 {
     size_t before = out->size;
-    int rc = is_nothing(value) ? tw__buf_puts(out, "nothing") : tw__plan_put(out, value);
+    int rc = tw__plan_is_nothing(value) ? tw__buf_puts(out, "nothing")
+                                        : tw__plan_put(out, value);
 
     if (rc == TW_OK && out->size - before > SHOWN) {
         out->size = before + SHOWN;
