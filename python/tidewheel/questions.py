@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
@@ -28,7 +29,10 @@ TimeType = Literal["forEachInterval", "currentInterval", "allTime", "rolling"]
 
 
 def _values(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    many = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    if any(isinstance(one, dt.date) for one in many):
+        raise TypeError("a property has no date: give the text that the events have")
+    return many
 
 
 def _filter(name: str, op: str, value: Any, type_: PropertyType | None) -> dict[str, Any]:
@@ -105,6 +109,9 @@ class Event(_Builder):
             value: One value, or a list of which one has to match. Numbers are sent as text; None
                 is "(none)", no value.
             type: Whose property it is where the name does not tell.
+
+        Raises:
+            TypeError: The value was a date: properties have texts, in the form of who sent them.
         """
         return self._with("filters", [_filter(name, op, value, type)])
 

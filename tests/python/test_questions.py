@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Builders of events and segments."""
 
+import datetime as dt
+
 import pytest
 
 import tidewheel
@@ -100,6 +102,14 @@ def test_who_did_not_and_two_counts() -> None:
     assert (condition["op"], condition["value"], condition["time_value"]) == ("=", 0, 3)
     with pytest.raises(TypeError, match="at_least and exactly"):
         Segment().performed("buy", at_least=1, exactly=2)
+
+
+def test_a_date_is_no_value_of_a_property() -> None:
+    day = dt.date(2026, 3, 1)
+    with pytest.raises(TypeError, match="the text that the events have"):
+        Event("buy").where("day", "is", day)
+    with pytest.raises(TypeError, match="the text that the events have"):
+        Segment().where("gp:born", "is", ["2026-03-01", day])
 
 
 def test_one_stands_for_a_list_of_one() -> None:
