@@ -10,7 +10,8 @@
 int tw__plan_is_nothing(const tw_node *node);
 /* Is it a list? Lua's empty table may be either. @thread any */
 int tw__plan_is_list(const tw_node *node);
-/* Are they the same to the server? Null, "" and an empty list are, and lists are sets. @thread any */
+/* Are they the same to the server? Null, "" and an empty list are, and lists are sets.
+ * @thread any */
 int tw__plan_same(const tw_node *a, const tw_node *b);
 /* Is this what an entry has where nothing was said? @thread any */
 int tw__plan_is_default(const tw_member *member, const tw_node *value);
