@@ -53,7 +53,8 @@ class ToolResult(NamedTuple):
     @property
     def text(self) -> str:
         """The parts that are text, one after the other on lines of their own."""
-        return "\n".join(part["text"] for part in self.content if part.get("type") == "text")
+        texts = (part.get("text") for part in self.content if part.get("type") == "text")
+        return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _tools(answer: list[dict[str, Any]]) -> tuple[Tool, ...]:
@@ -90,13 +91,17 @@ class Mcp(Area):
         """All tools of the server, whatever number of pages it needs.
 
         Args:
-            timeout: Seconds for each page; the option dash_timeout where None.
+            timeout: Seconds for all pages together; where None, each request has the option
+                dash_timeout.
 
         Raises:
             ConfigError: The client has no token.
             AuthError: The token was refused, or has expired: `resource_metadata` says where to
                 ask for one, where the server does.
             RpcError: The server refused the request.
+            DeadlineError: The time was over.
+            ProtocolError: The list had no end (a cursor came twice, more than 100 pages), or the
+                answer was longer than 64 MiB.
         """
         return self._call("mcp.tools", _tools, timeout=timeout)
 
@@ -112,7 +117,8 @@ class Mcp(Area):
         Args:
             name: As tools() gives it.
             arguments: By the tool's input schema.
-            timeout: Seconds; the option dash_timeout where None.
+            timeout: Seconds for the whole, with a handshake before it; where None, each request
+                has the option dash_timeout.
 
         Returns:
             What it answered, also that it failed (`is_error`).
@@ -122,7 +128,9 @@ class Mcp(Area):
             ValidationError: The arguments are no object, or the timeout is out of its range.
             AuthError: See tools().
             RpcError: The server knows no such tool, or could not read the arguments.
-            ProtocolError: The tool asked for input of a user, which nobody is there to give.
+            DeadlineError: The time was over; `stored` says whether the tool may have run.
+            ProtocolError: The tool asked for input of a user (input_required), which nobody is
+                there to give; or the answer was not as documented. The tool may have run.
         """
         return self._call("mcp.call", _result, name=name, arguments=arguments, timeout=timeout)
 
@@ -138,7 +146,8 @@ class Mcp(Area):
         Args:
             method: Such as "server/discover".
             params: What the protocol wants in each request is added.
-            timeout: Seconds; the option dash_timeout where None.
+            timeout: Seconds for the whole, with a handshake before it; where None, each request
+                has the option dash_timeout.
 
         Raises:
             RpcError: The server refused the request, or does not know it; else as call().

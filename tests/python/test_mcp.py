@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Server, forks
+from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Request, Server, forks
 
 TOKEN = "emu-token-canary-0123456789"
 CHART = {
@@ -212,13 +214,89 @@ def test_a_server_that_echoes_the_token(server: Server, make_client: MakeClient)
     assert SECRET_KEY not in str(server.requests)
 
 
-def test_a_tool_is_called_once(server: Server, make_client: MakeClient) -> None:
-    server.answer = lambda _: Answer(502, b"")
+def modern(answer: Callable[[dict[str, Any]], Answer]) -> Callable[[Request], Answer]:
+    """A server of the new era: `answer` makes the answers to what is no probe."""
+
+    def made(request: Request) -> Answer:
+        body = json.loads(request.body)
+        if body["method"] == "server/discover":
+            return result(body, {"supportedVersions": ["2026-07-28"]})
+        return answer(body)
+
+    return made
+
+
+def result(body: dict[str, Any], value: Any) -> Answer:
+    text = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": value})
+    return Answer(200, text.encode(), {"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("status", [404, 422, 502, 503])
+def test_a_tool_is_called_once(server: Server, make_client: MakeClient, status: int) -> None:
+    calls = []
+
+    def answer(body: dict[str, Any]) -> Answer:
+        calls.append(body)
+        return Answer(status)
+
+    server.answer = modern(answer)
     client = make_client(server.url, mcp_token=TOKEN)
-    with pytest.raises(tidewheel.ServerError) as caught:
+    with pytest.raises(tidewheel.TidewheelError) as caught:
         client.mcp.call("create_chart", {})
+    assert caught.value.stored == ("maybe" if status >= 500 else "no")
+    assert [body["method"] for body in calls] == ["tools/call"]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_an_answer_that_is_too_long(server: Server, make_client: MakeClient, kind: str) -> None:
+    long = b"x" * (65 << 20)
+
+    def answer(body: dict[str, Any]) -> Answer:
+        text = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": {"content": [], "x": ""}})
+        data = text.encode().replace(b'""', b'"' + long + b'"')
+        return Answer(200, b"data: " + data + b"\n\n", {"Content-Type": kind})
+
+    server.answer = modern(answer)
+    client = make_client(server.url, mcp_token=TOKEN)
+    with pytest.raises(tidewheel.ProtocolError, match="longer than 67108864 bytes"):
+        client.mcp.call("t")
+
+
+def test_the_timeout_is_for_all_pages(server: Server, make_client: MakeClient) -> None:
+    pages = itertools.count()
+    over = threading.Event()
+
+    def answer(body: dict[str, Any]) -> Answer:
+        if next(pages) == 2:
+            over.wait(30)
+        return result(body, {"tools": [], "nextCursor": str(body["id"])})
+
+    server.answer = modern(answer)
+    client = make_client(server.url, mcp_token=TOKEN)
+    try:
+        with pytest.raises(tidewheel.DeadlineError, match=r"longer than 0\.5 seconds"):
+            client.mcp.tools(timeout=0.5)
+    finally:
+        over.set()
+
+
+def test_parts_without_text(server: Server, make_client: MakeClient) -> None:
+    parts = [{"type": "text"}, {"type": "text", "text": 7}, {"type": "text", "text": "a"}, {}]
+    server.answer = modern(lambda body: result(body, {"content": parts}))
+    client = make_client(server.url, mcp_token=TOKEN)
+    got = client.mcp.call("t")
+    assert got.text == "a"
+    assert list(got.content) == parts
+
+
+def test_input_that_is_asked_for(server: Server, make_client: MakeClient) -> None:
+    asked = {"resultType": "input_required", "inputRequests": {"a": {}}, "requestState": "s"}
+    server.answer = modern(lambda body: result(body, asked))
+    client = make_client(server.url, mcp_token=TOKEN)
+    with pytest.raises(tidewheel.ProtocolError, match="input_required") as caught:
+        client.mcp.call("t")
     assert caught.value.stored == "maybe"
-    assert len(server.requests) == 1
+    assert client.mcp.request("tools/call", {"name": "t"}) == asked
 
 
 def test_async(emu: tidewheel.Emulator) -> None:

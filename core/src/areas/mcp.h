@@ -14,6 +14,7 @@
 #define TW_MCP_LEGACY_VERSION "2025-11-25" /* what initialize offers */
 
 enum {
+    TW_MCP_ANSWER_MOST = 64 * 1024 * 1024, /* of our choice: none is documented */
     TW_MCP_HEADER_MISMATCH = -32020,
     TW_MCP_MISSING_CAPABILITY = -32021,
     TW_MCP_UNSUPPORTED_VERSION = -32022,
@@ -24,6 +25,9 @@ enum {
 /* Starts the call of an endpoint of the area. @thread any */
 int tw__mcp_start(tw_job **out, tw_gate *gate, const tw_given *given, tw_queue *queue,
                   tw_error **err);
+
+/* What is wrong with a result of the endpoint, for a sentence; NULL where it is as documented. */
+const char *tw__mcp_result_fault(tw_endpoint_id endpoint, tw_view result);
 
 /* The static text of a version with a handshake that we speak, NULL for any other. */
 const char *tw__mcp_legacy_version(tw_view version);
@@ -55,9 +59,14 @@ typedef struct tw_mcp_response {
 } tw_mcp_response;
 
 /* Finds the response to `id` in a message or list of messages: TW_OK, TW_DONE where it is not
- * there, TW_E_PROTOCOL for what is no JSON, TW_E_NOMEM. `loose`: an error without an id counts. */
+ * there, TW_E_PROTOCOL for what is no JSON and for a response with neither result nor error,
+ * TW_E_NOMEM. `loose`: an error without an id counts. */
 int tw__mcp_response_find(tw_mcp_response *out, const char *text, size_t size, int64_t id,
                           int loose);
+
+/* The same for an event of a stream. TW_DONE also for data that is not meant to be JSON (a ping).
+ * What begins as a message and cannot be read may be the response: TW_E_PROTOCOL. */
+int tw__mcp_event_find(tw_mcp_response *out, const char *text, size_t size, int64_t id);
 
 /* Events of a text/event-stream, as bytes come. */
 typedef struct tw_mcp_events {

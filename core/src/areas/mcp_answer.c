@@ -6,7 +6,7 @@
 
 #include "areas/mcp.h"
 
-enum { DEEPEST = 200, ANSWER_MOST = 64 * 1024 * 1024 };
+enum { DEEPEST = 200 };
 
 /* ---- events ------------------------------------------------------------------------ */
 
@@ -107,29 +107,38 @@ int tw__mcp_events_feed(tw_mcp_events *ev, const char *bytes, size_t size)
 
 /* ---- responses --------------------------------------------------------------------- */
 
+static void error_read(tw_mcp_response *out, tw_view error)
+{
+    if (!tw__view_int(tw__view_member(error, "code"), &out->code) || out->code == 0)
+        out->code = -32603; /* an error that says no more */
+    out->message = tw__view_member(error, "message");
+    out->data = tw__view_member(error, "data");
+}
+
 static int response_read(tw_mcp_response *out, tw_view message, int64_t id, int loose)
 {
     static const char *const names[] = {"id", "result", "error", "method", NULL};
     tw_view found[4];
     int64_t given;
+    int is_ours;
 
-    if (tw__view_kind(message) != TW_JSON_OBJECT ||
-        tw__view_pick(message, names, found) >= 0 || tw__view_given(found[3]))
+    if (tw__view_kind(message) != TW_JSON_OBJECT)
+        return TW_DONE;
+    if (tw__view_pick(message, names, found) >= 0)
+        return TW_E_PROTOCOL; /* a member stands twice: nobody knows whose it is */
+    if (tw__view_given(found[3]))
         return TW_DONE; /* a notification, or a request of the server's */
     memset(out, 0, sizeof *out);
-    if (tw__view_kind(found[2]) == TW_JSON_OBJECT) {
-        if (!(loose && !tw__view_given(found[0])) &&
-            !(tw__view_int(found[0], &given) && given == id))
-            return TW_DONE;
-        if (!tw__view_int(tw__view_member(found[2], "code"), &out->code) ||
-            out->code == 0)
-            out->code = -32603; /* an error that says no more */
-        out->message = tw__view_member(found[2], "message");
-        out->data = tw__view_member(found[2], "data");
+    is_ours = tw__view_int(found[0], &given) && given == id;
+    if (tw__view_kind(found[2]) == TW_JSON_OBJECT &&
+        (is_ours || (loose && !tw__view_given(found[0])))) {
+        error_read(out, found[2]);
         return TW_OK;
     }
-    if (!tw__view_int(found[0], &given) || given != id || found[1].text == NULL)
+    if (!is_ours)
         return TW_DONE;
+    if (tw__view_given(found[2]) || found[1].text == NULL)
+        return TW_E_PROTOCOL;
     out->result = found[1];
     return TW_OK;
 }
@@ -139,7 +148,7 @@ int tw__mcp_response_find(tw_mcp_response *out, const char *text, size_t size, i
 {
     tw_view_walk walk;
     tw_view all, one;
-    int rc = tw__view_open(&all, text, size, DEEPEST, ANSWER_MOST, NULL);
+    int rc = tw__view_open(&all, text, size, DEEPEST, TW_MCP_ANSWER_MOST, NULL);
 
     if (rc != TW_OK)
         return rc == TW_E_NOMEM ? rc : TW_E_PROTOCOL;
@@ -150,6 +159,17 @@ int tw__mcp_response_find(tw_mcp_response *out, const char *text, size_t size, i
     while (rc == TW_DONE && tw__view_next(&walk, NULL, &one))
         rc = response_read(out, one, id, loose);
     return rc;
+}
+
+int tw__mcp_event_find(tw_mcp_response *out, const char *text, size_t size, int64_t id)
+{
+    size_t at = 0;
+
+    while (at < size && strchr(" \t\n", text[at]) != NULL && text[at] != '\0')
+        at++;
+    if (at == size || (text[at] != '{' && text[at] != '['))
+        return TW_DONE;
+    return tw__mcp_response_find(out, text, size, id, 1);
 }
 
 const char *tw__mcp_legacy_version(tw_view version)

@@ -7,10 +7,11 @@
 #include "base/error.h"
 #include "json/parts.h"
 
-#define TIMEOUT                                                                    \
-    {                                                                              \
-        .name = "timeout", .place = TW_IN_CALL, .kind = TW_KIND_NUMBER,            \
-        .doc = "seconds for each request, as the option dash_timeout where absent" \
+#define TIMEOUT                                                                                 \
+    {                                                                                           \
+        .name = "timeout", .place = TW_IN_CALL, .kind = TW_KIND_NUMBER,                         \
+        .doc =                                                                                  \
+            "seconds for the whole call; each request has the option dash_timeout where absent" \
     }
 
 static const tw_argument tools_arguments[] = {TIMEOUT};
@@ -118,19 +119,98 @@ static int tools_form(tw_buf *out, const char *body, size_t size, tw_error **err
 
 static int call_form(tw_buf *out, const char *body, size_t size, tw_error **err)
 {
-    const char *type;
-    size_t type_size;
-    int rc = tw__form_member(&type, &type_size, "resultType", body, size);
-    tw_view given = {type, type_size};
+    return tw__form_end(tw__form_object(out, result_members, body, size),
+                        "a tool's result", err);
+}
 
-    if (rc == TW_OK && type != NULL && !tw__view_is(given, "complete"))
-        return tw__error(err, TW_E_PROTOCOL,
-                         "the tool did not answer but asked for something "
-                         "(resultType %.40s): nothing is there to give it",
-                         type_size < 40 ? type : "unknown");
-    if (rc == TW_OK)
-        rc = tw__form_object(out, result_members, body, size);
-    return tw__form_end(rc, "a tool's result", err);
+/* ---- results ----------------------------------------------------------------------- */
+
+/* A member that is there, and not null, is of this kind. */
+typedef struct kind_rule {
+    const char *name;
+    tw_json_kind kind; /* TRUE stands for both truth values */
+    int required;
+    const char *fault;
+} kind_rule;
+
+/* The fault of the first rule that the object breaks, NULL for none. */
+static const char *rules_check(tw_view object, const kind_rule *rules)
+{
+    for (; rules->name != NULL; rules++) {
+        tw_view value = tw__view_member(object, rules->name);
+        tw_json_kind kind = tw__view_kind(value);
+
+        if (kind == TW_JSON_FALSE)
+            kind = TW_JSON_TRUE;
+        if (tw__view_given(value) ? kind != rules->kind : rules->required)
+            return rules->fault;
+    }
+    return NULL;
+}
+
+static const char *items_check(tw_view list, const kind_rule *rules, const char *fault)
+{
+    tw_view_walk walk = tw__view_walk(list);
+    const char *found = NULL;
+    tw_view one;
+
+    while (found == NULL && tw__view_next(&walk, NULL, &one))
+        found = tw__view_kind(one) == TW_JSON_OBJECT ? rules_check(one, rules) : fault;
+    return found;
+}
+
+static const char *tools_check(tw_view result)
+{
+    static const kind_rule list[] = {
+        {"tools", TW_JSON_ARRAY, 1, "the answer had no list of tools"},
+        {"nextCursor", TW_JSON_STRING, 0, "the cursor of the list of tools was no text"},
+        {NULL, TW_JSON_NULL, 0, NULL}};
+    static const kind_rule tool[] = {
+        {"name", TW_JSON_STRING, 1, "a tool had no name"},
+        {"title", TW_JSON_STRING, 0, "the title of a tool was no text"},
+        {"description", TW_JSON_STRING, 0, "the description of a tool was no text"},
+        {"inputSchema", TW_JSON_OBJECT, 0, "the inputSchema of a tool was no object"},
+        {"outputSchema", TW_JSON_OBJECT, 0, "the outputSchema of a tool was no object"},
+        {"annotations", TW_JSON_OBJECT, 0, "the annotations of a tool were no object"},
+        {NULL, TW_JSON_NULL, 0, NULL}};
+    const char *fault = rules_check(result, list);
+
+    return fault != NULL ? fault
+                         : items_check(tw__view_member(result, "tools"), tool,
+                                       "the list of tools held what is no tool");
+}
+
+static const char *call_check_result(tw_view result)
+{
+    static const kind_rule whole[] = {
+        {"content", TW_JSON_ARRAY, 0, "the content of the tool's result was no list"},
+        {"isError", TW_JSON_TRUE, 0,
+         "isError of the tool's result was neither true nor false"},
+        {NULL, TW_JSON_NULL, 0, NULL}};
+    static const kind_rule part[] = {
+        {"type", TW_JSON_STRING, 0, "a part of the tool's result had no type"},
+        {NULL, TW_JSON_NULL, 0, NULL}};
+    tw_view type = tw__view_member(result, "resultType");
+    const char *fault;
+
+    if (tw__view_is(type, "input_required"))
+        return "the tool did not answer but asked for input (input_required), which "
+               "nobody is there to give";
+    if (tw__view_given(type) && !tw__view_is(type, "complete"))
+        return "the tool did not answer but gave a resultType that we do not know";
+    fault = rules_check(result, whole);
+    return fault != NULL ? fault
+                         : items_check(tw__view_member(result, "content"), part,
+                                       "a part of the tool's result was no object");
+}
+
+const char *tw__mcp_result_fault(tw_endpoint_id endpoint, tw_view result)
+{
+    if (endpoint == TW_EP_MCP_REQUEST)
+        return NULL; /* as it came */
+    if (tw__view_kind(result) != TW_JSON_OBJECT)
+        return "the result was no object";
+    return endpoint == TW_EP_MCP_TOOLS ? tools_check(result) : call_check_result(result);
 }
 
 const tw_operation tw__mcp_operations[] = {

@@ -49,7 +49,8 @@ typedef struct tw_mcp_server {
     enum { TW_MCP_UNKNOWN, TW_MCP_MODERN, TW_MCP_LEGACY } era;
     const char *version; /* static; of a LEGACY one */
     char session[1024];  /* "" where it gives none */
-    uint64_t token;      /* whose session it is */
+    uint64_t token;      /* whose session it is; 0: it is over */
+    uint64_t opened;     /* how many sessions there were */
     int64_t last_id;     /* of a request */
 } tw_mcp_server;
 /* @thread worker */

@@ -23,7 +23,8 @@
 ---@field data table the whole result as it came
 
 ---@class tidewheel.McpOptions
----@field timeout? number seconds for each request; the option dash_timeout where absent
+---@field timeout? number seconds for the whole call, all pages of `tools` together; where absent,
+---each request has the option dash_timeout
 
 ---The MCP server that Amplitude hosts. It takes the OAuth access token of a user (option
 ---`mcp_token`), not the keys of the project. Which tools there are only it knows.
@@ -51,7 +52,8 @@ function Mcp:tools(options) end
 function Mcp:tools_start(options, callback) end
 
 ---Calls a tool. It is sent once: a tool may write, and nobody knows which ones do. That the tool
----failed is a result (`is_error`); `rpc` is the error where the server knows no such tool.
+---failed is a result (`is_error`); `rpc` is the error where the server knows no such tool, and
+---`protocol` where the tool asked for input of a user, which nobody is there to give.
 ---@param name string
 ---@param arguments? table by the tool's input schema
 ---@param options? tidewheel.McpOptions
