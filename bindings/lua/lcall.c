@@ -98,7 +98,7 @@ static int client_set_mcp_token(lua_State *L)
 {
     lx_client *c = lx_check_client(L, 1);
     size_t size = 0;
-    const char *token = luaL_optlstring(L, 2, "", &size);
+    const char *token = luaL_optlstring(L, 2, NULL, &size);
     tw_error *err = NULL;
     int rc;
 

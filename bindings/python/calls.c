@@ -215,7 +215,7 @@ const char twpy_client_set_mcp_token_doc[] =
 
 PyObject *twpy_client_set_mcp_token(PyObject *self, PyObject *token)
 {
-    const char *text = "";
+    const char *text = NULL;
     Py_ssize_t size = 0;
     tw_error *err = NULL;
     int rc;
@@ -226,10 +226,6 @@ PyObject *twpy_client_set_mcp_token(PyObject *self, PyObject *token)
         text = PyUnicode_AsUTF8AndSize(token, &size);
         if (text == NULL)
             return NULL;
-        if (size == 0) {
-            text = " "; /* refused by the rule, as the option would be */
-            size = 1;
-        }
     }
     rc = tw_mcp_set_token(twpy_client_core(self), text, (size_t)size, &err);
     if (rc != TW_OK)

@@ -83,7 +83,7 @@ class Mcp(Area):
             token: The access token alone, without "Bearer"; None for none.
 
         Raises:
-            ConfigError: The text cannot be a token.
+            ConfigError: The text cannot be a token (an empty one neither).
         """
         self._client.set_mcp_token(token)
 

@@ -736,6 +736,31 @@ static void loopback_alone_needs_no_certificates(void **state)
     assert_describes(cfg, inside, nothing);
 }
 
+/* What no certificate guards may be taken away, not set. */
+static void a_token_needs_certificates_its_removal_none(void **state)
+{
+    tw_config *cfg = config_of(NULL);
+    tw_error *err = NULL;
+    tw_client *cl;
+
+    (void)state;
+    set(cfg, "ca_file", "/nonexistent/ca.pem");
+    set(cfg, "ingest_url", "http://127.0.0.1:1");
+    set(cfg, "dash_url", "http://127.0.0.1:1");
+    set(cfg, "profile_url", "http://127.0.0.1:1");
+    assert_int_equal(tw_client_new(&cl, cfg, NULL), TW_OK);
+    assert_int_equal(tw_mcp_set_token(cl, NULL, 0, NULL), TW_OK);
+    assert_int_equal(tw_mcp_set_token(cl, "token", 5, &err), TW_E_CONFIG);
+    assert_string_equal(tw_error_field(err), "mcp_token");
+    tw_error_free(err);
+    err = NULL;
+    assert_int_equal(tw_mcp_set_token(cl, "", 0, &err), TW_E_CONFIG);
+    assert_non_null(strstr(tw_error_message(err), "it is empty"));
+    tw_error_free(err);
+    tw_client_free(cl);
+    tw_config_free(cfg);
+}
+
 static const char *const secrets[] = {API_KEY, SECRET, "hunter2", "BEGIN", NULL};
 
 static void a_description_holds_no_secret(void **state)
@@ -915,6 +940,7 @@ int main(void)
         cmocka_unit_test(raw_events_are_sent_once),
         cmocka_unit_test(one_url_serves_all_hosts_and_own_ones_go_first),
         cmocka_unit_test(loopback_alone_needs_no_certificates),
+        cmocka_unit_test(a_token_needs_certificates_its_removal_none),
         cmocka_unit_test(the_profile_is_refused_in_the_eu),
         cmocka_unit_test(raw_calls_need_a_known_name),
         cmocka_unit_test(no_memory_is_an_error),

@@ -16,6 +16,7 @@
 
 #include "areas/arguments.h"
 #include "areas/mcp.h"
+#include "gate/gate_internal.h"
 #include "support/fake_time.h"
 #include "support/oom.h"
 #include "support/worked_gate.h"
@@ -75,6 +76,11 @@ static int begin(fixture *fx, tw_endpoint_id id, const char *arguments, tw_error
 static void ask(fixture *fx, tw_endpoint_id id, const char *arguments)
 {
     assert_int_equal(begin(fx, id, arguments, NULL), TW_OK);
+}
+
+static void set_token(fixture *fx, const char *token)
+{
+    assert_int_equal(tw__gate_set_token(fx->wg.gate, token, strlen(token), NULL), TW_OK);
 }
 
 static const script_request *last(const fixture *fx)
@@ -623,7 +629,7 @@ static void a_token_that_is_set_during_the_handshake(void **state)
     ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
     answer(fx, 400, "");
     assert_true(sent(fx, "Authorization: Bearer token-of-the-test"));
-    tw__gate_set_token(fx->wg.gate, "fresh", 5);
+    set_token(fx, "fresh");
     answer_with(fx, 200, "s-old",
                 "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"protocolVersion\":"
                 "\"2025-11-25\"}}");
@@ -645,7 +651,7 @@ static void another_token_is_another_session(void **state)
     ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
     shake_hands(fx, "s-1");
     answer(fx, 200, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}");
-    tw__gate_set_token(fx->wg.gate, "fresh", 5);
+    set_token(fx, "fresh");
     ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
     assert_true(said(fx, "\"method\":\"initialize\""));
     assert_true(sent(fx, "Authorization: Bearer fresh"));
@@ -759,6 +765,51 @@ static void a_challenge_is_read_by_its_grammar(void **state)
     }
 }
 
+/* However often it was replaced while the call was under way; and what nobody carries is gone. */
+static void a_token_is_redacted_as_long_as_a_call_carries_it(void **state)
+{
+    static const char *const more[] = {"second-token", "third-token", "third-token",
+                                       "fourth-token", ""};
+    fixture *fx = *state;
+    const tw_keys *keys = fx->wg.gate->keys;
+    tw_error *err;
+    size_t i;
+
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+    for (i = 0; i < sizeof more / sizeof *more; i++)
+        set_token(fx, more[i]);
+    answer(fx, 400,
+           "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32603,\"message\":"
+           "\"token-of-the-test second-token third-token fourth-token\"}}");
+    err = failure(fx, TW_E_RPC);
+    assert_non_null(strstr(tw_error_message(err), ": *** *** *** ***"));
+    tw_error_free(err);
+    assert_null(keys->newest);
+    set_token(fx, "fifth-token");
+    set_token(fx, "sixth-token");
+    assert_string_equal(keys->newest->text, "sixth-token");
+    assert_null(keys->newest->older);
+}
+
+/* The first attempt had one token, the second another: the answer may hold both. */
+static void a_repetition_carries_the_newest_token(void **state)
+{
+    fixture *fx = *state;
+    tw_error *err;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    set_token(fx, "second-token");
+    answer(fx, 500, "");
+    worked_pass(&fx->wg, 60000);
+    assert_true(sent(fx, "Authorization: Bearer second-token"));
+    set_token(fx, "third-token");
+    answer(fx, 403, "{\"error\":\"token-of-the-test second-token\"}");
+    err = failure(fx, TW_E_AUTH);
+    assert_null(strstr(tw_error_message(err), "second-token"));
+    tw_error_free(err);
+    assert_null(fx->wg.gate->keys->newest->older);
+}
+
 static void nothing_is_sent_of_what_is_wrong(void **state)
 {
     static const struct {
@@ -785,7 +836,7 @@ static void nothing_is_sent_of_what_is_wrong(void **state)
         tw_error_free(err);
         err = NULL;
     }
-    tw__gate_set_token(fx->wg.gate, "", 0);
+    set_token(fx, "");
     assert_int_equal(begin(fx, TW_EP_MCP_TOOLS, "{}", &err), TW_E_CONFIG);
     assert_string_equal(tw_error_field(err), "mcp_token");
     tw_error_free(err);
@@ -966,6 +1017,8 @@ int main(void)
         CASE(refusals_are_typed_and_say_whether_anything_was_done),
         CASE(a_401_says_where_tokens_come_from),
         CASE(a_challenge_is_read_by_its_grammar),
+        CASE(a_token_is_redacted_as_long_as_a_call_carries_it),
+        CASE(a_repetition_carries_the_newest_token),
         CASE(nothing_is_sent_of_what_is_wrong),
         CASE(only_the_list_is_asked_for_again),
         CASE(input_that_is_asked_for_is_no_result),

@@ -11,8 +11,8 @@ TW_BEGIN_DECLS
  * Puts another OAuth access token in the place of the option mcp_token, for all calls that start
  * from now on: tokens expire while clients live.
  *
- * @param token copied; size 0 for none
- * @return TW_OK; TW_E_CONFIG for a text that cannot be sent. @thread any
+ * @param token copied; NULL for none, an empty text is refused
+ * @return TW_OK; TW_E_CONFIG for a text that cannot be sent; TW_E_NOMEM. @thread any
  */
 TW_API int tw_mcp_set_token(tw_client *cl, const char *token, size_t size,
                             tw_error **err);

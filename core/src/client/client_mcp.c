@@ -14,7 +14,9 @@ int tw_mcp_set_token(tw_client *cl, const char *token, size_t size, tw_error **e
 
     if (rc != TW_OK)
         return rc;
-    rule = size != 0 ? tw__token_rule(token, size) : NULL;
+    if (token == NULL)
+        return tw__gate_set_token(here->gate, "", 0, err);
+    rule = tw__token_rule(token, size);
     if (rule != NULL)
         return tw__error_at(err, TW_E_CONFIG, "mcp_token", "mcp_token was refused: %s",
                             rule);
@@ -23,6 +25,5 @@ int tw_mcp_set_token(tw_client *cl, const char *token, size_t size, tw_error **e
                             "mcp_token was refused: the client was made for loopback "
                             "hosts alone and has no certificates; give the option "
                             "mcp_token or mcp_url");
-    tw__gate_set_token(here->gate, token, size);
-    return TW_OK;
+    return tw__gate_set_token(here->gate, token, size, err);
 }

@@ -41,6 +41,8 @@ struct tw_call {
     tw_buf headers; /* further ones, each ended by NUL */
     const void *body;
     size_t body_size;
+    tw_token *
+        token; /* the first that may be sent: it and later ones are redacted till the end */
 
     int busy; /* a callback of the owner is on the stack */
     int dead; /* ended meanwhile: free it when the callback returns */
@@ -64,6 +66,7 @@ struct tw_call {
 
 static void call_free(tw_call *call)
 {
+    tw__keys_let(call->gate->keys, call->token);
     /* A link of the storage is a secret as long as it works. */
     if (call->url != NULL)
         tw__free_secret(call->url, strlen(call->url));
@@ -581,6 +584,8 @@ int tw__call_start(tw_call **slot, tw_gate *gate, const tw_call_spec *spec,
     call->sink = *sink;
     call->ctx = ctx;
     call->slot = slot;
+    if (call->row->auth == TW_AUTH_BEARER)
+        call->token = tw__keys_hold(gate->keys);
     rc = call_fill(call, spec, &url) == TW_OK ? TW_OK : tw__error_nomem(err);
     if (rc == TW_OK)
         rc = attempt_start(call, err);

@@ -66,7 +66,8 @@ int tw__gate_new(tw_gate **out, tw_loop *loop, const tw_gate_settings *settings,
             rc = tw__error_nomem(err);
     }
     if (rc == TW_OK && settings->mcp_token != NULL && settings->mcp_token[0] != '\0')
-        tw__gate_set_token(gate, settings->mcp_token, strlen(settings->mcp_token));
+        rc = tw__gate_set_token(gate, settings->mcp_token, strlen(settings->mcp_token),
+                                err);
     if (rc != TW_OK) {
         tw__gate_free(gate);
         return rc;
@@ -125,9 +126,11 @@ const char *tw__gate_api_key(const tw_gate *gate)
     return gate->keys->api_key;
 }
 
-void tw__gate_set_token(tw_gate *gate, const char *token, size_t size)
+int tw__gate_set_token(tw_gate *gate, const char *token, size_t size, tw_error **err)
 {
-    tw__keys_set_token(gate->keys, token, size);
+    int rc = tw__keys_set_token(gate->keys, token, size);
+
+    return rc == TW_OK ? TW_OK : tw__error_nomem(err);
 }
 
 uint64_t tw__gate_token(const tw_gate *gate)

@@ -38,9 +38,9 @@ void tw__gate_free(tw_gate *gate);
  * that tw__call_start would give. @thread any */
 int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err);
 
-/* Puts another token in the place of the first; "" for none. It fits: tw__token_rule.
- * @thread any */
-void tw__gate_set_token(tw_gate *gate, const char *token, size_t size);
+/* Puts another token in the place of the first; size 0 for none. It fits: tw__token_rule. TW_OK or
+ * TW_E_NOMEM. @thread any */
+int tw__gate_set_token(tw_gate *gate, const char *token, size_t size, tw_error **err);
 /* The number of the token that counts now, 0 for none. @thread any */
 uint64_t tw__gate_token(const tw_gate *gate);
 

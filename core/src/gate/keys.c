@@ -33,21 +33,36 @@ static size_t base64(char *out, const unsigned char *in, size_t size)
     return at;
 }
 
+static void *pages_new(size_t size)
+{
+    void *pages =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED)
+        return NULL;
+        /* Best effort: containers often allow neither. */
+#ifdef MADV_DONTDUMP
+    madvise(pages, size, MADV_DONTDUMP);
+#endif
+    mlock(pages, size);
+    return pages;
+}
+
+static void pages_free(void *pages, size_t size)
+{
+    explicit_bzero(pages, size);
+    munmap(pages, size);
+}
+
 tw_keys *tw__keys_new(const char *api_key, const char *secret_key)
 {
     char pair[2 * TW_KEY_MOST + 2];
     tw_keys *keys;
     int n;
 
-    keys = mmap(NULL, sizeof *keys, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                -1, 0);
-    if (keys == MAP_FAILED)
+    keys = pages_new(sizeof *keys);
+    if (keys == NULL)
         return NULL;
-        /* Best effort: containers often allow neither. */
-#ifdef MADV_DONTDUMP
-    madvise(keys, sizeof *keys, MADV_DONTDUMP);
-#endif
-    mlock(keys, sizeof *keys);
     pthread_mutex_init(&keys->lock, NULL);
     snprintf(keys->api_key, sizeof keys->api_key, "%s", api_key);
     snprintf(keys->secret_key, sizeof keys->secret_key, "%s", secret_key);
@@ -61,13 +76,23 @@ tw_keys *tw__keys_new(const char *api_key, const char *secret_key)
     return keys;
 }
 
+static void tokens_free(tw_token *token)
+{
+    while (token != NULL) {
+        tw_token *older = token->older;
+
+        pages_free(token, token->size);
+        token = older;
+    }
+}
+
 void tw__keys_free(tw_keys *keys)
 {
     if (keys == NULL)
         return;
+    tokens_free(keys->newest);
     pthread_mutex_destroy(&keys->lock);
-    explicit_bzero(keys, sizeof *keys);
-    munmap(keys, sizeof *keys);
+    pages_free(keys, sizeof *keys);
 }
 
 static void key_redact(char *text, const char *key, const char *mark)
@@ -79,27 +104,83 @@ static void key_redact(char *text, const char *key, const char *mark)
 void tw__keys_redact(tw_keys *keys, char *text)
 {
     char mark[16] = "***";
+    const tw_token *token;
     size_t size = strlen(keys->api_key);
 
     key_redact(text, keys->basic + strlen("Authorization: Basic "), "***");
     key_redact(text, keys->secret_key, "***");
     pthread_mutex_lock(&keys->lock);
-    key_redact(text, keys->token, "***");
-    key_redact(text, keys->old_token, "***");
+    for (token = keys->newest; token != NULL; token = token->older)
+        key_redact(text, token->text, "***");
     pthread_mutex_unlock(&keys->lock);
     if (size >= 12)
         snprintf(mark, sizeof mark, "...%s", keys->api_key + size - 4);
     key_redact(text, keys->api_key, mark);
 }
 
-void tw__keys_set_token(tw_keys *keys, const char *token, size_t size)
+/* Wipes the tokens that are older than what somebody holds. @locks needs keys.lock */
+static void tokens_drop(tw_keys *keys)
 {
+    tw_token **end = &keys->newest;
+    tw_token **at = &keys->newest;
+
+    for (; *at != NULL; at = &(*at)->older) {
+        if ((*at)->users > 0 || (at == &keys->newest && keys->has_token))
+            end = &(*at)->older;
+    }
+    tokens_free(*end);
+    *end = NULL;
+}
+
+int tw__keys_set_token(tw_keys *keys, const char *token, size_t size)
+{
+    tw_token *made = NULL;
+
+    if (size != 0) {
+        made = pages_new(sizeof *made + size + 1);
+        if (made == NULL)
+            return TW_E_NOMEM;
+        made->size = sizeof *made + size + 1;
+        memcpy(made->text, token, size);
+    }
     pthread_mutex_lock(&keys->lock);
-    memcpy(keys->old_token, keys->token, sizeof keys->token);
-    explicit_bzero(keys->token, sizeof keys->token);
-    memcpy(keys->token, token, size);
-    keys->tokens++;
+    if (made != NULL) {
+        made->older = keys->newest;
+        keys->newest = made;
+        keys->tokens++;
+    }
+    keys->has_token = made != NULL;
+    tokens_drop(keys);
     pthread_mutex_unlock(&keys->lock);
+    return TW_OK;
+}
+
+tw_token *tw__keys_hold(tw_keys *keys)
+{
+    tw_token *token;
+
+    pthread_mutex_lock(&keys->lock);
+    token = keys->has_token ? keys->newest : NULL;
+    if (token != NULL)
+        token->users++;
+    pthread_mutex_unlock(&keys->lock);
+    return token;
+}
+
+void tw__keys_let(tw_keys *keys, tw_token *token)
+{
+    if (keys == NULL || token == NULL)
+        return;
+    pthread_mutex_lock(&keys->lock);
+    token->users--;
+    tokens_drop(keys);
+    pthread_mutex_unlock(&keys->lock);
+}
+
+/* @locks needs keys.lock */
+static const char *token_text(const tw_keys *keys)
+{
+    return keys->has_token ? keys->newest->text : "";
 }
 
 const char *tw__keys_inherited_token(tw_keys *keys)
@@ -107,7 +188,7 @@ const char *tw__keys_inherited_token(tw_keys *keys)
     if (pthread_mutex_trylock(&keys->lock) != 0)
         return ""; /* by a thread that the child does not have */
     pthread_mutex_unlock(&keys->lock);
-    return keys->token;
+    return token_text(keys);
 }
 
 uint64_t tw__keys_token(tw_keys *keys)
@@ -115,7 +196,7 @@ uint64_t tw__keys_token(tw_keys *keys)
     uint64_t number;
 
     pthread_mutex_lock(&keys->lock);
-    number = keys->token[0] != '\0' ? keys->tokens : 0;
+    number = keys->has_token ? keys->tokens : 0;
     pthread_mutex_unlock(&keys->lock);
     return number;
 }
@@ -124,12 +205,14 @@ int tw__keys_bearer(tw_buf *lines, tw_keys *keys)
 {
     size_t before = lines->size;
     int rc = tw__buf_reserve(lines, TW_TOKEN_MOST + 32); /* no copy is left by growing */
+    const char *text;
 
     if (rc == TW_OK)
         rc = tw__buf_puts(lines, "Authorization: Bearer ");
     pthread_mutex_lock(&keys->lock);
+    text = token_text(keys);
     if (rc == TW_OK)
-        rc = tw__buf_put(lines, keys->token, strlen(keys->token) + 1);
+        rc = tw__buf_put(lines, text, strlen(text) + 1);
     pthread_mutex_unlock(&keys->lock);
     if (rc != TW_OK)
         lines->size = before;

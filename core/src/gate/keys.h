@@ -11,6 +11,14 @@
 
 enum { TW_KEY_MOST = 512, TW_TOKEN_MOST = 8192 };
 
+/* A token of a user, in pages of its own as the keys. */
+typedef struct tw_token {
+    struct tw_token *older;
+    unsigned users; /* calls that may carry it, or a newer one */
+    size_t size;    /* of all of this */
+    char text[];
+} tw_token;
+
 /* In a page of its own: kept out of core dumps, off the swap where the system allows, wiped
  * at the end. libcurl makes copies of the headers that it does not wipe. */
 typedef struct tw_keys {
@@ -20,9 +28,10 @@ typedef struct tw_keys {
     char secret[TW_KEY_MOST + 32];                  /* "Authorization: Api-Key ..." */
     /* The token of a user may be replaced at any time; the rest is constant. */
     pthread_mutex_t lock;
-    char token[TW_TOKEN_MOST + 1];
-    char old_token[TW_TOKEN_MOST + 1]; /* calls that carry it may still be answered */
-    uint64_t tokens;                   /* how many there were */
+    tw_token
+        *newest; /* and behind it those that calls in flight may carry, to be redacted */
+    int has_token;   /* the newest counts: it was not taken away */
+    uint64_t tokens; /* how many there were */
 } tw_keys;
 
 /* NULL without memory. Longer keys were refused before. */
@@ -33,8 +42,13 @@ void tw__keys_free(tw_keys *keys);
  * by "***". Keys of fewer than 4 characters are left alone: they are no keys. */
 void tw__keys_redact(tw_keys *keys, char *text);
 
-/* "" for none; longer ones were refused before. @thread any @locks takes keys.lock */
-void tw__keys_set_token(tw_keys *keys, const char *token, size_t size);
+/* Size 0 for none; longer ones were refused before. An old one is wiped as soon as nobody holds it.
+ * TW_OK or TW_E_NOMEM, which only a new token gives. @thread any @locks takes keys.lock */
+int tw__keys_set_token(tw_keys *keys, const char *token, size_t size);
+/* For who may carry the token that counts now, or a later one: all of them are redacted until it
+ * lets go. NULL where there is none. @thread any @locks takes keys.lock */
+tw_token *tw__keys_hold(tw_keys *keys);
+void tw__keys_let(tw_keys *keys, tw_token *token);
 /* The number of the token that counts now, 0 where there is none. @thread any @locks takes
  * keys.lock */
 uint64_t tw__keys_token(tw_keys *keys);

@@ -32,7 +32,7 @@
 local Mcp = {}
 
 ---Uses another token from the next call on, in the whole client: tokens expire.
----@param token? string the access token alone, without "Bearer"; nil for none
+---@param token? string the access token alone, without "Bearer"; nil for none, "" is refused
 ---@return true? ok
 ---@return tidewheel.Error? err
 function Mcp:set_token(token) end
