@@ -205,7 +205,7 @@ int tw__job_start(tw_job **out, tw_loop *loop, tw_queue *queue, const tw_job_kin
 {
     int rc = tw__job_new(out, loop, queue, kind, state, err);
 
-    if (rc != TW_OK) {
+    if (*out == NULL) {
         kind->release(state);
         return rc;
     }
