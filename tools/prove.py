@@ -62,6 +62,12 @@ STEPS = (
         "Forks, exits, signals, odd moments (P15, P16)",
         (*PYTEST, "tests/faults/test_process.py"),
     ),
+    Step(
+        "nginx",
+        "nginx: reloads, killed workers and an upgrade under load (F19)",
+        (*PYTEST, "tests/faults/test_nginx.py"),
+        r"^(?:nginx: |\d+ (?:passed|failed|skipped)|SKIPPED).*",
+    ),
     Step("time", "Clocks that jump (P19)", (*PYTEST, "tests/faults/test_time.py")),
     Step(
         "power",
