@@ -6,6 +6,7 @@ Usage: tools/mutants [NAME...]. Prints one line for each; ends with 1 when a mut
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
@@ -26,14 +27,17 @@ def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def copy_tree() -> None:
-    """What git knows, as it is now; the build folder of the last time is kept."""
+    """What git knows, as it is now; the build folder of the last time is kept. The time of a copy is
+    that of the copying: with the original's, what was built of a mutant would look newer.
+    """
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
     for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, COPY / name)
+        here, there = ROOT / name, COPY / name
+        if here.is_file() and not (there.is_file() and filecmp.cmp(here, there, shallow=False)):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(here, there)
 
 
 def build(target: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import datetime
 import gzip
 import http.client
 import io
@@ -82,8 +83,9 @@ class Outcome:
 
     @property
     def report(self) -> ledger.Report:
-        ends = [(event_id, state) for event_id, state in self.said["ends"]]
-        return ledger.Report(self.said["stats"], self.said["rejected"], ends)
+        ends = [(event_id, state) for event_id, state, _ in self.said["ends"]]
+        carriers = {event_id: carrier for event_id, _, carrier in self.said["ends"] if carrier}
+        return ledger.Report(self.said["stats"], self.said["rejected"], ends, carriers)
 
 
 def drive(language: str, case: dict[str, Any], **env: str) -> Outcome:
@@ -183,6 +185,7 @@ def run_row(row: dict[str, Any], language: str, mode: str, folder: pathlib.Path)
             "users": row.get("users", 20),
             "devices": int(row.get("devices", False)),
             "identify": int(row.get("identify", False)),
+            "changes": int(row.get("changes", False)),
             "notes": folder / "notes",
             "flush": row.get("flush_s", 10),
             "close": row.get("close_s", 0),
@@ -206,7 +209,7 @@ def run_row(row: dict[str, Any], language: str, mode: str, folder: pathlib.Path)
             notes=ledger.read_notes(folder / "notes"),
             reports=[outcome.report],
             accounts=list(emulator.ledger()),
-            contents=None if row.get("identify") else exported(emulator),
+            contents=(None if row.get("identify") or row.get("changes") else exported(emulator)),
             spooled=None if mode != "memory" else set(),
             persistent=mode != "memory",
         )
@@ -214,6 +217,8 @@ def run_row(row: dict[str, Any], language: str, mode: str, folder: pathlib.Path)
         problems += expectations(row, mode, outcome, uploads, front)
         if mode != "memory":
             problems += heal(language, case, emulator, world)
+        if row.get("changes"):
+            problems += changed(emulator, world.notes, case["users"])
         return problems
 
 
@@ -222,7 +227,7 @@ def expectations(
 ) -> list[str]:
     """What the row says beyond the promises that hold for every row."""
     expect, stats, found = row.get("expect", {}), outcome.said["stats"], []
-    stored = expect.get("stored", stats["accepted"] - expect.get("rejected", 0))
+    stored = expect.get("stored", stats["accepted"] - stats["merged"] - expect.get("rejected", 0))
     accepted = expect.get("accepted", row.get("events", 100))
 
     def compare(name: str, seen: object, wanted: object) -> None:
@@ -238,6 +243,8 @@ def expectations(
     flush = expect.get("flush", "ok")
     if outcome.said["flush"] not in flush.split("|"):
         compare("flush", outcome.said["flush"], flush)
+    if stats["merged"] < expect.get("merged_least", 0):
+        found.append(f"only {stats['merged']} were merged")
     if "uncertain" in expect:
         compare("uncertain", stats["uncertain"], expect["uncertain"])
     if "paused" in expect:
@@ -274,6 +281,44 @@ def heal(
     if outcome.said["stats"]["waiting"]:
         found.append(f"{outcome.said['stats']['waiting']} of {left} stayed in the spool")
     return found + ledger.check(world)
+
+
+def changed(emulator: tidewheel.Emulator, notes: ledger.Notes, users: int) -> list[str]:
+    """What the users are in the end is what the accepted events, one after the other, make of
+    them. An event of which nothing is known, because its process was killed, may count or not.
+    """
+    texts = [(i, int(i.rpartition("-")[2])) for i in notes.calls if i not in set(notes.refused)]
+    accepted = set(notes.accepted)
+    found = []
+    for user, seen in properties(emulator, {f"user-{n % users:05d}" for _, n in texts}).items():
+        mine = [(i, n) for i, n in texts if n % users == int(user[5:])]
+        sure = [at for at, (i, _) in enumerate(mine) if i in accepted]
+        if not sure:
+            continue
+        latest, first = seen.get("latest"), seen.get("first")
+        if latest not in [n for _, n in mine[sure[-1] :]]:
+            found.append(f"P3: latest of {user} is {latest}, not {mine[sure[-1]][1]}")
+        if first not in [n for _, n in mine[: sure[0] + 1]]:
+            found.append(f"P3: first of {user} is {first}, not {mine[sure[0]][1]}")
+        odd = latest is not None and (latest // users + latest % users) % 2
+        if seen.get("odd") != (latest if odd else None):
+            found.append(f"P3: odd of {user} is {seen.get('odd')}, latest is {latest}")
+    return found
+
+
+def properties(emulator: tidewheel.Emulator, users: set[str]) -> dict[str, dict[str, Any]]:
+    """The user properties of each, as one more event shows them."""
+    now = datetime.datetime.now(datetime.UTC)
+    day = datetime.timedelta(days=1)
+    with tidewheel.Client(emulator.api_key, emulator.secret_key, base_url=emulator.url) as client:
+        for user in users:
+            client.track({"event_type": "shows", "user_id": user})
+        assert client.flush(20).complete
+        return {
+            event["user_id"]: event["user_properties"]
+            for event in client.export(now - day, now + day)
+            if event["event_type"] == "shows"
+        }
 
 
 def shim() -> pathlib.Path:

@@ -107,6 +107,42 @@ def test_random_kills(place: Place, language: str, mode: str) -> None:
     print(f"\n{language} {mode}: {kills} kills, {accepted} accepted events, 0 missing, 0 twice")
 
 
+@pytest.mark.parametrize("mode", ["fast", "durable"])
+def test_random_kills_while_changes_are_merged(place: Place, mode: str) -> None:
+    """A killed process leaves events with and without their carriers. The next one sends them all,
+    and the users are what one change after the other makes of them."""
+    chance = random.Random(f"merged {mode}")
+    kills = KILLS["c"] // 8
+    # Ten users take turns: the server takes 1,800 changes of one in an hour.
+    merged = {"changes": 1, "users": 10, "option.coalesce_identify": True}
+    merged["option.flush_interval"] = 0.05  # waiting together is what has them merged
+    accepted = sent = 0
+    for i in range(kills):
+        trouble = {"when": "after_commit", "match": {"prob": 0.3}, "do": {"close": "rst"}}
+        place.emulator.faults(*([trouble] if i % 4 == 0 else []))
+        case = place.case(mode, 0, 9000, **merged)
+        process = kit.start("c", case)
+        while not case["notes"].exists() or not case["notes"].stat().st_size:
+            assert process.poll() is None, process.communicate()
+        time.sleep(chance.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        place.emulator.faults()
+        place.drain(mode)
+        notes = ledger.read_notes(case["notes"])
+        accounts = list(place.emulator.ledger())
+        assert [a for a in accounts if a["committed"] > 1 or a["variants"]] == []
+        assert kit.changed(place.emulator, notes, 10) == []
+        accepted += len(notes.accepted)
+        sent += sum(account["committed"] for account in accounts)
+        reset(place)
+    assert sent < accepted
+    print(
+        f"\nmerged, {mode}: {kills} kills, {accepted} accepted changes in {sent} events: "
+        "0 missing, 0 twice, no user other than it should be"
+    )
+
+
 # ---- a kill at every point ----------------------------------------------------------------------
 
 

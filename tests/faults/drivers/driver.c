@@ -66,6 +66,7 @@ static void set_option(tw_config *cfg, const char *name, const char *value)
     tw_error *err = NULL;
 
     if (tw_config_set_string(cfg, name, value, strlen(value), NULL) != TW_OK &&
+        (strcmp(value, "True") != 0 || tw_config_set_bool(cfg, name, 1, NULL) != TW_OK) &&
         tw_config_set_int(cfg, name, strtoll(value, NULL, 10), NULL) != TW_OK &&
         tw_config_set_real(cfg, name, real, &err) != TW_OK)
         fail(name, err);
@@ -98,6 +99,35 @@ static void put_text(tw_json_writer *wr, const char *key, const char *text)
     tw_json_put_string(wr, text, strlen(text), -1, 0);
 }
 
+static void put_operation(tw_json_writer *wr, const char *operation, const char *property,
+                          int64_t n)
+{
+    tw_json_put_key(wr, operation, strlen(operation), -1, 0);
+    tw_json_put_object(wr);
+    tw_json_put_key(wr, property, strlen(property), -1, 0);
+    tw_json_put_int(wr, n);
+    tw_json_put_object_end(wr);
+}
+
+/* Those of a merged event: its user has `odd` after every other event of it, see kit.py. */
+static void put_changes(tw_json_writer *wr, int64_t n, int64_t users)
+{
+    int odd = (n / users + n % users) % 2 != 0;
+
+    tw_json_put_key(wr, "$set", 4, -1, 0);
+    tw_json_put_object(wr);
+    tw_json_put_key(wr, "latest", 6, -1, 0);
+    tw_json_put_int(wr, n);
+    if (odd) {
+        tw_json_put_key(wr, "odd", 3, -1, 0);
+        tw_json_put_int(wr, n);
+    }
+    tw_json_put_object_end(wr);
+    if (!odd)
+        put_operation(wr, "$unset", "odd", 1);
+    put_operation(wr, "$setOnce", "first", n);
+}
+
 static int track(tw_client *cl, const char *id, int64_t n, int64_t users)
 {
     char user[64], text[256];
@@ -111,23 +141,23 @@ static int track(tw_client *cl, const char *id, int64_t n, int64_t users)
     snprintf(text, sizeof(text), "%s:%" PRId64, id, n * n);
     wr = tw_event_writer(ev);
     tw_json_put_object(wr);
-    put_text(wr, "event_type", number_of("identify") ? "$identify" : "fault");
+    put_text(wr, "event_type",
+             number_of("identify") || number_of("changes") ? "$identify" : "fault");
     put_text(wr, number_of("devices") ? "device_id" : "user_id", user);
     put_text(wr, "insert_id", id);
     tw_json_put_key(wr, "user_properties", 15, -1, 0);
     tw_json_put_object(wr);
-    if (number_of("identify")) {
-        tw_json_put_key(wr, "$add", 4, -1, 0);
+    if (number_of("identify"))
+        put_operation(wr, "$add", "visits", 1);
+    if (number_of("changes"))
+        put_changes(wr, n, users);
+    tw_json_put_object_end(wr);
+    if (!number_of("changes")) {
+        tw_json_put_key(wr, "event_properties", 16, -1, 0);
         tw_json_put_object(wr);
-        tw_json_put_key(wr, "visits", 6, -1, 0);
-        tw_json_put_int(wr, 1);
+        put_text(wr, "text", text);
         tw_json_put_object_end(wr);
     }
-    tw_json_put_object_end(wr);
-    tw_json_put_key(wr, "event_properties", 16, -1, 0);
-    tw_json_put_object(wr);
-    put_text(wr, "text", text);
-    tw_json_put_object_end(wr);
     tw_json_put_object_end(wr);
     rc = tw_event_commit(ev, NULL);
     while (rc == TW_AGAIN) {
@@ -211,8 +241,11 @@ static void print_ends(tw_client *cl)
 
     printf(",\"ends\":[");
     while (tw_event_outcome_next(&outcome, cl, NULL) == TW_OK) {
-        printf("%s[\"%s\",\"%s\"]", comma, tw_event_outcome_insert_id(outcome),
-               tw_event_outcome_state(outcome));
+        const char *state = tw_event_outcome_state(outcome);
+
+        printf("%s[\"%s\",\"%s\",\"%s\"]", comma, tw_event_outcome_insert_id(outcome),
+               state,
+               strcmp(state, "merged") == 0 ? tw_event_outcome_reason(outcome) : "");
         comma = ",";
         tw_event_outcome_free(outcome);
     }
@@ -229,9 +262,9 @@ static void print_stats(tw_client *cl)
            ",\"rejected\":%" PRIu64 ",\"uncertain\":%" PRIu64 ",\"expired\":%" PRIu64
            ",\"dropped\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"requests\":%" PRIu64
            ",\"retries\":%" PRIu64 ",\"paused\":%" PRIu64 ",\"recovered\":%" PRIu64
-           ",\"lost\":%" PRIu64,
+           ",\"lost\":%" PRIu64 ",\"merged\":%" PRIu64,
            s.accepted, s.stored, s.rejected, s.uncertain, s.expired, s.dropped, s.waiting,
-           s.requests, s.retries, s.paused, s.recovered, s.lost);
+           s.requests, s.retries, s.paused, s.recovered, s.lost, s.merged);
     printf("}");
 }
 

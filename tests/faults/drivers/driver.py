@@ -12,10 +12,19 @@ import tidewheel
 
 
 def value_of(text: str) -> bool | int | float | str:
+    if text == "True":
+        return True
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)
     return text
+
+
+def changes(n: int, users: int) -> dict[str, dict[str, int]]:
+    """Of a merged event: its user has `odd` after every other event of it, see kit.py."""
+    odd = (n // users + n % users) % 2
+    unset = {} if odd else {"$unset": {"odd": 1}}
+    return {"$set": {"latest": n} | ({"odd": n} if odd else {}), **unset, "$setOnce": {"first": n}}
 
 
 def main() -> None:
@@ -34,6 +43,9 @@ def main() -> None:
             "user_properties": {"$add": {"visits": 1}} if identify else {},
             "event_properties": {"text": f"{event_id}:{n * n}"},
         }
+        if case.get("changes") == "1":
+            event |= {"event_type": "$identify", "user_properties": changes(n, users)}
+            del event["event_properties"]
         os.write(notes, f"call {event_id}\n".encode())
         try:
             client.track(event)
@@ -54,7 +66,10 @@ def main() -> None:
     numbers = client.stats()._asdict().items()
     stats = {name: int(value) for name, value in numbers if isinstance(value, int | float)}
     rejected = [rejection.event["insert_id"] for rejection in client.rejected()]
-    ends = [[outcome.insert_id, outcome.state] for outcome in client.outcomes()]
+    ends = [
+        [end.insert_id, end.state, end.reason if end.state == "merged" else ""]
+        for end in client.outcomes()
+    ]
     said = {"flush": flushed, "close": closed, "stats": stats, "rejected": rejected, "ends": ends}
     print(json.dumps(said))
 
