@@ -27,8 +27,10 @@ def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def copy_tree() -> None:
-    """What git knows, as it is now; the build folder of the last time is kept. The time of a copy is
-    that of the copying: with the original's, what was built of a mutant would look newer.
+    """What git knows, as it is now; the build folder of the last time is kept.
+
+    The time of a copy is that of the copying: with the original's, what was built of a mutant would
+    look newer.
     """
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
