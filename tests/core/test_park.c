@@ -278,6 +278,78 @@ static void what_is_parked_is_dropped_first(void **state)
     balanced(w);
 }
 
+/* However long his lane is shut: what became too old ends, what did not goes on waiting. */
+static void what_is_parked_ends_at_max_age(void **state)
+{
+    world *w = *state;
+    tw_stats now;
+    tw_job *job;
+    int i;
+
+    w->set.max_age_ms = 600000;
+    start(w);
+    for (i = 0; i < 3000; i++) /* more than a batch holds */
+        track_of(w, i % 100 == 0 ? "user-calm" : "user-full", NULL, 10);
+    fake_run(&w->gate);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    advance(w, 5000);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    job = flush(w);
+    advance(w, 295000);
+    for (i = 0; i < 10; i++)
+        track_of(w, "user-full", NULL, 10);
+    advance(w, 300000);
+    assert_int_equal(stats(w).expired, 0);
+    assert_false(job->finished);
+    advance(w, 1);
+    assert_null(w->gate.call);
+    now = stats(w);
+    assert_int_equal(now.expired, 2970);
+    assert_int_equal(now.waiting, 10);
+    assert_int_equal(w->ing->mem_events, 0);
+    assert_true(job->finished);
+    fake_job_unref(job);
+    balanced(w);
+    advance(w, 299999);
+    assert_int_equal(stats(w).waiting, 10);
+    advance(w, 1);
+    expect(w, 30, 0, 0);
+    assert_int_equal(stats(w).expired, 2980);
+    advance(w, 3600000); /* the lane opens, and nothing is left */
+    assert_null(w->gate.call);
+    track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    assert_int_equal(of_user(w, "user-full"), 1);
+    answer_ok(w);
+    expect(w, 31, 0, 0);
+}
+
+/* The next process takes them over, and parks them as well. */
+static void what_another_left_parked_ends_at_max_age(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.max_age_ms = 600000;
+    start(w);
+    for (i = 0; i < 10; i++)
+        track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    world_end(w);
+    spool_start(w);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    advance(w, 600001 - 5000);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).waiting, 0);
+    assert_int_equal(stats(w).expired, 11);
+    balanced(w);
+}
+
 static void a_record_that_the_disk_lost_is_counted(void **state)
 {
     world *w = *state;
@@ -380,6 +452,8 @@ int main(void)
         disk_test(what_is_parked_waits_for_the_next_process),
         disk_test(a_flush_waits_for_what_is_parked),
         disk_test(what_is_parked_is_dropped_first),
+        disk_test(what_is_parked_ends_at_max_age),
+        disk_test(what_another_left_parked_ends_at_max_age),
         disk_test(a_record_that_the_disk_lost_is_counted),
         disk_test(what_was_held_goes_in_steps),
         disk_test(steps_hold_in_memory_too),

@@ -255,8 +255,11 @@ int64_t tw__store_due(const tw_ingest *ing);
 /* ---- park.c: with a spool, what is held waits on the disk --------------------------- */
 /* Lets go of what has been set apart. @thread worker @locks none */
 void tw__park(tw_ingest *ing);
-/* Reads back what may be sent now. @thread worker @locks needs reading */
+/* Reads back what may be sent now, and what is older than max_age. @thread worker @locks needs
+ * reading */
 void tw__park_refill(tw_ingest *ing, tw_spool *sp);
+/* When the oldest of it is too old. @locks needs lock */
+int64_t tw__park_due(const tw_ingest *ing);
 /* Drops some of the oldest: their number, and their ids. @locks needs reading */
 size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most);
 /* Adds the record: TW_OK, TW_AGAIN where the batch is full, TW_E_NOMEM. */
@@ -326,7 +329,7 @@ int tw__lanes_sweep_let(tw_ingest *ing, const tw_spool_item *item);
 void tw__lanes_sweep_end(tw_ingest *ing);
 /* Whether another sweep would find a lane that lets some go. */
 int tw__lanes_open(const tw_ingest *ing);
-/* When a lane with records on the disk opens. */
+/* When a lane with records on the disk opens, or one of these records is too old. */
 int64_t tw__lanes_due(const tw_ingest *ing);
 
 /* ---- sender.c: the I/O thread ------------------------------------------------------ */

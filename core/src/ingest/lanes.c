@@ -461,7 +461,7 @@ int tw__lanes_open(const tw_ingest *ing)
 
 int64_t tw__lanes_due(const tw_ingest *ing)
 {
-    int64_t due = INT64_MAX;
+    int64_t due = tw__park_due(ing);
     size_t i;
 
     for (i = 0; i < ing->hold_count; i++) {

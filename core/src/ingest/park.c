@@ -147,6 +147,85 @@ static int sweep_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
     return TW_OK;
 }
 
+/* ---- what has become too old --------------------------------------------------------- */
+
+static int is_old(const tw_ingest *ing, int64_t accepted_ms)
+{
+    return tw__ingest_steady(ing) - accepted_ms > ing->settings.max_age_ms;
+}
+
+int64_t tw__park_due(const tw_ingest *ing)
+{
+    int64_t left =
+        ing->settings.max_age_ms - (tw__ingest_steady(ing) - ing->parked_since_ms);
+    int64_t due = tw__ms_add(tw__monotonic_ms(), left < 0 ? 0 : left + 1);
+
+    if (ing->parked == 0 || ing->settings.max_age_ms == 0)
+        return INT64_MAX;
+    return due > ing->reread_due_ms ? due : ing->reread_due_ms;
+}
+
+/* Like sweep_step, for what is too old. In each lane of the spool the oldest come first; where the
+ * clock was set back, one that is older than those before it waits until they are too old as well.
+ */
+static int age_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
+                    const tw_batch_limits *limits, uint64_t *from, int64_t *since)
+{
+    tw_spool_item item;
+    int rc = tw__spool_parked(&item, sp, *from, NULL);
+
+    if (rc == TW_OK && item.text != NULL) {
+        int64_t accepted_ms = tw__ingest_steady_of(ing, item.accepted_ms);
+
+        if (!is_old(ing, accepted_ms)) {
+            if (accepted_ms < *since)
+                *since = accepted_ms;
+            *from = (item.id / TW_FOREIGN_SEQ + 1) * TW_FOREIGN_SEQ; /* the next lane */
+            return TW_OK;
+        }
+        rc = tw__store_add(ing, batch, &item, limits);
+    }
+    if (rc != TW_OK)
+        return rc;
+    unpark(ing, sp, &item);
+    *from = item.id + 1;
+    return TW_OK;
+}
+
+/* They come into memory although their lanes are shut, and end there as all do that are too old.
+ */
+static void age_refill(tw_ingest *ing, tw_spool *sp)
+{
+    tw_batch_limits limits;
+    tw_batch *batch;
+    uint64_t from = 0;
+    int64_t since = INT64_MAX;
+    int looked = 0;
+    int rc = TW_OK;
+    int old;
+
+    pthread_mutex_lock(&ing->lock);
+    old = tw__park_due(ing) <= tw__monotonic_ms() && ing->freed_lanes.head == NULL;
+    pthread_mutex_unlock(&ing->lock);
+    if (!old)
+        return;
+    batch = tw__store_begin(ing, &ing->freed_lanes, 1, 1, &limits);
+    if (batch == NULL) { /* without memory not at once again */
+        ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+        return;
+    }
+    while (rc == TW_OK && looked++ < LOOK_ONCE)
+        rc = age_step(ing, sp, batch, &limits, &from, &since);
+    pthread_mutex_lock(&ing->lock);
+    if (rc < 0)
+        ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+    if (rc == TW_DONE && since != INT64_MAX)
+        ing->parked_since_ms = since;
+    tw__store_end(ing, &ing->freed_lanes, batch);
+    pthread_mutex_unlock(&ing->lock);
+    tw__spool_parked_end(sp);
+}
+
 static int sweep_begin(tw_ingest *ing)
 {
     uint64_t from = 0;
@@ -163,6 +242,7 @@ void tw__park_refill(tw_ingest *ing, tw_spool *sp)
     int looked = 0;
     int rc = TW_OK;
 
+    age_refill(ing, sp);
     ing->sweep_more = 0;
     if (ing->hold_count == 0 || !sweep_begin(ing))
         return;
