@@ -5,7 +5,26 @@
 #include <fcntl.h>
 
 #include "ingest/spool.h"
+
+static int spool_park(tw_spool *sp, const uint64_t *ids, size_t count);
+#define tw__spool_park spool_park
 #include "support/spool_world.h"
+#undef tw__spool_park
+
+static tw_ingest *watched; /* where one is: others try to drop what is parked */
+static int chances;        /* how often they could before it was counted */
+
+/* The spool's, and then a thread that wants to drop gets its chance. */
+static int spool_park(tw_spool *sp, const uint64_t *ids, size_t count)
+{
+    int rc = tw__spool_park(sp, ids, count);
+
+    if (watched != NULL && pthread_mutex_trylock(&watched->reading) == 0) {
+        chances++;
+        pthread_mutex_unlock(&watched->reading);
+    }
+    return rc;
+}
 
 static int disk_setup(void **state)
 {
@@ -350,6 +369,24 @@ static void what_another_left_parked_ends_at_max_age(void **state)
     balanced(w);
 }
 
+/* The spool knows what is parked before the queue has counted it. */
+static void nobody_drops_what_is_not_counted_yet(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 100; i++)
+        track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    watched = w->ing;
+    chances = 0;
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    watched = NULL;
+    assert_int_equal(w->ing->parked, 100);
+    assert_int_equal(chances, 0);
+}
+
 static void a_record_that_the_disk_lost_is_counted(void **state)
 {
     world *w = *state;
@@ -454,6 +491,7 @@ int main(void)
         disk_test(what_is_parked_is_dropped_first),
         disk_test(what_is_parked_ends_at_max_age),
         disk_test(what_another_left_parked_ends_at_max_age),
+        disk_test(nobody_drops_what_is_not_counted_yet),
         disk_test(a_record_that_the_disk_lost_is_counted),
         disk_test(what_was_held_goes_in_steps),
         disk_test(steps_hold_in_memory_too),
