@@ -159,6 +159,37 @@ static void one_batch_alone_keeps_its_order(void **state)
 }
 
 /* What another batch was tried for is over when that one has been put off. */
+/* What is tried in its place is too large by now: a part of it tells as much. */
+static void a_probe_that_was_cut_tells_all_the_same(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.batch_events = 10;
+    start(w);
+    track(w, 20);
+    fake_run(&w->gate);
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(in_body(w, "user-000000"), 1);
+        answer(w, 500, "down");
+        if (i == 2)
+            w->ing->limits.events = w->ing->batch_limits.events = 4;
+        advance(w, 61000);
+    }
+    assert_int_equal(in_body(w, "user-000010"), 1);
+    assert_int_equal(in_body(w, "user-000014"), 0);
+    answer_ok(w);
+    assert_int_equal(in_body(w, "user-000014"), 1); /* its rest, which came before */
+    while (w->gate.call != NULL && in_body(w, "user-000000") == 0)
+        answer_ok(w);
+    assert_int_equal(w->ing->sent->doubted, 1);
+    while (stats(w).waiting != 0) {
+        answer_all_ok(w);
+        advance(w, 61000);
+    }
+    expect(w, 20, 0, 0);
+}
+
 static void a_throttled_probe_blames_nobody(void **state)
 {
     world *w = *state;
@@ -215,6 +246,7 @@ int main(void)
         test(an_outage_is_no_worse_for_it),
         test(order_is_kept_in_an_outage),
         test(one_batch_alone_keeps_its_order),
+        test(a_probe_that_was_cut_tells_all_the_same),
         test(a_throttled_probe_blames_nobody),
         test(the_first_goes_next_after_an_outage),
     };
