@@ -185,8 +185,8 @@ static int page_seek(tw_frame *out, tw_spool *sp, const tw_lane *lane, uint64_t 
     }
 }
 
-/* 0, 1 where the file does not have it any more, or a negated errno: a disk that cannot read now may
- * be able to later. */
+/* 0, 1 where the file does not have it any more, or a negated errno: a disk that cannot read
+ * now may be able to later. */
 static int record_find(tw_frame *out, tw_spool *sp, const tw_lane *lane,
                        const tw_segment *seg, uint64_t seq)
 {
