@@ -158,7 +158,6 @@ static void one_batch_alone_keeps_its_order(void **state)
     expect(w, 10, 0, 0);
 }
 
-/* What another batch was tried for is over when that one has been put off. */
 /* What is tried in its place is too large by now: a part of it tells as much. */
 static void a_probe_that_was_cut_tells_all_the_same(void **state)
 {
@@ -190,6 +189,7 @@ static void a_probe_that_was_cut_tells_all_the_same(void **state)
     expect(w, 20, 0, 0);
 }
 
+/* What another batch was tried for is over when that one has been put off. */
 static void a_throttled_probe_blames_nobody(void **state)
 {
     world *w = *state;
