@@ -53,11 +53,34 @@ static void test_any_size_place_and_cut(void **state)
     }
 }
 
+/* Long ones are summed up in three places at once. */
+static void test_long_ones(void **state)
+{
+    static unsigned char bytes[4000];
+    uint32_t noise = 1;
+    size_t size;
+
+    (void)state;
+    for (size = 0; size < sizeof bytes; size++) {
+        noise = noise * 1664525 + 1013904223;
+        bytes[size] = (unsigned char)(noise >> 24);
+    }
+    for (size = 0; size <= sizeof bytes; size += 61) {
+        uint32_t whole = tw__crc32c_portable(0x12345678, bytes, size);
+
+        assert_int_equal(tw__crc32c(0x12345678, bytes, size), whole);
+        assert_int_equal(tw__crc32c(tw__crc32c(0x12345678, bytes, size / 3),
+                                    bytes + size / 3, size - size / 3),
+                         whole);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_any_size_place_and_cut),
+        cmocka_unit_test(test_long_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

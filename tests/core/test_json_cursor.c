@@ -30,6 +30,7 @@ typedef struct value {
 /* The same writer and rules twice: one is put through a cursor, the other by single puts. */
 typedef struct world {
     tw_json_writer *wr;
+    tw_event_looks looks;
     tw_event_rules rules;
 } world;
 
@@ -38,7 +39,8 @@ static void world_init(world *w, size_t max_bytes, int rules)
     tw_json_writer_options options = {sizeof options, max_bytes, 1024, 41, 0};
 
     assert_int_equal(tw_json_writer_new(&w->wr, &options, NULL), TW_OK);
-    tw__event_rules_init(&w->rules, TW__MIN_ID_LENGTH);
+    tw__event_looks_init(&w->looks, TW__MIN_ID_LENGTH);
+    tw__event_rules_init(&w->rules, &w->looks);
     if (rules)
         tw__event_rules_start(&w->rules, w->wr);
 }

@@ -42,7 +42,7 @@ _Static_assert(sizeof banned_uuid - 1 == BANNED_UUID, "it has another size");
 #define SIZES_BUT(few) .sizes = ~(few), .ascii_sizes = ~(few)
 #define ANY_INT .from = INT64_MIN, .count = UINT64_MAX
 #define PLAIN .below = ~UINT32_C(0) /* properties, as long as no operation is met */
-static const tw_json_look looks[] = {
+static const tw_json_look type_looks[] = {
     [TYPE_TEXT] = {.quiet = KIND(STRING), .depth = 1, SIZES_BUT(SIZE(0))},
     [TYPE_ID] = {.depth = 1, .asked = '0'}, /* a banned UUID begins with it */
     /* other than "$identify" and "$groupidentify", and the reserved ones */
@@ -248,20 +248,21 @@ static const char *id_check(const tw_event_rules *rules, const tw_json_put *put)
     if (banned(put->string, put->size))
         return "is on Amplitude's list of invalid ids";
     /* A character has four bytes at most. */
-    if (put->size / 4 >= rules->min_id_length)
+    if (put->size / 4 >= rules->looks->min_id_length)
         return NULL;
     /* Whole words of eight are counted fast, and mostly have enough. */
-    if (tw__utf8_count(put->string, put->size & ~(size_t)7) >= rules->min_id_length)
+    if (tw__utf8_count(put->string, put->size & ~(size_t)7) >=
+        rules->looks->min_id_length)
         return NULL;
-    return tw__utf8_count(put->string, put->size) >= rules->min_id_length
+    return tw__utf8_count(put->string, put->size) >= rules->looks->min_id_length
                ? NULL
-               : rules->short_id;
+               : rules->looks->short_id;
 }
 
 /* One that no look knew. */
 static const char *id_value(tw_event_rules *rules, const tw_json_put *put)
 {
-    unsigned note = rules->looks[rules->watch.mark].noted;
+    unsigned note = rules->looks->by_mark[rules->watch.mark].noted;
     const char *rule = id_check(rules, put);
 
     if (rule == NULL)
@@ -482,35 +483,35 @@ static uint64_t id_sizes(unsigned min_bytes)
     return least <= 63 ? ~(SIZE(least) - 1) : 0;
 }
 
-static void looks_make(tw_event_rules *rules)
+void tw__event_looks_init(tw_event_looks *looks, unsigned min_id_length)
 {
     unsigned id;
 
+    memset(looks, 0, sizeof *looks);
+    looks->min_id_length = min_id_length;
+    snprintf(looks->short_id, sizeof looks->short_id, "must have at least %u characters",
+             min_id_length);
     for (id = 0; id < FIELD_COUNT; id++) {
-        tw_json_look *look = &rules->looks[id + 1];
+        tw_json_look *look = &looks->by_mark[id + 1];
 
-        *look = looks[tw__event_fields[id].type];
+        *look = type_looks[tw__event_fields[id].type];
         if (tw__event_fields[id].type == TYPE_ID) {
-            look->ascii_sizes = id_sizes(rules->min_id_length);
+            look->ascii_sizes = id_sizes(min_id_length);
             /* a character has up to four bytes */
-            look->sizes =
-                id_sizes(rules->min_id_length <= 16 ? rules->min_id_length * 4 : 64);
+            look->sizes = id_sizes(min_id_length <= 16 ? min_id_length * 4 : 64);
             look->noted = 1 + (id == FIELD_USER_ID ? TW_NOTE_USER_ID : TW_NOTE_DEVICE_ID);
         }
     }
-    rules->watch.looks = rules->looks;
 }
 
-void tw__event_rules_init(tw_event_rules *rules, unsigned min_id_length)
+void tw__event_rules_init(tw_event_rules *rules, const tw_event_looks *looks)
 {
     memset(rules, 0, sizeof *rules);
-    rules->min_id_length = min_id_length;
-    looks_make(rules);
+    rules->looks = looks;
+    rules->watch.looks = looks->by_mark;
     rules->watch.key = rules_key;
     rules->watch.value = rules_value;
     rules->watch.quiet[0] = KIND(OBJECT) | KIND(OBJECT_END);
-    snprintf(rules->short_id, sizeof rules->short_id, "must have at least %u characters",
-             min_id_length);
 }
 
 static void properties_start(tw_event_properties *props)

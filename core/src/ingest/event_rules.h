@@ -36,12 +36,18 @@ typedef struct tw_event_properties {
     unsigned char unknown;
 } tw_event_properties;
 
+/* What is known of each field's value, the same for all events of a client. */
+typedef struct tw_event_looks {
+    tw_json_look by_mark[FIELD_COUNT + 1]; /* of no field: 0 */
+    unsigned min_id_length;
+    char short_id[48]; /* the rule */
+} tw_event_looks;
+
 /* The state of one event being written. */
 typedef struct tw_event_rules {
-    tw_json_watch watch;                 /* its marks: the fields' ids + 1 */
-    tw_json_look looks[FIELD_COUNT + 1]; /* by mark; of no field: 0 */
-    uint64_t nulls;                      /* marks of the fields that are null */
-    unsigned min_id_length;
+    tw_json_watch watch; /* its marks: the fields' ids + 1 */
+    const tw_event_looks *looks;
+    uint64_t nulls; /* marks of the fields that are null */
     tw_event_kind kind;
     int operation; /* index of the operation being written, -1 outside */
     unsigned group_types;
@@ -51,10 +57,11 @@ typedef struct tw_event_rules {
     size_t null_insert_id; /* where the text says null, 0 where it does not */
     size_t null_time;
     char text[160]; /* a rule with a value in it */
-    char short_id[48];
 } tw_event_rules;
 
-void tw__event_rules_init(tw_event_rules *rules, unsigned min_id_length);
+void tw__event_looks_init(tw_event_looks *looks, unsigned min_id_length);
+/* The looks are borrowed. */
+void tw__event_rules_init(tw_event_rules *rules, const tw_event_looks *looks);
 /* Watches the event that `wr`, newly reset, will write; both live equally long. */
 void tw__event_rules_start(tw_event_rules *rules, tw_json_writer *wr);
 /* What can only be said of the whole event. */

@@ -302,6 +302,7 @@ static int check_list(check *ck, const char *json, size_t size, tw_error **err)
 static int check_identifications(const tw_given *given, int of_groups, tw_error **err)
 {
     tw_json_writer_options options = TW_JSON_WRITER_OPTIONS_INIT;
+    tw_event_looks looks;
     tw_event_rules rules;
     check ck = {.of_groups = of_groups, .rules = &rules};
     int64_t least = TW__MIN_ID_LENGTH;
@@ -311,7 +312,8 @@ static int check_identifications(const tw_given *given, int of_groups, tw_error 
 
     if (json != NULL)
         (void)tw__json_int(&least, json, size);
-    tw__event_rules_init(&rules, (unsigned)least);
+    tw__event_looks_init(&looks, (unsigned)least);
+    tw__event_rules_init(&rules, &looks);
     if (rc == TW_OK)
         rc = tw_json_reader_new(&ck.rd, DEPTH, SIZE_MAX, err);
     json = tw__given(given, "identification", &size);

@@ -182,6 +182,7 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
     set->batch_bytes = tw__limits_fresh(ing)->bytes; /* what a new event must fit in */
     if (set->min_id_length == 0)
         set->min_id_length = TW__MIN_ID_LENGTH;
+    tw__event_looks_init(&ing->looks, set->min_id_length);
     pthread_mutex_init(&ing->lock, NULL);
     pthread_mutex_init(&ing->reading, NULL);
     rc = head_make(ing, err);

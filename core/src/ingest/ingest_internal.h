@@ -75,6 +75,7 @@ struct tw_ingest {
     tw_loop *loop;
     pid_t pid;
     tw_ingest_settings settings;
+    tw_event_looks looks; /* of all its events */
     char *head; /* the envelope before the events; holds the API key */
     size_t head_size;
     tw_task task;           /* pumps */

@@ -201,8 +201,8 @@ static __attribute__((noinline)) int begin_locked(tw_event **out, tw_ingest *ing
     ing->open_events++;
     pthread_mutex_unlock(&ing->lock);
     if (ev == NULL) {
-        rc = tw__event_new(&ev, ing, ing->settings.batch_bytes,
-                           ing->settings.min_id_length, ing->settings.mends, err);
+        rc = tw__event_new(&ev, ing, ing->settings.batch_bytes, &ing->looks,
+                           ing->settings.mends, err);
         if (rc != TW_OK) {
             pthread_mutex_lock(&ing->lock);
             ing->open_events--;

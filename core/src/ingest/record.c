@@ -15,7 +15,7 @@ enum { UUID_SIZE = 36 };
 #define YEAR_2010_MS INT64_C(1262304000000)
 
 int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
-                  unsigned min_id_length, unsigned mends, tw_error **err)
+                  const tw_event_looks *looks, unsigned mends, tw_error **err)
 {
     tw_json_writer_options options = TW_JSON_WRITER_OPTIONS_INIT;
     tw_event *ev;
@@ -32,7 +32,7 @@ int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
         tw__free(ev);
         return rc;
     }
-    tw__event_rules_init(&ev->rules, min_id_length);
+    tw__event_rules_init(&ev->rules, looks);
     tw__event_rules_start(&ev->rules, ev->wr);
     ev->ing = ing;
     ev->give_up_ms = -1;

@@ -37,8 +37,9 @@ typedef struct tw_record_text {
     size_t tail_size;
 } tw_record_text;
 
+/* The looks are borrowed. */
 int tw__event_new(tw_event **out, struct tw_ingest *ing, size_t max_bytes,
-                  unsigned min_id_length, unsigned mends, tw_error **err);
+                  const tw_event_looks *looks, unsigned mends, tw_error **err);
 void tw__event_free(tw_event *ev);
 /* Forgets the event, keeps the memory. */
 void tw__event_reset(tw_event *ev);
