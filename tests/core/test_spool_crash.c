@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "ingest/spool_internal.h"
 #include "spool_ledger.h"
 
 enum { SEGMENT = 1024, RANDOM_STATES = 40 };
@@ -232,6 +233,9 @@ static void test_failed_syncs_in_fast_mode(void **state)
             assert_int_equal(ledger_append(led, 1), TW_OK);
             led->entries[i].accepted = NEVER;
         }
+        tw__files_lock(
+            led->sp); /* seals what is full, so that the next calls are syncs */
+        tw__files_unlock(led->sp);
         led->disk->fail_name = count % 2 ? ".seg" : NULL;
         led->disk->fail_why = EIO;
         led->disk->fail_count = count;

@@ -276,6 +276,87 @@ static void test_large_syncs_stay_where_they_are(void **state)
     close_gated(sp);
 }
 
+static void *sync_run(void *arg)
+{
+    hand *self = arg;
+
+    self->rc = tw__spool_sync(self->sp, NULL);
+    return NULL;
+}
+
+static void put_large(tw_spool *sp)
+{
+    static char bytes[5000];
+    const tw_spool_text text = {bytes, sizeof bytes, "", 0};
+    uint64_t id;
+
+    memset(bytes, ' ', sizeof bytes);
+    assert_int_equal(tw__spool_append(&id, sp, &text, 1, NULL), TW_OK);
+}
+
+static unsigned segments_now(tw_spool *sp)
+{
+    tw_spool_stats stats;
+
+    tw__spool_stats(sp, &stats);
+    return (unsigned)stats.segments;
+}
+
+/* What waits for the disk holds the files, not those who append: not even at a segment's end. */
+static void test_a_slow_sync_delays_no_append(void **state)
+{
+    tw_spool *sp = open_gated(0);
+    tw_spool_item item;
+    hand syncer = {.sp = sp};
+    unsigned put = 0;
+    unsigned read = 0;
+
+    (void)state;
+    put_large(sp);
+    put++;
+    gate_set(1);
+    assert_int_equal(pthread_create(&syncer.thread, NULL, sync_run, &syncer), 0);
+    gate_await(1);
+    for (; segments_now(sp) < 5; put++)
+        put_large(sp);
+    assert_int_equal(gate.ended, 0);
+    gate_set(0);
+    hand_join(&syncer);
+    assert_int_equal(tw__spool_sync(sp, NULL), TW_OK);
+    assert_true(gate.ended >= 5); /* each segment's */
+    while (tw__spool_reread(&item, sp, read + 1, NULL) == TW_OK) {
+        assert_int_equal(item.id, read + 1);
+        read++;
+    }
+    assert_int_equal(read, put);
+    close_gated(sp);
+}
+
+/* An append that is far ahead of the disk waits for it: files that nobody sealed stay open. */
+static void test_a_sync_is_not_outrun_for_ever(void **state)
+{
+    tw_spool *sp = open_gated(0);
+    hand syncer = {.sp = sp};
+    unsigned most;
+
+    (void)state;
+    put_large(sp);
+    gate_set(1);
+    assert_int_equal(pthread_create(&syncer.thread, NULL, sync_run, &syncer), 0);
+    gate_await(1);
+    most = segments_now(sp) + sp->turns_left;
+    while (segments_now(sp) < most)
+        put_large(sp);
+    assert_int_equal(sp->turns_left, 0);
+    assert_int_equal(most, 9);
+    gate_set(0);
+    hand_join(&syncer);
+    while (segments_now(sp) < most + 2)
+        put_large(sp);
+    assert_true(sp->turns_left != 0);
+    close_gated(sp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +367,8 @@ int main(void)
         cmocka_unit_test(test_the_first_of_the_next_round_takes_over),
         cmocka_unit_test(test_small_syncs_move_to_written_blocks),
         cmocka_unit_test(test_large_syncs_stay_where_they_are),
+        cmocka_unit_test(test_a_slow_sync_delays_no_append),
+        cmocka_unit_test(test_a_sync_is_not_outrun_for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

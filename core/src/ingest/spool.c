@@ -87,6 +87,7 @@ int tw__spool_open(tw_spool **out, const tw_spool_settings *settings, tw_error *
     sp->next_seq = 1;
     sp->reading = 1;
     sp->waiters_end = &sp->waiters;
+    sp->turned_end = &sp->turned;
     pthread_mutex_init(&sp->lock, NULL);
     pthread_mutex_init(&sp->files, NULL);
     pthread_cond_init(&sp->idle, NULL);
@@ -120,13 +121,13 @@ void tw__spool_free(tw_spool *sp)
         return;
     if (sp->own != NULL && sp->own->lock_fd >= 0) {
         (void)tw__spool_sync(sp, NULL);
-        pthread_mutex_lock(&sp->files);
+        tw__files_lock(sp);
         if (sp->current != NULL)
-            tw__segment_seal(sp, tw__segment_detach(sp));
+            tw__segment_seal(sp, tw__segment_detach(sp), sp->next_seq);
         tw__segment_spare_drop(sp);
         for (i = 0; i < sp->lane_count; i++)
             tw__lane_finish(sp, sp->lanes[i]);
-        pthread_mutex_unlock(&sp->files);
+        tw__files_unlock(sp);
     }
     tw__reader_drop(sp);
     tw__spool_close(sp, &sp->spare_fd);
@@ -271,11 +272,11 @@ static int note_ids(tw_spool *sp, const uint64_t *ids, size_t count, tw_note_kin
 
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     for (i = 0; i < count; i++)
         run_add(&run, ids[i], kind, time);
     run_leave(&run, kind);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     if (run.why == 0)
         return TW_OK;
     return tw__spool_fail(err, sp, run.why, "notes about records could not be written");
@@ -338,12 +339,12 @@ int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err)
     *count = 0;
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     for (l = 0; l < sp->lane_count && rc == 0; l++) {
         for (i = 0; i < sp->lanes[l]->count && rc == 0; i++)
             rc = segment_revive(count, sp, sp->lanes[l], sp->lanes[l]->segments[i]);
     }
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     return rc == 0 ? TW_OK : tw__error_nomem(err);
 }
 
@@ -356,9 +357,9 @@ int tw__spool_next(tw_spool_item *out, tw_spool *sp, tw_error **err)
     memset(out, 0, sizeof *out);
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     rc = tw__reader_next(out, sp);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     return rc == TW_E_NOMEM ? tw__error_nomem(err) : rc;
 }
 
@@ -368,9 +369,9 @@ int tw__spool_adopt(tw_spool *sp, tw_error **err)
 
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     rc = tw__lanes_adopt(sp, err);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     return rc;
 }
 

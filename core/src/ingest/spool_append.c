@@ -275,12 +275,7 @@ static int turn_over(tw_spool *sp)
 
     sp->busy = 1;
     pthread_mutex_unlock(&sp->lock);
-    if (seg != NULL) {
-        pthread_mutex_lock(&sp->files);
-        tw__segment_seal(sp, seg);
-        pthread_mutex_unlock(&sp->files);
-    }
-    rc = tw__segment_create(sp);
+    rc = tw__segment_turn(sp, seg);
     pthread_mutex_lock(&sp->lock);
     token_give_back(sp);
     return rc;
@@ -451,6 +446,23 @@ static void current_give_up(tw_spool *sp)
     pthread_mutex_unlock(&sp->lock);
 }
 
+/* Where files were begun. */
+static int folder_sync(tw_spool *sp)
+{
+    int due;
+    int rc;
+
+    pthread_mutex_lock(&sp->lock);
+    due = sp->dir_unsynced;
+    sp->dir_unsynced = 0;
+    pthread_mutex_unlock(&sp->lock);
+    rc = due ? tw__spool_dir_sync(sp) : 0;
+    pthread_mutex_lock(&sp->lock);
+    sp->dir_unsynced |= rc < 0;
+    pthread_mutex_unlock(&sp->lock);
+    return rc;
+}
+
 int tw__spool_sync(tw_spool *sp, tw_error **err)
 {
     int failed = 0;
@@ -461,7 +473,7 @@ int tw__spool_sync(tw_spool *sp, tw_error **err)
 
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     worst = tw__segments_sync(sp, &failed);
     for (l = 0; l < sp->lane_count; l++) {
         for (i = 0; i < sp->lanes[l]->count; i++) {
@@ -469,12 +481,9 @@ int tw__spool_sync(tw_spool *sp, tw_error **err)
             worst = rc < 0 ? rc : worst;
         }
     }
-    if (sp->dir_unsynced) {
-        rc = tw__spool_dir_sync(sp);
-        sp->dir_unsynced = rc != 0;
-        worst = rc < 0 ? rc : worst;
-    }
-    pthread_mutex_unlock(&sp->files);
+    rc = folder_sync(sp);
+    worst = rc < 0 ? rc : worst;
+    tw__files_unlock(sp);
     if (failed)
         current_give_up(sp);
     return worst == 0 ? TW_OK : tw__spool_fail(err, sp, worst, "a sync failed");

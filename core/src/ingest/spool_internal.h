@@ -66,24 +66,26 @@ typedef struct tw_segment {
     uint64_t bytes; /* up to the last good record */
     int fd;         /* -1 while not needed */
     int notes_fd;
-    uint64_t notes_at;     /* where the next note goes */
-    int has_file;          /* a segment of which only the notes are left has none */
-    int sealed;            /* takes no more records */
-    int written;           /* all its blocks were, before the first record */
-    int loaded;            /* `waiting` and the notes are known */
-    int damaged;           /* set aside instead of removed */
-    int unsynced;          /* notes written since the last sync */
-    int suspect;           /* a sync of the records failed: only a rewrite helps */
-    int data_unsynced;     /* the same of records; stays 0 in durable mode */
-    int behind;            /* notes in memory that are not in the file */
-    uint64_t waiting;      /* records that exist and are not acknowledged */
-    unsigned char *acked;  /* a bit per record */
-    size_t acked_room;     /* bytes */
-    unsigned char *parked; /* a bit per record that memory let go of */
-    size_t parked_room;    /* bytes */
-    tw_ranges sent;        /* when the first attempt began */
-    tw_ranges aside;       /* not given out */
-    tw_ranges revived;     /* were aside, and have not been given out since */
+    uint64_t notes_at;          /* where the next note goes */
+    int has_file;               /* a segment of which only the notes are left has none */
+    int sealed;                 /* takes no more records */
+    int written;                /* all its blocks were, before the first record */
+    int loaded;                 /* `waiting` and the notes are known */
+    int damaged;                /* set aside instead of removed */
+    int unsynced;               /* notes written since the last sync */
+    int suspect;                /* a sync of the records failed: only a rewrite helps */
+    int data_unsynced;          /* the same of records; stays 0 in durable mode */
+    int behind;                 /* notes in memory that are not in the file */
+    uint64_t waiting;           /* records that exist and are not acknowledged */
+    unsigned char *acked;       /* a bit per record */
+    size_t acked_room;          /* bytes */
+    unsigned char *parked;      /* a bit per record that memory let go of */
+    size_t parked_room;         /* bytes */
+    tw_ranges sent;             /* when the first attempt began */
+    tw_ranges aside;            /* not given out */
+    tw_ranges revived;          /* were aside, and have not been given out since */
+    struct tw_segment *next;    /* in `turned`, ... */
+    struct tw_segment *follows; /* and the one to be sealed before it, or NULL */
 } tw_segment;
 
 typedef struct tw_lane {
@@ -123,7 +125,8 @@ typedef struct tw_waiter {
 /*
  * Two locks. `lock` guards the numbers and is never held over I/O. `files` guards the notes,
  * the reader and the removal of segments, and is held over their I/O. Order: files, lock.
- * `busy` is the token of the one thread that writes records; its holder may take `files`.
+ * `busy` is the token of the one thread that writes records; its holder may take `files`, but where
+ * it can does without, for it would wait for the syncs of others: see spool_turn.c.
  */
 struct tw_spool {
     tw_spool_sys sys;
@@ -147,6 +150,9 @@ struct tw_spool {
     uint64_t planned;    /* size of `current` when all that is staged will be written */
     tw_segment *current; /* takes records; NULL before the first and after a failure */
     tw_segment *target;  /* of what is staged */
+    tw_segment *turned, **turned_end; /* begun, but not in the list of the lane */
+    unsigned turns_left;              /* how many may be */
+    int dir_unsynced;       /* a file was begun since the last sync of the folder */
     tw_buf staged, writing; /* frames; `writing` is the token holder's */
     uint64_t staged_first;
     tw_spool_group *waiters, **waiters_end;
@@ -162,9 +168,9 @@ struct tw_spool {
     int spare_fd;      /* of a file that can become the next segment, or -1 */
     int spare_written; /* it is full of zeros */
     tw_spool_stats stats;
-    /* ---- under `files`; segments of the own lane are added under both ---- */
-    pthread_mutex_t files;
-    tw_lane *own; /* lanes[0]; never changes */
+    /* ---- under `files` ---- */
+    pthread_mutex_t files; /* see tw__files_lock */
+    tw_lane *own;          /* lanes[0]; never changes */
     tw_lane **lanes;
     size_t lane_count, lane_room;
     size_t reading; /* lane of the reader */
@@ -177,7 +183,6 @@ struct tw_spool {
     uint64_t page_end;    /* no record from here on is given out */
     int page_revived;     /* its records had been set aside */
     int any_revived;      /* some segment may have revived records */
-    int dir_unsynced;     /* a file was made since the last sync of the folder */
     uint64_t own_segment; /* first number of the own one that reread is in; 0: none */
     uint64_t own_at;      /* place in it behind what was read */
     /* ---- of the thread that calls reread ---- */
@@ -243,16 +248,23 @@ void tw__bells_clear(tw_spool *sp);
 tw_segment *tw__segment_add(tw_lane *lane, uint64_t first);
 tw_segment *tw__segment_find(tw_lane *lane, uint64_t seq);
 void tw__segment_free(tw_spool *sp, tw_segment *seg);
-/* Starts the own lane's next file of records. @locks needs busy, not lock */
-int tw__segment_create(tw_spool *sp);
+/* Room for so many more; 0 without memory. @locks needs files */
+int tw__lane_reserve(tw_lane *lane, size_t more);
+/* Puts it in its place, for which there is room. @locks needs files */
+void tw__segment_list(tw_lane *lane, tw_segment *seg);
+/* The own lane's next one with its files, in no list yet: 0, or a negated errno. @locks needs busy,
+ * not lock */
+int tw__segment_make(tw_segment **out, tw_spool *sp);
+/* Forgets one that begins there, which a failure left without a record. @locks needs files */
+void tw__segment_clear_way(tw_spool *sp, uint64_t first);
 /* Whether syncs are so small that blocks which were written before pay. @locks needs lock */
 int tw__segment_small_syncs(const tw_spool *sp);
 /* Unlinks the file made ahead. */
 void tw__segment_spare_drop(tw_spool *sp);
 /* Nothing is staged for the current segment from now on. @locks needs lock and busy */
 tw_segment *tw__segment_detach(tw_spool *sp);
-/* The detached file takes no more. @locks needs busy and files */
-void tw__segment_seal(tw_spool *sp, tw_segment *seg);
+/* The detached file takes no more than it has, up to that number. @locks needs files */
+void tw__segment_seal(tw_spool *sp, tw_segment *seg, uint64_t end);
 /* The disk failed the detached file: what was accepted moves to a new one. @locks needs busy
  */
 void tw__segment_distrust(tw_spool *sp, tw_segment *seg);
@@ -265,6 +277,14 @@ int tw__segments_sync(tw_spool *sp, int *failed);
 /* Removes the segment if all its records are acknowledged; it may be gone afterwards.
  * @locks needs files */
 void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg);
+
+/* ---- spool_turn.c ---------------------------------------------------------------------- */
+/* `files`, with everything in the list that was begun before. */
+void tw__files_lock(tw_spool *sp);
+void tw__files_unlock(tw_spool *sp);
+/* Begins the segment behind the detached one, which is NULL at first and after a failure. It does
+ * not wait for `files` unless it has to. 0, or a negated errno. @locks needs busy, not lock */
+int tw__segment_turn(tw_spool *sp, tw_segment *seg);
 
 /* ---- spool_notes.c: the file of notes. @locks needs files ------------------------------ */
 int tw__notes_load(tw_spool *sp, tw_lane *lane, tw_segment *seg);

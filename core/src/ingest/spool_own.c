@@ -72,9 +72,9 @@ static int page_load(tw_spool *sp, uint64_t from)
     tw__free(sp->own_page);
     sp->own_page = NULL;
     sp->own_size = sp->own_next = 0;
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     rc = part_find(&part, sp, from);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     if (rc != 0)
         return rc;
     sp->own_page = tw__alloc(part.size);
@@ -86,10 +86,10 @@ static int page_load(tw_spool *sp, uint64_t from)
     tw__spool_close(sp, &part.fd);
     if (rc == 0)
         return 0;
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     if (rc != -EIO && sp->own_segment != 0)
         sp->own_at = part.at; /* for the next try */
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     pthread_mutex_lock(&sp->lock);
     sp->stats.unreadable += rc == -EIO;
     pthread_mutex_unlock(&sp->lock);

@@ -73,7 +73,7 @@ int tw__spool_park(tw_spool *sp, const uint64_t *ids, size_t count)
 
     if (sp->pid != tw__pid())
         return TW_E_FORKED;
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     for (i = 0; i < count && rc == 0; i++) {
         tw_segment *seg = segment_of(sp, ids[i]);
 
@@ -82,15 +82,15 @@ int tw__spool_park(tw_spool *sp, const uint64_t *ids, size_t count)
     }
     while (rc != 0 && i-- > 0)
         bit_clear(sp, ids[i]);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     return rc == 0 ? TW_OK : TW_E_NOMEM;
 }
 
 void tw__spool_unpark(tw_spool *sp, uint64_t id)
 {
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     bit_clear(sp, id);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
 }
 
 /* ---- finding them ------------------------------------------------------------------------ */
@@ -210,9 +210,9 @@ int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error *
     memset(out, 0, sizeof *out);
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     if (!parked_find(sp, &from, &lane, &seg)) {
-        pthread_mutex_unlock(&sp->files);
+        tw__files_unlock(sp);
         return TW_DONE;
     }
     out->id = from;
@@ -223,7 +223,7 @@ int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error *
         out->text = frame.text;
         out->size = frame.size;
     }
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
     return rc >= 0 ? TW_OK
                    : tw__spool_fail(err, sp, rc, "records could not be read back");
 }

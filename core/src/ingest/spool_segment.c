@@ -48,31 +48,56 @@ tw_segment *tw__segment_find(tw_lane *lane, uint64_t seq)
     return seg->end == 0 || seq < seg->end ? seg : NULL;
 }
 
+int tw__lane_reserve(tw_lane *lane, size_t more)
+{
+    size_t room = lane->room != 0 ? lane->room : 8;
+    tw_segment **segments;
+
+    while (room - lane->count < more)
+        room *= 2;
+    if (room == lane->room)
+        return 1;
+    segments = tw__realloc(lane->segments, room * sizeof(tw_segment *));
+    if (segments == NULL)
+        return 0;
+    lane->segments = segments;
+    lane->room = room;
+    return 1;
+}
+
+static tw_segment *segment_new(uint64_t first)
+{
+    tw_segment *seg = tw__alloc_zero(1, sizeof *seg);
+
+    if (seg == NULL)
+        return NULL;
+    seg->first = first;
+    seg->fd = seg->notes_fd = -1;
+    return seg;
+}
+
+void tw__segment_list(tw_lane *lane, tw_segment *seg)
+{
+    size_t at = segment_index(lane, seg->first);
+
+    memmove(lane->segments + at + 1, lane->segments + at,
+            (lane->count - at) * sizeof(tw_segment *));
+    lane->segments[at] = seg;
+    lane->count++;
+}
+
 tw_segment *tw__segment_add(tw_lane *lane, uint64_t first)
 {
     size_t at = segment_index(lane, first);
     tw_segment *seg;
 
-    if (lane->count == lane->room) {
-        size_t room = lane->room != 0 ? lane->room * 2 : 8;
-        tw_segment **more = tw__realloc(lane->segments, room * sizeof(tw_segment *));
-
-        if (more == NULL)
-            return NULL;
-        lane->segments = more;
-        lane->room = room;
-    }
     if (at != 0 && lane->segments[at - 1]->first == first)
         return NULL;
-    seg = tw__alloc_zero(1, sizeof *seg);
-    if (seg == NULL)
+    if (!tw__lane_reserve(lane, 1))
         return NULL;
-    seg->first = first;
-    seg->fd = seg->notes_fd = -1;
-    memmove(lane->segments + at + 1, lane->segments + at,
-            (lane->count - at) * sizeof(tw_segment *));
-    lane->segments[at] = seg;
-    lane->count++;
+    seg = segment_new(first);
+    if (seg != NULL)
+        tw__segment_list(lane, seg);
     return seg;
 }
 
@@ -88,7 +113,7 @@ void tw__segment_free(tw_spool *sp, tw_segment *seg)
     tw__free(seg);
 }
 
-/* Forgets it, whatever becomes of its files. */
+/* Forgets it, whatever becomes of its files. @locks needs files */
 static void segment_remove(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     size_t at = segment_index(lane, seg->first) - 1;
@@ -293,11 +318,8 @@ static int segment_make_files(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         rc = seg->notes_fd = make_file(sp, notes);
         rc = rc < 0 ? rc : 0;
     }
-    sp->dir_unsynced = 1;
-    if (rc == 0 && sp->durable) {
+    if (rc == 0 && sp->durable)
         rc = tw__spool_dir_sync(sp);
-        sp->dir_unsynced = rc != 0;
-    }
     if (rc < 0) {
         (void)tw__spool_unlink(sp, name);
         (void)tw__spool_unlink(sp, notes);
@@ -305,35 +327,32 @@ static int segment_make_files(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     return rc;
 }
 
-int tw__segment_create(tw_spool *sp)
+void tw__segment_clear_way(tw_spool *sp, uint64_t first)
 {
-    tw_lane *lane = sp->own;
-    tw_segment *seg;
-    int rc = -ENOMEM;
+    tw_segment *seg = tw__segment_find(sp->own, first);
 
-    pthread_mutex_lock(&sp->files);
-    seg = tw__segment_find(lane, sp->next_seq);
-    if (seg != NULL && seg->first == sp->next_seq)
-        segment_remove(sp, lane, seg); /* of a failure, without a record */
-    seg = tw__segment_add(lane, sp->next_seq);
-    if (seg != NULL) {
-        rc = segment_make_files(sp, lane, seg);
-        seg->bytes = TW_SPOOL_HEADER;
-        seg->loaded = 1;
-        if (rc < 0) {
-            segment_remove(sp, lane, seg);
-        } else {
-            pthread_mutex_lock(&sp->lock);
-            seg->has_file = 1;
-            sp->current = seg;
-            sp->planned = seg->bytes;
-            sp->stats.bytes += seg->bytes;
-            sp->stats.segments++;
-            pthread_mutex_unlock(&sp->lock);
-        }
+    if (seg != NULL && seg->first == first)
+        segment_remove(sp, sp->own, seg);
+}
+
+int tw__segment_make(tw_segment **out, tw_spool *sp)
+{
+    tw_segment *seg = segment_new(sp->next_seq);
+    int rc;
+
+    *out = NULL;
+    if (seg == NULL)
+        return -ENOMEM;
+    rc = segment_make_files(sp, sp->own, seg);
+    if (rc < 0) {
+        tw__segment_free(sp, seg);
+        return rc;
     }
-    pthread_mutex_unlock(&sp->files);
-    return rc;
+    seg->bytes = TW_SPOOL_HEADER;
+    seg->loaded = 1;
+    seg->has_file = 1;
+    *out = seg;
+    return 0;
 }
 
 /* ---- the end --------------------------------------------------------------------------- */
@@ -402,7 +421,7 @@ tw_segment *tw__segment_detach(tw_spool *sp)
     return seg;
 }
 
-void tw__segment_seal(tw_spool *sp, tw_segment *seg)
+void tw__segment_seal(tw_spool *sp, tw_segment *seg, uint64_t end)
 {
     tw_lane *lane = sp->own;
     unsigned unsynced = 0;
@@ -410,7 +429,7 @@ void tw__segment_seal(tw_spool *sp, tw_segment *seg)
     size_t i;
 
     pthread_mutex_lock(&sp->lock);
-    seg->end = sp->next_seq;
+    seg->end = end;
     seg->sealed = 1;
     pthread_mutex_unlock(&sp->lock);
     segment_end(sp, lane, seg);
@@ -506,7 +525,7 @@ void tw__segment_distrust(tw_spool *sp, tw_segment *seg)
     tw_lane *lane = sp->own;
     int left = 0;
 
-    pthread_mutex_lock(&sp->files);
+    tw__files_lock(sp);
     pthread_mutex_lock(&sp->lock);
     seg->end = sp->next_seq;
     seg->sealed = 1;
@@ -522,7 +541,7 @@ void tw__segment_distrust(tw_spool *sp, tw_segment *seg)
     if (!left)
         tw__spool_close(sp, &seg->fd);
     tw__segment_retire(sp, lane, seg);
-    pthread_mutex_unlock(&sp->files);
+    tw__files_unlock(sp);
 }
 
 /* ---- removal --------------------------------------------------------------------------- */
