@@ -62,11 +62,13 @@ CONTENDERS: dict[str, tuple[Any, ...]] = {
     "bare syncs, 8 events each": ("syncs", 8 * EVENT, 2000),
     "bare syncs, 1,000 events each": ("syncs", 1000 * STORED, 100),
     "the same, new files": ("appends", 1000 * STORED, 100),
+    "8 threads that only wake up": ("rounds", 8, 3000),
     "1 thread, single events": ("put", "durable", 1, 1, 2000),
     "8 threads, single events": ("put", "durable", 8, 1, 24_000),
     "8 threads, 10 in a call": ("put", "durable", 8, 10, 80_000),
     "8 threads, 100 in a call": ("put", "durable", 8, 100, 160_000),
     "1 thread, 1,000 in a call": ("put", "durable", 1, 1000, 100_000),
+    "2 threads, 1,000 in a call": ("put", "durable", 2, 1000, 200_000),
     "SQLite FULL, WAL, 1,000": ("sqlite", "WAL", 1000, 100_000),
     "SQLite FULL, DELETE, 1,000": ("sqlite", "DELETE", 1000, 100_000),
 }
@@ -100,6 +102,12 @@ def durable(disk: Disk, rounds: int) -> dict[str, Any]:
         print(
             f"{name}: {statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f}) of bare syncs"
         )
+    singles, sleepers = rates["8 threads, single events"], rates["8 threads that only wake up"]
+    each = [a / b for a, b in zip(singles, sleepers, strict=True)]
+    print(
+        f"8 threads, single events: {statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f})"
+        " of threads that do nothing but sleep, wake up and sync"
+    )
     ratios = {}
     for name in ("SQLite FULL, WAL, 1,000", "SQLite FULL, DELETE, 1,000"):
         each = [a / b for a, b in zip(ours, rates[name], strict=True)]

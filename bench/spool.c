@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -217,6 +219,20 @@ static int file_new(const char *folder)
     return fd;
 }
 
+static int file_written(const char *folder)
+{
+    static const char bytes[1 << 20];
+    int fd = file_new(folder);
+    size_t at;
+
+    for (at = 0; at < FILE_BYTES; at += sizeof bytes) {
+        if (write(fd, bytes, sizeof bytes) != (ssize_t)sizeof bytes)
+            die("write", NULL);
+    }
+    fsync(fd);
+    return fd;
+}
+
 /* What the disk itself can do: writes of `size` bytes, each synced, into blocks that were written
  * before, or (`grow`) into files that are begun anew every 8 MiB and allocated whole. */
 static void syncs(const char *folder, size_t size, int count, int grow)
@@ -224,17 +240,12 @@ static void syncs(const char *folder, size_t size, int count, int grow)
     static char bytes[1 << 21];
     double began;
     off_t at;
-    int fd = file_new(folder);
+    int fd = file_written(folder);
     int i;
 
     if (size > sizeof bytes)
         die("too many", NULL);
     memset(bytes, 'x', sizeof bytes);
-    for (i = 0; i < FILE_BYTES / (int)sizeof bytes; i++) {
-        if (write(fd, bytes, sizeof bytes) != (ssize_t)sizeof bytes)
-            die("write", NULL);
-    }
-    fsync(fd);
     began = now_s();
     for (i = 0, at = grow ? FILE_BYTES : 0; i < count; i++, at += (off_t)size) {
         if (at + (off_t)size > FILE_BYTES) {
@@ -251,6 +262,62 @@ static void syncs(const char *folder, size_t size, int count, int grow)
     }
     tell(now_s() - began, (uint64_t)count);
     close(fd);
+}
+
+/* What threads that sleep through each other's syncs can reach: the last one to come writes for all,
+ * syncs and wakes them, and nobody does anything else. */
+typedef struct round_table {
+    atomic_uint come, over; /* of this round; rounds */
+    unsigned threads;
+    int fd, rounds;
+    off_t at;
+} round_table;
+
+static void *round_run(void *arg)
+{
+    static const char bytes[THREADS_MOST * 1100];
+    round_table *table = arg;
+    size_t size = table->threads * 1036;
+    int i;
+
+    for (i = 0; i < table->rounds; i++) {
+        unsigned now = atomic_load(&table->over);
+
+        if (atomic_fetch_add(&table->come, 1) != table->threads - 1) {
+            while (atomic_load(&table->over) == now)
+                syscall(SYS_futex, &table->over, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+            continue;
+        }
+        if (table->at + (off_t)size > FILE_BYTES)
+            table->at = 0;
+        if (pwrite(table->fd, bytes, size, table->at) != (ssize_t)size ||
+            fdatasync(table->fd) != 0)
+            die("sync", NULL);
+        table->at += (off_t)size;
+        atomic_store(&table->come, 0);
+        atomic_fetch_add(&table->over, 1);
+        syscall(SYS_futex, &table->over, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    }
+    return NULL;
+}
+
+static void rounds(const char *folder, int threads, int count)
+{
+    round_table table = {.threads = (unsigned)threads, .rounds = count};
+    pthread_t ids[THREADS_MOST];
+    double began;
+    int i;
+
+    table.fd = file_written(folder);
+    began = now_s();
+    for (i = 0; i < threads; i++) {
+        if (pthread_create(&ids[i], NULL, round_run, &table) != 0)
+            die("thread", NULL);
+    }
+    for (i = 0; i < threads; i++)
+        pthread_join(ids[i], NULL);
+    tell(now_s() - began, (uint64_t)threads * (uint64_t)count);
+    close(table.fd);
 }
 
 /* ---- a backlog ------------------------------------------------------------------------- */
@@ -314,11 +381,14 @@ int main(int argc, char **argv)
         syncs(argv[2], strtoul(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10), 0);
     else if (argc == 5 && strcmp(argv[1], "appends") == 0)
         syncs(argv[2], strtoul(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10), 1);
+    else if (argc == 5 && strcmp(argv[1], "rounds") == 0)
+        rounds(argv[2], (int)strtol(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10));
     else if (argc == 5 && strcmp(argv[1], "drain") == 0)
         drain(argv[2], argv[3], strtoull(argv[4], NULL, 10));
     else
         die("put FOLDER MODE THREADS MANY EVENTS | sqlite FOLDER JOURNAL MANY EVENTS | "
-            "syncs|appends FOLDER BYTES COUNT | drain FOLDER URL EVENTS",
+            "syncs|appends FOLDER BYTES COUNT | rounds FOLDER THREADS COUNT | "
+            "drain FOLDER URL EVENTS",
             NULL);
     return 0;
 }
