@@ -205,6 +205,32 @@ static void test_nobody_waits_for_those_who_left(void **state)
     close_gated(sp);
 }
 
+/* Whoever was late once is hoped for again soon, and who never comes more and more seldom. */
+static void test_hope_returns(void **state)
+{
+    tw_spool *sp = open_gated(1);
+
+    (void)state;
+    hope(sp, 2, 0);
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 1);
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 2);
+    sp->hoped = 2; /* and in vain again */
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 1);
+    assert_int_equal(sp->hope_again, 2);
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 1);
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hoped_most, 2);
+    sp->hoped = 1;
+    sp->hoped_most = 1; /* as many as come: it was right to hope */
+    assert_int_equal(put(sp), TW_OK);
+    assert_int_equal(sp->hope_again, 1);
+    close_gated(sp);
+}
+
 /* A thread that is alone hopes for nobody, however long it goes on. */
 static void test_a_lone_thread_is_not_delayed(void **state)
 {
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_those_who_come_meanwhile_share_a_sync),
         cmocka_unit_test(test_the_last_of_those_hoped_for_leads),
         cmocka_unit_test(test_nobody_waits_for_those_who_left),
+        cmocka_unit_test(test_hope_returns),
         cmocka_unit_test(test_a_lone_thread_is_not_delayed),
         cmocka_unit_test(test_the_first_of_the_next_round_takes_over),
         cmocka_unit_test(test_small_syncs_move_to_written_blocks),

@@ -88,6 +88,7 @@ int tw__spool_open(tw_spool **out, const tw_spool_settings *settings, tw_error *
     sp->reading = 1;
     sp->waiters_end = &sp->waiters;
     sp->turned_end = &sp->turned;
+    sp->hope_again = 1;
     pthread_mutex_init(&sp->lock, NULL);
     pthread_mutex_init(&sp->files, NULL);
     pthread_cond_init(&sp->idle, NULL);

@@ -13,7 +13,7 @@
 #include "ingest/spool_internal.h"
 
 enum {
-    HOPE_AGAIN = 8,          /* rounds in which all came: then one more is hoped for */
+    HOPE_AGAIN_MOST = 64,    /* see gather_more */
     GATHER_NS_MOST = 1000000 /* threads that come at all come sooner */
 };
 
@@ -157,6 +157,17 @@ static void gather_plan(tw_spool *sp, unsigned synced, size_t bytes, int64_t too
     sp->hoped = hoped < sp->hoped_most ? hoped : sp->hoped_most;
 }
 
+/* One more may be hoped for than before: was that wrong, it takes twice as many good rounds until
+ * the next try, and was it right, one. */
+static void hope_judge(tw_spool *sp, int right)
+{
+    if (sp->hoped_more && right)
+        sp->hope_again = 1;
+    else if (sp->hoped_more && sp->hope_again < HOPE_AGAIN_MOST)
+        sp->hope_again *= 2;
+    sp->hoped_more = 0;
+}
+
 /* How long the one who would lead now should wait instead; 0 when no longer. What did not come in
  * time is not hoped for again, until for a while all that was hoped for came. */
 static int64_t gather_more(tw_spool *sp)
@@ -164,10 +175,15 @@ static int64_t gather_more(tw_spool *sp)
     if (sp->waiting < sp->hoped) {
         if (now_ns() < sp->gather_until)
             return sp->gather_until;
+        hope_judge(sp, 0);
         sp->hoped_most = sp->waiting;
         sp->hoped_well = 0;
-    } else if (sp->hoped == sp->hoped_most && ++sp->hoped_well == HOPE_AGAIN) {
+    } else if (sp->hoped == sp->hoped_most) {
+        hope_judge(sp, 1);
+        if (++sp->hoped_well < sp->hope_again)
+            return 0;
         sp->hoped_most++;
+        sp->hoped_more = 1;
         sp->hoped_well = 0;
     }
     return 0;

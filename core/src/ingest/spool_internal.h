@@ -161,7 +161,9 @@ struct tw_spool {
     unsigned hoped;       /* how many are worth waiting for, ... */
     int64_t gather_until; /* and until when (monotonic, ns) */
     unsigned hoped_most;  /* more have not come in time */
-    unsigned hoped_well;  /* how often in a row that many came */
+    unsigned hoped_well;  /* how often in a row that many came, ... */
+    unsigned hope_again;  /* and how often until one more is hoped for, ... */
+    int hoped_more;       /* which was the last change */
     int64_t sync_ns;      /* moving average of what a sync takes, ... */
     int64_t sync_bytes;   /* and of what it is for */
     tw_spare spare;
