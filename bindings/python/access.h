@@ -48,16 +48,18 @@ TWPY_INLINE long long twpy_int_read(PyObject *value, int *overflow)
 }
 
 /*
- * How a dict is stored stands in no public header, but is the same in 3.11 to 3.14 (tests run on
- * 3.11, 3.12 and 3.13, source read for 3.14). Later versions, the stable ABI and builds without
- * the interpreter lock use PyDict_Next.
+ * How a dict is stored stands in no public header, but is the same in 3.11 to 3.15. Later versions,
+ * the stable ABI and builds without the interpreter lock use PyDict_Next, and so does a process
+ * where twpy_dicts_proven found a dict stored in another way.
  */
 typedef struct twpy_row {
     PyObject *key;
     PyObject *value;
 } twpy_row;
 
-#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030F0000
+#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED) && \
+    PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x03100000
+#define TWPY_HAVE_ROWS
 
 /* A PyDictKeysObject. */
 typedef struct twpy_rows {
@@ -75,14 +77,19 @@ enum {
     TWPY_ROWS_OF_TEXT = 1 /* a `kind`: all keys are exactly str, values beside them */
 };
 
+TWPY_INLINE const twpy_rows *twpy_dict_table(PyObject *dict)
+{
+    return (const twpy_rows *)(const void *)((PyDictObject *)dict)->ma_keys;
+}
+
 /* The items of a dict side by side, in order, borrowed until the dict changes. NULL where they are
- * not: an item was removed, a key is no str, it is what an object has its attributes in. */
+ * not: an item was removed, a key is no str, it is what an object has its attributes in. Only
+ * where twpy_dicts_proven. */
 TWPY_INLINE const twpy_row *twpy_dict_rows(PyObject *dict)
 {
-    const PyDictObject *table = (PyDictObject *)dict;
-    const twpy_rows *rows = (const twpy_rows *)(const void *)table->ma_keys;
+    const twpy_rows *rows = twpy_dict_table(dict);
 
-    if (rows->kind != TWPY_ROWS_OF_TEXT || rows->count != table->ma_used)
+    if (rows->kind != TWPY_ROWS_OF_TEXT || rows->count != PyDict_GET_SIZE(dict))
         return NULL;
     return (const twpy_row *)(const void *)(rows->index +
                                             ((size_t)1 << rows->log2_index_bytes));

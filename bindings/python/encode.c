@@ -25,6 +25,7 @@ typedef struct walk {
     tw_json_writer *wr; /* behind the cursor, but when that is closed */
     tw_json_cursor cur;
     twpy_key *keys; /* TWPY_KEYS slots, or NULL */
+    int in_place;   /* dicts may be read so */
     int foreign;
 } walk;
 
@@ -195,7 +196,7 @@ static __attribute__((noinline)) int put_items(walk *w, PyObject *dict)
 
 static int put_dict(walk *w, tw_json_key *before, PyObject *dict)
 {
-    const twpy_row *row = twpy_dict_rows(dict);
+    const twpy_row *row = w->in_place ? twpy_dict_rows(dict) : NULL;
     int rc = tw_json_cursor_object(&w->cur, before);
 
     if (rc == TW_OK && row != NULL) {
@@ -363,7 +364,7 @@ static void keys_make(twpy_state *state)
 
 int twpy_encode(twpy_state *state, tw_json_writer *wr, PyObject *value, int *foreign)
 {
-    walk w = {.wr = wr};
+    walk w = {.wr = wr, .in_place = state->dicts_in_place};
     int rc;
 
 #ifndef Py_GIL_DISABLED /* without the lock the cache would have to be one per thread */

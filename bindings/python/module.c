@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tidewheel._core: the types and a few functions over the core's tables. */
+#include "dict_check.h"
 #include "state.h"
 
 PyDoc_STRVAR(
@@ -174,6 +175,24 @@ static PyObject *core_taxonomy_diff(PyObject *module, PyObject *args)
     return value;
 }
 
+PyDoc_STRVAR(
+    dicts_in_place_doc,
+    "dicts_in_place($module, wanted, /)\n--\n\n"
+    "Read dicts in place from now on, or ask Python for each item; for tests.\n\n"
+    "Returns:\n    Whether they are read in place: never where this Python stores them in\n"
+    "    a way that is not known.");
+
+static PyObject *core_dicts_in_place(PyObject *module, PyObject *wanted)
+{
+    twpy_state *state = PyModule_GetState(module);
+    int on = PyObject_IsTrue(wanted);
+
+    if (on < 0)
+        return NULL;
+    state->dicts_in_place = on && twpy_dicts_proven();
+    return PyBool_FromLong(state->dicts_in_place);
+}
+
 static PyMethodDef functions[] = {
     {"loads", core_loads, METH_O, loads_doc},
     {"taxonomy_diff", core_taxonomy_diff, METH_VARARGS, taxonomy_diff_doc},
@@ -183,6 +202,7 @@ static PyMethodDef functions[] = {
     {"spool_inspect", twpy_spool_inspect, METH_O, twpy_spool_inspect_doc},
     {"spool_purge", twpy_spool_purge, METH_VARARGS, twpy_spool_purge_doc},
     {"error_classes", core_error_classes, METH_NOARGS, error_classes_doc},
+    {"dicts_in_place", core_dicts_in_place, METH_O, dicts_in_place_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -204,6 +224,7 @@ static int module_exec(PyObject *module)
         add_type(module, &state->lines_type, &twpy_lines_spec) < 0 ||
         add_type(module, &state->records_type, &twpy_records_spec) < 0)
         return -1;
+    state->dicts_in_place = twpy_dicts_proven();
     return 0;
 }
 

@@ -46,6 +46,7 @@ typedef struct twpy_state {
     twpy_text *values;            /* short string values, of the same size */
     twpy_key *keys;               /* keys written before; made at first use */
     void *keys_memory;            /* where they lie */
+    int dicts_in_place;           /* whether they are read so: see dict_check.h */
 } twpy_state;
 
 /* Types are final, so the type of an instance is always the one the module made. */

@@ -13,17 +13,28 @@ import random
 import re
 import types
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tidewheel
+from tidewheel import _core
 
 from .conftest import MakeClient, Server
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors/events.json"
 CASES = json.loads(VECTORS.read_text())["cases"]
+
+
+@pytest.fixture(params=[True, False], ids=["in place", "by items"], autouse=True)
+def dicts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test runs with dicts read in place, and with Python asked for each item."""
+    if _core.dicts_in_place(request.param) is not request.param:
+        pytest.skip("this build asks for each item in any case")
+    yield
+    _core.dicts_in_place(True)
 
 
 def event(value: object) -> dict[str, Any]:
