@@ -68,6 +68,11 @@ STEPS = (
         (*PYTEST, "tests/faults/test_nginx.py"),
         r"^(?:nginx: |\d+ (?:passed|failed|skipped)|SKIPPED).*",
     ),
+    Step(
+        "gunicorn",
+        "gunicorn: workers recycled and reloaded under load; each event arrives, and once (F05)",
+        (*PYTEST, "tests/faults/test_gunicorn.py"),
+    ),
     Step("time", "Clocks that jump (P19)", (*PYTEST, "tests/faults/test_time.py")),
     Step(
         "power",

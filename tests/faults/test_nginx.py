@@ -5,23 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import http.client
-import itertools
 import os
 import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
-import threading
-import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import kit
 import ledger
 import pytest
+from web import PATIENCE, Load, alive, free_port, wait_until
 
 import tidewheel
 
@@ -31,33 +26,10 @@ FOUND = NGINX is not None and (MODULES / "ngx_http_lua_module.so").exists()
 RELOADS, KILLS = {"T0": (5, 3), "T1": (1000, 100), "T2": (1000, 100)}[
     os.environ.get("TIDEWHEEL_LADDER", "T0")
 ]
-PATIENCE = 30  # seconds until what must happen has failed to
 
 pytestmark = pytest.mark.skipif(
     not FOUND, reason="the Debian packages nginx and libnginx-mod-http-lua are not installed"
 )
-
-
-def wait_until(what: str, happened: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def alive(pid: int) -> bool:
-    """Whether a process has not ended; what nobody has waited for yet has."""
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def command_line(pid: int) -> str:
@@ -158,61 +130,6 @@ class Nginx:
         wait_until("nginx's end", lambda: not alive(last))
 
 
-class Load:
-    """Four connections that ask one after the other; notes what was asked and what answered."""
-
-    def __init__(self, port: int, folder: pathlib.Path) -> None:
-        self.port = port
-        self.paths = [folder / f"notes-{i}" for i in range(4)]
-        self.over = threading.Event()
-        self.asked = itertools.count()
-        self.answered = itertools.count()
-        self.unexpected: list[str] = []
-        self.threads = [threading.Thread(target=self.run, args=(path,)) for path in self.paths]
-
-    def __enter__(self) -> Load:
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-
-    def run(self, path: pathlib.Path) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        with path.open("w") as notes:
-            while not self.over.is_set():
-                event_id = f"nginx-{next(self.asked)}"
-                query = {"id": event_id, "text": ledger.content_of(event_id)}
-                query["user"] = f"{int(event_id[6:]) % 1000:05d}"
-                notes.write(f"call {event_id}\n")
-                # A worker that is killed breaks connections: nothing is known of that event.
-                try:
-                    connection.request("GET", "/?" + urllib.parse.urlencode(query, safe=":"))
-                    answer = connection.getresponse()
-                    body = answer.read().decode().strip()
-                except (OSError, http.client.HTTPException):
-                    connection.close()
-                    continue
-                if (answer.status, body) == (200, event_id):
-                    notes.write(f"ok {event_id}\n")
-                    next(self.answered)
-                else:
-                    self.unexpected.append(f"{answer.status} {body}")
-        connection.close()
-
-    def wait_for_some(self) -> None:
-        """Until fifty more were answered."""
-        goal = self.count + 50
-        wait_until("fifty answers", lambda: self.count >= goal)
-
-    @property
-    def count(self) -> int:
-        return int(repr(self.answered)[6:-1])
-
-
 @pytest.fixture
 def emulator() -> Iterator[tidewheel.Emulator]:
     with tidewheel.Emulator(throttle=False, journal=False) as emulator:
@@ -258,7 +175,7 @@ def test_reloads_and_killed_workers(emulator: tidewheel.Emulator, nginx: Nginx) 
     chance = random.Random("F19")
     steps = ["reload"] * RELOADS + ["kill"] * KILLS
     chance.shuffle(steps)
-    with Load(nginx.port, nginx.folder) as load:
+    with Load(nginx.port, nginx.folder, "nginx") as load:
         load.wait_for_some()
         threads = os.listdir(f"/proc/{nginx.master}/task")
         assert len(threads) == 1  # whatever the workers do, nothing was started in the master
@@ -281,7 +198,7 @@ def test_reloads_and_killed_workers(emulator: tidewheel.Emulator, nginx: Nginx) 
 def test_a_reload_while_the_server_is_silent(emulator: tidewheel.Emulator, nginx: Nginx) -> None:
     """The old workers do not wait for it: their events go out with the new ones."""
     emulator.faults({"when": "before_commit", "do": {"stall_ms": 60_000}})
-    with Load(nginx.port, nginx.folder) as load:
+    with Load(nginx.port, nginx.folder, "nginx") as load:
         load.wait_for_some()
         nginx.reload()
         load.wait_for_some()
