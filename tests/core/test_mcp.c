@@ -348,6 +348,12 @@ static void nothing_is_sent_of_what_is_wrong(void **state)
          "{\"method\":\"m\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/"
          "protocolVersion\":\"1\"}}}",
          "params._meta"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"m\",\"params\":{\"_meta\":7}}",
+         "params._meta"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"m\",\"params\":{\"_meta\":[1]}}",
+         "params._meta"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"m\",\"params\":{\"_meta\":{},\"_meta\":{}}}",
+         "params._meta"},
     };
     fixture *fx = *state;
     tw_error *err = NULL;
@@ -364,6 +370,47 @@ static void nothing_is_sent_of_what_is_wrong(void **state)
     assert_string_equal(tw_error_field(err), "mcp_token");
     tw_error_free(err);
     assert_int_equal(fx->wg.sc.count, 0);
+}
+
+static void a_text_is_as_long_as_a_header_may_be(void **state)
+{
+    static const struct {
+        tw_endpoint_id id;
+        const char *before, *after, *field;
+    } rows[] = {
+        {TW_EP_MCP_CALL, "{\"name\":\"", "\"}", "name"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"", "\"}", "method"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"tools/call\",\"params\":{\"name\":\"", "\"}}",
+         "params.name"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"resources/read\",\"params\":{\"uri\":\"",
+         "\"}}", "params.uri"},
+        {TW_EP_MCP_REQUEST, "{\"method\":\"m\",\"params\":{\"uri\":\"", "\"}}", NULL},
+    };
+    fixture *fx = *state;
+    size_t i;
+
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char most[TW_MCP_HEADER_MOST + 1];
+        char json[TW_MCP_HEADER_MOST + 256];
+        int before = fx->wg.sc.count;
+        tw_error *err = NULL;
+
+        memset(most, 'x', sizeof most - 1);
+        memcpy(most, "\xC3\xA9", 2); /* base64 is longer */
+        most[sizeof most - 1] = '\0';
+        snprintf(json, sizeof json, "%s%s%s", rows[i].before, most, rows[i].after);
+        assert_int_equal(begin(fx, rows[i].id, json, &err), TW_OK);
+        assert_int_equal(fx->wg.sc.count, before + 1);
+        snprintf(json, sizeof json, "%s%sx%s", rows[i].before, most, rows[i].after);
+        assert_int_equal(begin(fx, rows[i].id, json, &err),
+                         rows[i].field != NULL ? TW_E_TOO_LARGE : TW_OK);
+        if (rows[i].field != NULL) {
+            assert_string_equal(tw_error_field(err), rows[i].field);
+            assert_non_null(strstr(tw_error_message(err), "longer than 8192 bytes"));
+            assert_int_equal(fx->wg.sc.count, before + 1);
+        }
+        tw_error_free(err);
+    }
 }
 
 /* Listing may be repeated, calling a tool only when it certainly was not. */
@@ -529,6 +576,7 @@ int main(void)
         CASE(a_token_is_redacted_as_long_as_a_call_carries_it),
         CASE(a_repetition_carries_the_newest_token),
         CASE(nothing_is_sent_of_what_is_wrong),
+        CASE(a_text_is_as_long_as_a_header_may_be),
         CASE(only_the_list_is_asked_for_again),
         CASE(input_that_is_asked_for_is_no_result),
         CASE(what_a_tool_wants_of_the_client_is_said),

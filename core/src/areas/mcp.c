@@ -247,16 +247,15 @@ static int tool_params(mcp_call *mc, const tw_given *given)
                               : TW_E_NOMEM;
 }
 
-/* The part of the params that a header repeats, by method. */
-static int name_find(mcp_call *mc)
+/* The part of the params that a header repeats. */
+static int name_find(mcp_call *mc, tw_view method)
 {
     tw_view params = {mc->params, mc->params_size};
+    const char *named = tw__mcp_named(method);
     tw_view name = {NULL, 0};
 
-    if (strcmp(mc->method, "tools/call") == 0 || strcmp(mc->method, "prompts/get") == 0)
-        name = tw__view_member(params, "name");
-    else if (strcmp(mc->method, "resources/read") == 0)
-        name = tw__view_member(params, "uri");
+    if (named != NULL)
+        name = tw__view_member(params, named);
     return tw__view_kind(name) == TW_JSON_STRING
                ? text_copy(&mc->name, &mc->name_size, name.text, name.size)
                : TW_OK;
@@ -264,18 +263,19 @@ static int name_find(mcp_call *mc)
 
 static int request_params(mcp_call *mc, const tw_given *given)
 {
-    size_t method_size, size, unused;
-    const char *method = tw__given(given, "method", &method_size);
+    size_t size, unused;
     const char *json = tw__given(given, "params", &size);
+    tw_view method;
 
-    if (text_copy(&mc->method, &unused, method, method_size) != TW_OK ||
+    method.text = tw__given(given, "method", &method.size);
+    if (text_copy(&mc->method, &unused, method.text, method.size) != TW_OK ||
         mc->method == NULL)
         return TW_E_NOMEM;
     if (json == NULL || json[0] != '{')
         return TW_OK;
     mc->params = tw__strndup(json, size);
     mc->params_size = size;
-    return mc->params != NULL ? name_find(mc) : TW_E_NOMEM;
+    return mc->params != NULL ? name_find(mc, method) : TW_E_NOMEM;
 }
 
 static int mcp_fill(mcp_call *mc, const tw_given *given)

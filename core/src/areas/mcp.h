@@ -14,7 +14,10 @@
 #define TW_MCP_LEGACY_VERSION "2025-11-25" /* what initialize offers */
 
 enum {
-    TW_MCP_ANSWER_MOST = 64 * 1024 * 1024, /* of our choice: none is documented */
+    /* Of our choice: none is documented. */
+    TW_MCP_ANSWER_MOST = 64 * 1024 * 1024,
+    TW_MCP_HEADER_MOST =
+        8192, /* of a text that a header repeats; as JSON, which is longer */
     TW_MCP_HEADER_MISMATCH = -32020,
     TW_MCP_MISSING_CAPABILITY = -32021,
     TW_MCP_UNSUPPORTED_VERSION = -32022,
@@ -44,6 +47,8 @@ typedef struct tw_mcp_message {
     int modern; /* with what the versions without a handshake want in each request */
 } tw_mcp_message;
 
+/* The member of the params that the header Mcp-Name repeats, by method; NULL for none. */
+const char *tw__mcp_named(tw_view method);
 /* Puts the JSON text behind `out`, as tw__buf_put. `params` is well-formed. */
 int tw__mcp_message_put(tw_buf *out, const tw_mcp_message *message);
 /* Puts the header `name` with a value as MCP encodes it, and a NUL, behind `lines`. */

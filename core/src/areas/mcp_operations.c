@@ -44,6 +44,14 @@ static const tw_argument request_arguments[] = {
 
 /* ---- checks ------------------------------------------------------------------------ */
 
+static tw_view view_of(const tw_given *given, const char *name)
+{
+    tw_view value;
+
+    value.text = tw__given(given, name, &value.size);
+    return value;
+}
+
 /* Lua has one empty table for both kinds. */
 static int object_check(const tw_given *given, const char *name, tw_error **err)
 {
@@ -69,26 +77,61 @@ static int timeout_check(const tw_given *given, tw_error **err)
                         "timeout was not between 0.001 and 86400 seconds");
 }
 
+/* `_meta` is written anew, so that what cannot be kept of it is refused. The version is ours to
+ * say: what reads the answer depends on it. */
+static int meta_check(tw_view params, tw_error **err)
+{
+    static const char *const names[] = {"_meta", NULL};
+    static const char key[] = "io.modelcontextprotocol/protocolVersion";
+    tw_view meta;
+
+    if (tw__view_pick(params, names, &meta) >= 0)
+        return tw__error_at(err, TW_E_VALIDATION, "params._meta",
+                            "params._meta was given twice");
+    if (tw__view_given(meta) && tw__view_kind(meta) != TW_JSON_OBJECT &&
+        !(tw__view_is_list(meta) && tw__view_count(meta) == 0))
+        return tw__error_at(err, TW_E_VALIDATION, "params._meta",
+                            "params._meta was not an object");
+    if (tw__view_given(tw__view_member(meta, key)))
+        return tw__error_at(err, TW_E_VALIDATION, "params._meta",
+                            "params._meta held %s, which the client writes", key);
+    return TW_OK;
+}
+
+/* What a header repeats has the length that headers may have; two more for the quotes. */
+static int header_check(tw_view text, const char *field, tw_error **err)
+{
+    if (text.size <= TW_MCP_HEADER_MOST + 2 || tw__view_kind(text) != TW_JSON_STRING)
+        return TW_OK;
+    return tw__error_at(err, TW_E_TOO_LARGE, field,
+                        "%s was longer than %d bytes: a header of the request repeats it",
+                        field, TW_MCP_HEADER_MOST);
+}
+
 static int call_check(const tw_given *given, tw_error **err)
 {
+    tw_view name = view_of(given, "name");
     int rc = object_check(given, "arguments", err);
 
+    if (rc == TW_OK)
+        rc = header_check(name, "name", err);
     return rc == TW_OK ? timeout_check(given, err) : rc;
 }
 
-/* The version is ours to say: what reads the answer depends on it. */
 static int request_check(const tw_given *given, tw_error **err)
 {
-    static const char key[] = "io.modelcontextprotocol/protocolVersion";
-    size_t size;
-    const char *json = tw__given(given, "params", &size);
-    tw_view params = {json, size};
+    tw_view params = view_of(given, "params");
+    tw_view method = view_of(given, "method");
+    const char *named = tw__mcp_named(method);
     int rc = object_check(given, "params", err);
 
-    if (rc == TW_OK && json != NULL &&
-        tw__view_given(tw__view_member(tw__view_member(params, "_meta"), key)))
-        rc = tw__error_at(err, TW_E_VALIDATION, "params._meta",
-                          "params._meta held %s, which the client writes", key);
+    if (rc == TW_OK)
+        rc = meta_check(params, err);
+    if (rc == TW_OK)
+        rc = header_check(method, "method", err);
+    if (rc == TW_OK && named != NULL)
+        rc = header_check(tw__view_member(params, named),
+                          named[0] == 'n' ? "params.name" : "params.uri", err);
     return rc == TW_OK ? timeout_check(given, err) : rc;
 }
 

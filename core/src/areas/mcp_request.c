@@ -104,6 +104,13 @@ int tw__mcp_message_put(tw_buf *out, const tw_mcp_message *message)
 
 /* ---- headers ----------------------------------------------------------------------- */
 
+const char *tw__mcp_named(tw_view method)
+{
+    if (tw__view_is(method, "tools/call") || tw__view_is(method, "prompts/get"))
+        return "name";
+    return tw__view_is(method, "resources/read") ? "uri" : NULL;
+}
+
 /* One line of visible ASCII without spaces at its ends, that does not look encoded. */
 static int is_plain(const char *value, size_t size)
 {

@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 enum {
-    HEADERS_MOST = 16 * 1024,
+    HEADERS_MOST = 32 * 1024, /* two of TW_MCP_HEADER_MOST in base64, and small ones */
     HEADER_COUNT = 6,
     GRACE_MS = 1000 /* the timer of the call ends it; behind it the transport's limit */
 };
