@@ -427,6 +427,7 @@ static void undocumented_answers_are_errors(void **state)
         assert_int_equal(tw_reply_result(&text, &size, rsp, &err), TW_E_PROTOCOL);
         assert_null(text);
         assert_true(tw_error_message(err)[0] != '\0');
+        assert_int_equal(tw_error_stored(err), TW_STORED_MAYBE);
         tw_error_free(err);
         tw_job_unref(job);
     }

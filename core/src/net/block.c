@@ -73,6 +73,8 @@ int tw_reply_result(char **out, size_t *size, const tw_reply *rsp, tw_error **er
     tw__buf_clear(&text);
     if (rc == TW_E_NOMEM)
         return tw__error_nomem(err);
+    if (rc != TW_OK && err != NULL)
+        tw__error_set_stored(*err, TW_STORED_MAYBE); /* there was an answer, after all */
     return rc;
 }
 
