@@ -503,6 +503,46 @@ static void results_of_another_kind_are_refused(void **state)
     }
 }
 
+/* A tool that ran is never an answer that nobody can read afterwards. */
+static void what_is_taken_can_be_read_to_the_end(void **state)
+{
+    enum { DEEPEST = 64 }; /* of the readers of both languages */
+    fixture *fx = *state;
+    int accepted = 0;
+    int depth;
+
+    for (depth = 55; depth <= 210; depth += depth < 70 ? 1 : 20) {
+        char body[600];
+        const tw_reply *rsp;
+        tw_error *err = NULL;
+        tw_view all;
+        char *text;
+        size_t size;
+
+        ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+        snprintf(
+            body, sizeof body,
+            "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"structuredContent\":%0*d}}",
+            last_id(fx), 2 * depth, 0);
+        memset(strstr(body, "Content\":") + 9, '[', (size_t)depth);
+        memset(strstr(body, "Content\":") + 9 + depth, ']', (size_t)depth);
+        answer(fx, 200, body);
+        if (tw_job_result(&rsp, fx->job, &err) == TW_OK) {
+            assert_int_equal(tw_reply_result(&text, &size, rsp, NULL), TW_OK);
+            assert_int_equal(tw__view_open(&all, text, size, DEEPEST, SIZE_MAX, NULL),
+                             TW_OK);
+            tw_text_free(text);
+            accepted = depth;
+        } else {
+            assert_int_equal(tw_error_code(err), TW_E_PROTOCOL);
+            assert_int_equal(tw_error_stored(err), TW_STORED_MAYBE);
+            assert_non_null(strstr(tw_error_message(err), "deeper than 64"));
+            tw_error_free(err);
+        }
+    }
+    assert_int_equal(accepted, 62);
+}
+
 static int shaken_once(fixture *fx)
 {
     const tw_reply *rsp;
@@ -581,6 +621,7 @@ int main(void)
         CASE(input_that_is_asked_for_is_no_result),
         CASE(what_a_tool_wants_of_the_client_is_said),
         CASE(results_of_another_kind_are_refused),
+        CASE(what_is_taken_can_be_read_to_the_end),
         UNKNOWN(every_failing_allocation),
     };
 

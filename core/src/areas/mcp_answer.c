@@ -6,7 +6,9 @@
 
 #include "areas/mcp.h"
 
-enum { DEEPEST = 200 };
+/* Of a message: its result, in the form that is handed out, has no more, which is what both
+ * languages read. */
+enum { DEEPEST = 64 };
 
 /* ---- events ------------------------------------------------------------------------ */
 

@@ -360,7 +360,7 @@ void tw__mcp_unanswered(mcp_call *mc, int rc, const tw_outcome *outcome)
     } else if (err == NULL) {
         tw__mcp_finish_fault(mc,
                              rc == TW_E_PROTOCOL
-                                 ? "the answer was not JSON-RPC"
+                                 ? "the answer was not JSON-RPC, or deeper than 64"
                                  : "the answer ended without the response",
                              outcome->head.status, TW_STORED_MAYBE);
     } else if (tw_error_code(err) != TW_E_HTTP) {
