@@ -333,6 +333,23 @@ static void a_repetition_carries_the_newest_token(void **state)
     assert_null(fx->wg.gate->keys->newest->older);
 }
 
+static void nothing_is_repeated_without_a_token(void **state)
+{
+    fixture *fx = *state;
+    tw_error *err;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    set_token(fx, "");
+    answer(fx, 503, "");
+    worked_pass(&fx->wg, 60000);
+    assert_int_equal(fx->wg.sc.count, 1);
+    err = failure(fx, TW_E_CONFIG);
+    assert_string_equal(tw_error_field(err), "mcp_token");
+    assert_non_null(strstr(tw_error_message(err), "taken away"));
+    tw_error_free(err);
+    assert_null(fx->wg.gate->keys->newest);
+}
+
 static void nothing_is_sent_of_what_is_wrong(void **state)
 {
     static const struct {
@@ -615,6 +632,7 @@ int main(void)
         CASE(a_challenge_is_read_by_its_grammar),
         CASE(a_token_is_redacted_as_long_as_a_call_carries_it),
         CASE(a_repetition_carries_the_newest_token),
+        CASE(nothing_is_repeated_without_a_token),
         CASE(nothing_is_sent_of_what_is_wrong),
         CASE(a_text_is_as_long_as_a_header_may_be),
         CASE(only_the_list_is_asked_for_again),

@@ -492,6 +492,10 @@ static int attempt_start(tw_call *call, tw_error **err)
         call->attempt++;
         rc = tw__loop_transfer_start(&call->transfer, call->gate->loop, &req, &events,
                                      call, err);
+    } else if (rc == TW_E_CONFIG) {
+        rc = tw__error_at(err, rc, "mcp_token",
+                          "%s was given up before it was sent: its token was taken away",
+                          call->row->name);
     } else {
         rc = tw__error_nomem(err);
     }

@@ -177,18 +177,13 @@ void tw__keys_let(tw_keys *keys, tw_token *token)
     pthread_mutex_unlock(&keys->lock);
 }
 
-/* @locks needs keys.lock */
-static const char *token_text(const tw_keys *keys)
-{
-    return keys->has_token ? keys->newest->text : "";
-}
 
 const char *tw__keys_inherited_token(tw_keys *keys)
 {
     if (pthread_mutex_trylock(&keys->lock) != 0)
         return ""; /* by a thread that the child does not have */
     pthread_mutex_unlock(&keys->lock);
-    return token_text(keys);
+    return keys->has_token ? keys->newest->text : "";
 }
 
 uint64_t tw__keys_token(tw_keys *keys)
@@ -205,14 +200,14 @@ int tw__keys_bearer(tw_buf *lines, tw_keys *keys)
 {
     size_t before = lines->size;
     int rc = tw__buf_reserve(lines, TW_TOKEN_MOST + 32); /* no copy is left by growing */
-    const char *text;
 
     if (rc == TW_OK)
         rc = tw__buf_puts(lines, "Authorization: Bearer ");
     pthread_mutex_lock(&keys->lock);
-    text = token_text(keys);
-    if (rc == TW_OK)
-        rc = tw__buf_put(lines, text, strlen(text) + 1);
+    if (!keys->has_token)
+        rc = TW_E_CONFIG;
+    else if (rc == TW_OK)
+        rc = tw__buf_put(lines, keys->newest->text, strlen(keys->newest->text) + 1);
     pthread_mutex_unlock(&keys->lock);
     if (rc != TW_OK)
         lines->size = before;

@@ -56,7 +56,7 @@ uint64_t tw__keys_token(tw_keys *keys);
  * fork. */
 const char *tw__keys_inherited_token(tw_keys *keys);
 /* Puts the header "Authorization: Bearer ..." and its NUL behind `lines`; wipe them. As
- * tw__buf_put. @thread any @locks takes keys.lock */
+ * tw__buf_put, and TW_E_CONFIG where there is no token. @thread any @locks takes keys.lock */
 int tw__keys_bearer(tw_buf *lines, tw_keys *keys);
 
 #endif
