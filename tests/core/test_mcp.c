@@ -314,6 +314,25 @@ static void a_token_is_redacted_as_long_as_a_call_carries_it(void **state)
     assert_null(keys->newest->older);
 }
 
+/* In the child of a process one of whose threads read the token during the fork. */
+static void a_token_is_inherited_whoever_held_the_lock(void **state)
+{
+    fixture *fx = *state;
+    tw_keys *keys = fx->wg.gate->keys;
+    tw_gate *child = NULL;
+
+    pthread_mutex_lock(&keys->lock);
+    assert_int_equal(tw__gate_again(&child, fx->wg.gate, fx->wg.loop, NULL), TW_OK);
+    pthread_mutex_unlock(&keys->lock);
+    assert_int_not_equal(tw__gate_token(child), 0);
+    assert_string_equal(child->keys->newest->text, "token-of-the-test");
+    tw__gate_free(child);
+    set_token(fx, "");
+    assert_int_equal(tw__gate_again(&child, fx->wg.gate, fx->wg.loop, NULL), TW_OK);
+    assert_int_equal(tw__gate_token(child), 0);
+    tw__gate_free(child);
+}
+
 /* The first attempt had one token, the second another: the answer may hold both. */
 static void a_repetition_carries_the_newest_token(void **state)
 {
@@ -631,6 +650,7 @@ int main(void)
         CASE(a_401_says_where_tokens_come_from),
         CASE(a_challenge_is_read_by_its_grammar),
         CASE(a_token_is_redacted_as_long_as_a_call_carries_it),
+        CASE(a_token_is_inherited_whoever_held_the_lock),
         CASE(a_repetition_carries_the_newest_token),
         CASE(nothing_is_repeated_without_a_token),
         CASE(nothing_is_sent_of_what_is_wrong),

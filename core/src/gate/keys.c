@@ -125,7 +125,7 @@ static void tokens_drop(tw_keys *keys)
     tw_token **at = &keys->newest;
 
     for (; *at != NULL; at = &(*at)->older) {
-        if ((*at)->users > 0 || (at == &keys->newest && keys->has_token))
+        if ((*at)->users > 0 || *at == atomic_load(&keys->current))
             end = &(*at)->older;
     }
     tokens_free(*end);
@@ -149,7 +149,7 @@ int tw__keys_set_token(tw_keys *keys, const char *token, size_t size)
         keys->newest = made;
         keys->tokens++;
     }
-    keys->has_token = made != NULL;
+    atomic_store(&keys->current, made);
     tokens_drop(keys);
     pthread_mutex_unlock(&keys->lock);
     return TW_OK;
@@ -160,7 +160,7 @@ tw_token *tw__keys_hold(tw_keys *keys)
     tw_token *token;
 
     pthread_mutex_lock(&keys->lock);
-    token = keys->has_token ? keys->newest : NULL;
+    token = atomic_load(&keys->current);
     if (token != NULL)
         token->users++;
     pthread_mutex_unlock(&keys->lock);
@@ -177,13 +177,12 @@ void tw__keys_let(tw_keys *keys, tw_token *token)
     pthread_mutex_unlock(&keys->lock);
 }
 
-
-const char *tw__keys_inherited_token(tw_keys *keys)
+/* Another thread may have held the lock during the fork, most likely to read. */
+const char *tw__keys_inherited_token(const tw_keys *keys)
 {
-    if (pthread_mutex_trylock(&keys->lock) != 0)
-        return ""; /* by a thread that the child does not have */
-    pthread_mutex_unlock(&keys->lock);
-    return keys->has_token ? keys->newest->text : "";
+    const tw_token *token = atomic_load(&keys->current);
+
+    return token != NULL ? token->text : "";
 }
 
 uint64_t tw__keys_token(tw_keys *keys)
@@ -191,7 +190,7 @@ uint64_t tw__keys_token(tw_keys *keys)
     uint64_t number;
 
     pthread_mutex_lock(&keys->lock);
-    number = keys->has_token ? keys->tokens : 0;
+    number = atomic_load(&keys->current) != NULL ? keys->tokens : 0;
     pthread_mutex_unlock(&keys->lock);
     return number;
 }
@@ -200,14 +199,16 @@ int tw__keys_bearer(tw_buf *lines, tw_keys *keys)
 {
     size_t before = lines->size;
     int rc = tw__buf_reserve(lines, TW_TOKEN_MOST + 32); /* no copy is left by growing */
+    const tw_token *token;
 
     if (rc == TW_OK)
         rc = tw__buf_puts(lines, "Authorization: Bearer ");
     pthread_mutex_lock(&keys->lock);
-    if (!keys->has_token)
+    token = atomic_load(&keys->current);
+    if (token == NULL)
         rc = TW_E_CONFIG;
     else if (rc == TW_OK)
-        rc = tw__buf_put(lines, keys->newest->text, strlen(keys->newest->text) + 1);
+        rc = tw__buf_put(lines, token->text, strlen(token->text) + 1);
     pthread_mutex_unlock(&keys->lock);
     if (rc != TW_OK)
         lines->size = before;

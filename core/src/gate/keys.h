@@ -4,6 +4,7 @@
 #define TW_GATE_KEYS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +31,9 @@ typedef struct tw_keys {
     pthread_mutex_t lock;
     tw_token
         *newest; /* and behind it those that calls in flight may carry, to be redacted */
-    int has_token;   /* the newest counts: it was not taken away */
+    _Atomic(tw_token *)
+        current;     /* the newest, NULL once it was taken away; whole whenever
+                                    it is seen, for a forked child cannot lock */
     uint64_t tokens; /* how many there were */
 } tw_keys;
 
@@ -52,9 +55,8 @@ void tw__keys_let(tw_keys *keys, tw_token *token);
 /* The number of the token that counts now, 0 where there is none. @thread any @locks takes
  * keys.lock */
 uint64_t tw__keys_token(tw_keys *keys);
-/* In a forked child, of keys of the parent's: borrowed; "" where it was being replaced during the
- * fork. */
-const char *tw__keys_inherited_token(tw_keys *keys);
+/* In a forked child, of keys of the parent's: borrowed; "" where there is none. */
+const char *tw__keys_inherited_token(const tw_keys *keys);
 /* Puts the header "Authorization: Bearer ..." and its NUL behind `lines`; wipe them. As
  * tw__buf_put, and TW_E_CONFIG where there is no token. @thread any @locks takes keys.lock */
 int tw__keys_bearer(tw_buf *lines, tw_keys *keys);
