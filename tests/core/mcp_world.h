@@ -105,10 +105,10 @@ static inline int said(const fixture *fx, const char *text)
     return memmem(last(fx)->body, last(fx)->body_size, text, strlen(text)) != NULL;
 }
 
-static inline int head(fixture *fx, int status, const char *type, const char *session,
-                       const char *challenge)
+static inline int head_of(fixture *fx, int index, int status, const char *type,
+                          const char *session, const char *challenge)
 {
-    script_request *rq = &fx->wg.sc.requests[fx->wg.sc.count - 1];
+    script_request *rq = &fx->wg.sc.requests[index];
     tw_transfer_head th = {sizeof th, 0, -1, "", "", "", "", 0, 1, NULL, NULL};
 
     th.status = status;
@@ -118,33 +118,49 @@ static inline int head(fixture *fx, int status, const char *type, const char *se
     return rq->events.head(rq->ctx, &th);
 }
 
-/* The number of the last request; 0 for a notification. */
-static inline int last_id(fixture *fx)
+static inline int head(fixture *fx, int status, const char *type, const char *session,
+                       const char *challenge)
 {
-    const script_request *rq = last(fx);
+    return head_of(fx, fx->wg.sc.count - 1, status, type, session, challenge);
+}
+
+/* The number of a request; 0 for a notification. */
+static inline int id_of(fixture *fx, int index)
+{
+    const script_request *rq = &fx->wg.sc.requests[index];
     tw_view body = {rq->body, rq->body_size};
     int64_t id = 0;
 
     return tw__view_int(tw__view_member(body, "id"), &id) ? (int)id : 0;
 }
 
-/* The id of the request goes where `text` has %d. */
-static inline void answer_with(fixture *fx, int status, const char *session,
-                               const char *text)
+static inline int last_id(fixture *fx)
 {
-    int index = fx->wg.sc.count - 1;
+    return id_of(fx, fx->wg.sc.count - 1);
+}
+
+/* The id of the request goes where `text` has %d. */
+static inline void answer_to(fixture *fx, int index, int status, const char *session,
+                             const char *text)
+{
     char body[1024];
     int rc;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(body, sizeof body, text, last_id(fx));
+    snprintf(body, sizeof body, text, id_of(fx, index));
 #pragma GCC diagnostic pop
-    rc = head(fx, status, "application/json", session, NULL);
+    rc = head_of(fx, index, status, "application/json", session, NULL);
     if (rc == TW_OK && body[0] != '\0')
         rc = script_data(&fx->wg.sc, index, body);
     script_fail(&fx->wg.sc, index, rc, 1, 0, ""); /* without memory it is aborted */
     worked_turn(&fx->wg);
+}
+
+static inline void answer_with(fixture *fx, int status, const char *session,
+                               const char *text)
+{
+    answer_to(fx, fx->wg.sc.count - 1, status, session, text);
 }
 
 static inline void answer(fixture *fx, int status, const char *text)
@@ -187,6 +203,10 @@ static inline tw_error *failure(fixture *fx, int code)
 #define CALLED                                                              \
     "{\"content\":[],\"structured_content\":7,\"is_error\":false,\"data\":" \
     "{\"resultType\":\"complete\",\"content\":[],\"structuredContent\":7}}"
+
+#define AGREED                                                        \
+    "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"protocolVersion\":" \
+    "\"2025-11-25\"}}"
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define UNKNOWN(name) cmocka_unit_test_setup_teardown(name, setup_unknown, teardown)

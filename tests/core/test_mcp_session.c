@@ -61,10 +61,10 @@ static void begin_legacy(fixture *fx, const char *session)
     tw_mcp_server *server = tw__gate_mcp(fx->wg.gate);
 
     server->era = TW_MCP_LEGACY;
-    server->version = "2025-06-18";
-    server->token = tw__gate_token(fx->wg.gate);
+    server->session.version = "2025-06-18";
+    server->session.token = tw__gate_token(fx->wg.gate);
     server->opened++;
-    snprintf(server->session, sizeof server->session, "%s", session);
+    snprintf(server->session.id, sizeof server->session.id, "%s", session);
 }
 
 /* A tool may write: what does not say that it was not called is the end. */
@@ -196,10 +196,13 @@ static void a_probe_that_names_older_versions_alone(void **state)
 
 static void an_odd_session_id_is_an_error_of_one_call(void **state)
 {
-    static const char *const ids[] = {"a b", "a\tb", "\xC3\xA9", "a\x7F"};
+    char most[1024];
+    const char *const ids[] = {"a b", "a\tb", "\xC3\xA9", "a\x7F", most};
     fixture *fx = *state;
     size_t i;
 
+    memset(most, 's', sizeof most - 1); /* a longer one is cut to this */
+    most[sizeof most - 1] = '\0';
     for (i = 0; i < sizeof ids / sizeof *ids; i++) {
         ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
         assert_true(said(fx, "\"method\":\"server/discover\""));
@@ -209,8 +212,10 @@ static void an_odd_session_id_is_an_error_of_one_call(void **state)
                     "\"2025-11-25\"}}");
         tw_error_free(failure(fx, TW_E_PROTOCOL));
     }
+    most[sizeof most - 2] = '\0';
     ask(fx, TW_EP_MCP_REQUEST, "{\"method\":\"ping\"}");
-    shake_hands(fx, "s-1");
+    shake_hands(fx, most);
+    assert_non_null(strstr(last(fx)->headers, most));
     answer(fx, 200, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}");
     expect(fx, "{}");
 }

@@ -21,10 +21,27 @@ enum {
 
 void tw__mcp_finish(mcp_call *mc, tw_reply *rsp, tw_error *err)
 {
-    tw__timer_disarm(tw__gate_loop(mc->gate), &mc->timer);
+    tw_gate *gate = mc->gate;
+    /* While the client is closed each is stopped by itself. */
+    int others = tw__mcp_leave(mc) && mc->stop != TW_E_CLOSED;
+    int in_vain = mc->stop == 0;
+
+    tw__timer_disarm(tw__gate_loop(gate), &mc->timer);
     if (mc->stage != STAGE_ASK)
         tw__error_set_stored(err, TW_STORED_NO);
     tw__job_finish(mc->job, rsp, err);
+    if (others)
+        tw__mcp_others_go(gate, in_vain);
+}
+
+void tw__mcp_stop(mcp_call *mc, int code)
+{
+    mc->stop = code;
+    if (mc->call != NULL)
+        tw__call_cancel(mc->call); /* done() finishes the job */
+    else
+        tw__mcp_finish_stopped(
+            mc, TW_STORED_NO); /* what it did before certainly did nothing */
 }
 
 void tw__mcp_finish_nomem(mcp_call *mc)
@@ -153,10 +170,7 @@ void tw__mcp_result(mcp_call *mc, tw_view result, const tw_outcome *outcome)
 /* The time of the whole is over. */
 static void mcp_late(tw_timer *timer)
 {
-    mcp_call *mc = TW_CONTAINER(timer, mcp_call, timer);
-
-    mc->stop = TW_E_TIMEOUT;
-    tw__call_cancel(mc->call); /* done() finishes the job */
+    tw__mcp_stop(TW_CONTAINER(timer, mcp_call, timer), TW_E_TIMEOUT);
 }
 
 static void mcp_begin(tw_job *job, void *state)
@@ -181,11 +195,8 @@ static void mcp_cancel(tw_job *job, void *state, int code)
     mcp_call *mc = state;
 
     (void)job;
-    tw__timer_disarm(tw__gate_loop(mc->gate), &mc->timer);
-    if (mc->call == NULL)
-        return;
-    mc->stop = code;
-    tw__call_cancel(mc->call); /* done() finishes the job */
+    if (mc->job != NULL) /* else it was not begun */
+        tw__mcp_stop(mc, code);
 }
 
 static void mcp_release(void *state)

@@ -34,7 +34,14 @@ typedef struct mcp_call {
     uint64_t opened; /* the session that it carries, as tw_mcp_server counts them */
     int restarted;   /* a call is begun again once */
     tw_error *first; /* why the handshake was tried */
-    int stop;        /* TW_E_CANCELED, TW_E_CLOSED or TW_E_TIMEOUT once asked to stop */
+    tw_mcp_session
+        shaken; /* what the handshake gave, until the server knows that it has it */
+
+    struct mcp_call *next,
+        **at;   /* among those that wait for another's handshake; NULL: not */
+    int waited; /* in vain, and not again */
+
+    int stop; /* TW_E_CANCELED, TW_E_CLOSED or TW_E_TIMEOUT once asked to stop */
 
     tw_buf body;
     tw_mcp_events events;
@@ -58,13 +65,21 @@ void tw__mcp_finish(mcp_call *mc, tw_reply *rsp, tw_error *err);
 void tw__mcp_finish_nomem(mcp_call *mc);
 /* TW_E_PROTOCOL. */
 void tw__mcp_finish_fault(mcp_call *mc, const char *what, int status, tw_stored stored);
+/* Ends it: the job is finished when this returns, the state may be gone. */
+void tw__mcp_stop(mcp_call *mc, int code);
 /* The result of the call itself. */
 void tw__mcp_result(mcp_call *mc, tw_view result, const tw_outcome *outcome);
 
 /* ---- mcp_session.c ----------------------------------------------------------------- */
 
-/* Sends the call itself, or what has to be known or opened before. */
+/* Sends the call itself, or what has to be known or opened before; or waits for who does. */
 void tw__mcp_go(mcp_call *mc);
+/* Makes room for others before the call ends. Nonzero when some may wait for it:
+ * tw__mcp_others_go, once it has ended. */
+int tw__mcp_leave(mcp_call *mc);
+/* The others go on, or the first of them asks. `in_vain`: they were not told what to do, so each
+ * asks at once, and waits no more. */
+void tw__mcp_others_go(tw_gate *gate, int in_vain);
 /* How the request of a stage ended: one of these for each. */
 void tw__mcp_answered(mcp_call *mc, tw_view result, const tw_outcome *outcome);
 void tw__mcp_refused(mcp_call *mc, const tw_mcp_response *rsp, const tw_outcome *outcome);
@@ -77,6 +92,8 @@ void tw__mcp_notified(mcp_call *mc, const tw_outcome *outcome);
 
 /* Sends `message`, without its id, for the stage. */
 void tw__mcp_send(mcp_call *mc, tw_mcp_message *message);
+/* The end of a call that was asked to stop. */
+void tw__mcp_finish_stopped(mcp_call *mc, tw_stored stored);
 /* Takes one event of a stream: TW_DONE when it is the response. */
 int tw__mcp_event(void *ctx, const char *data, size_t size);
 

@@ -50,6 +50,8 @@ static void mcp_initialized(mcp_call *mc)
 
 static void mcp_ask(mcp_call *mc, int modern)
 {
+    tw_gate *gate = mc->gate;
+    int others = tw__mcp_leave(mc);
     tw_mcp_message message;
 
     memset(&message, 0, sizeof message);
@@ -62,21 +64,87 @@ static void mcp_ask(mcp_call *mc, int modern)
         message.cursor = mc->cursors.data + mc->cursor;
         message.cursor_size = strlen(message.cursor);
     }
-    tw__mcp_send(mc, &message);
+    tw__mcp_send(mc, &message); /* `mc` may be gone */
+    if (others)
+        tw__mcp_others_go(gate, 0);
+}
+
+/* ---- one finds out ------------------------------------------------------------------- */
+
+/* Calls that begin together do not ask the same question each, and none of them uses a session
+ * that another one has not told the server it has. */
+
+static void wait_begin(mcp_call *mc)
+{
+    tw_mcp_server *server = tw__gate_mcp(mc->gate);
+
+    mc->at = server->waiting != NULL ? server->wait_at : &server->waiting;
+    mc->next = NULL;
+    *mc->at = mc;
+    server->wait_at = &mc->next;
+}
+
+static void wait_end(mcp_call *mc)
+{
+    if (mc->at == NULL)
+        return;
+    *mc->at = mc->next;
+    if (mc->next != NULL)
+        mc->next->at = mc->at;
+    else
+        tw__gate_mcp(mc->gate)->wait_at = mc->at;
+    mc->at = NULL;
+}
+
+int tw__mcp_leave(mcp_call *mc)
+{
+    tw_mcp_server *server = tw__gate_mcp(mc->gate);
+
+    wait_end(mc);
+    if (server->asking != mc)
+        return 0;
+    server->asking = NULL;
+    return 1;
+}
+
+void tw__mcp_others_go(tw_gate *gate, int in_vain)
+{
+    tw_mcp_server *server = tw__gate_mcp(gate);
+
+    if (server->waking)
+        return; /* one that was woken has ended at once */
+    server->waking = 1;
+    while (server->waiting != NULL && (in_vain || server->asking == NULL)) {
+        mcp_call *mc = server->waiting;
+
+        wait_end(mc);
+        mc->waited = in_vain;
+        tw__mcp_go(mc);
+    }
+    server->waking = 0;
 }
 
 void tw__mcp_go(mcp_call *mc)
 {
-    const tw_mcp_server *server = tw__gate_mcp(mc->gate);
+    tw_mcp_server *server = tw__gate_mcp(mc->gate);
 
+    /* A session is a user's. */
+    if (server->era == TW_MCP_MODERN ||
+        (server->era == TW_MCP_LEGACY &&
+         server->session.token == tw__gate_token(mc->gate))) {
+        mcp_ask(mc, server->era == TW_MCP_MODERN);
+        return;
+    }
+    if (server->asking != NULL && server->asking != mc && !mc->waited) {
+        wait_begin(mc);
+        return;
+    }
+    if (server->asking == NULL)
+        server->asking = mc;
     if (server->era == TW_MCP_UNKNOWN)
         mcp_discover(mc); /* which does nothing, whereas the call may */
-    else if (server->era == TW_MCP_MODERN)
-        mcp_ask(mc, 1);
-    else if (server->token != tw__gate_token(mc->gate))
-        mcp_initialize(mc); /* a session is a user's */
     else
-        mcp_ask(mc, 0);
+        mcp_initialize(mc);
 }
 
 /* ---- errors ------------------------------------------------------------------------ */
@@ -212,41 +280,57 @@ static int is_session_id(const char *text)
 
 static void session_opened(mcp_call *mc, tw_view result, const tw_outcome *outcome)
 {
-    tw_mcp_server *server = tw__gate_mcp(mc->gate);
+    tw_mcp_session *shaken = &mc->shaken;
     const char *version =
         tw__mcp_legacy_version(tw__view_member(result, "protocolVersion"));
-    const char *session = outcome->head.session;
+    const char *id = outcome->head.session;
 
     if (version == NULL) {
         no_version(mc, outcome);
         return;
     }
-    if (!is_session_id(session) || strlen(session) >= sizeof server->session) {
+    if (!is_session_id(id)) {
         tw__mcp_finish_fault(mc, "the id of the session was not visible ASCII",
                              outcome->head.status, TW_STORED_NO);
         return;
     }
-    server->era = TW_MCP_LEGACY;
-    server->version = version;
-    server->token = mc->token;
-    server->opened++;
-    memcpy(server->session, session, strlen(session) + 1);
-    if (server->token == tw__gate_token(mc->gate))
+    if (strlen(id) + 1 >= sizeof shaken->id) { /* with this length it may be cut */
+        tw__mcp_finish_fault(mc, "the id of the session was longer than 1022 characters",
+                             outcome->head.status, TW_STORED_NO);
+        return;
+    }
+    shaken->version = version;
+    shaken->token = mc->token;
+    memcpy(shaken->id, id, strlen(id) + 1);
+    if (shaken->token == tw__gate_token(mc->gate))
         mcp_initialized(mc);
     else
-        tw__mcp_go(mc); /* as the user of another token */
+        mcp_initialize(mc); /* as the user of another token */
 }
 
 void tw__mcp_notified(mcp_call *mc, const tw_outcome *outcome)
 {
+    tw_mcp_server *server = tw__gate_mcp(mc->gate);
+
     /* What came is nothing that the call asked for. */
-    if (mc->found || outcome->err == NULL)
-        tw__mcp_go(mc);
-    else
+    if (!mc->found && outcome->err != NULL) {
         tw__mcp_finish(mc, NULL, tw__error_copy(outcome->err));
+        return;
+    }
+    server->era = TW_MCP_LEGACY;
+    server->session = mc->shaken;
+    server->opened++;
+    tw__mcp_go(mc);
 }
 
 /* ---- beginning again --------------------------------------------------------------- */
+
+static void begin_again(mcp_call *mc)
+{
+    mc->restarted = 1;
+    mc->waited = 0;
+    tw__mcp_go(mc);
+}
 
 /* The call again in the era that is found now. */
 static int again_in_era(mcp_call *mc)
@@ -254,8 +338,7 @@ static int again_in_era(mcp_call *mc)
     tw__gate_mcp(mc->gate)->era = TW_MCP_UNKNOWN;
     if (mc->restarted)
         return 0;
-    mc->restarted = 1;
-    tw__mcp_go(mc);
+    begin_again(mc);
     return 1;
 }
 
@@ -265,11 +348,10 @@ static int again_in_session(mcp_call *mc)
     tw_mcp_server *server = tw__gate_mcp(mc->gate);
 
     if (mc->opened == server->opened)
-        server->token = 0; /* nobody's */
+        server->session.token = 0; /* nobody's */
     if (mc->restarted)
         return 0;
-    mc->restarted = 1;
-    tw__mcp_go(mc);
+    begin_again(mc);
     return 1;
 }
 
@@ -289,7 +371,7 @@ static int ask_again(mcp_call *mc, const tw_mcp_response *rsp, int status)
         return again_in_era(mc); /* the server has moved on */
     if (!refused || !undone)
         return 0;
-    if (!mc->modern && server->session[0] != '\0')
+    if (!mc->modern && server->session.id[0] != '\0')
         /* 404 is defined to mean that the session is over, with or without more words; 400 and
          * -32000 is what many servers say of a session that they do not know. */
         return (status == 404 || (rsp != NULL && rsp->code == -32000)) &&

@@ -21,7 +21,8 @@ _Static_assert(TW_MCP_ANSWER_MOST == 67108864, "TOO_LONG says it");
 static int headers_fill(mcp_call *mc, const tw_mcp_message *message, tw_buf *lines,
                         const char *list[HEADER_COUNT + 1])
 {
-    const tw_mcp_server *server = tw__gate_mcp(mc->gate);
+    const tw_mcp_session *session =
+        mc->stage == STAGE_INITIALIZED ? &mc->shaken : &tw__gate_mcp(mc->gate)->session;
     size_t at = 0;
     size_t n = 0;
     int rc = TW_OK;
@@ -35,10 +36,10 @@ static int headers_fill(mcp_call *mc, const tw_mcp_message *message, tw_buf *lin
         if (rc == TW_OK && mc->stage == STAGE_ASK && mc->name != NULL)
             rc = tw__mcp_header_put(lines, "Mcp-Name", mc->name, mc->name_size);
     } else if (mc->stage != STAGE_INITIALIZE) {
-        rc = tw__mcp_header_put(lines, "MCP-Protocol-Version", server->version,
-                                strlen(server->version));
-        if (rc == TW_OK && server->session[0] != '\0')
-            rc = tw__buf_printf(lines, "Mcp-Session-Id: %s%c", server->session, '\0');
+        rc = tw__mcp_header_put(lines, "MCP-Protocol-Version", session->version,
+                                strlen(session->version));
+        if (rc == TW_OK && session->id[0] != '\0')
+            rc = tw__buf_printf(lines, "Mcp-Session-Id: %s%c", session->id, '\0');
     }
     while (rc == TW_OK && at < lines->size) {
         list[n++] = lines->data + at;
@@ -208,7 +209,7 @@ static int response_read(mcp_call *mc, tw_mcp_response *rsp, const tw_outcome *o
     return tw__mcp_response_find(rsp, outcome->body, outcome->body_size, mc->id, 1);
 }
 
-static void finish_stopped(mcp_call *mc, tw_stored stored)
+void tw__mcp_finish_stopped(mcp_call *mc, tw_stored stored)
 {
     const char *name = tw__endpoint(mc->endpoint)->name;
     tw_error *err = NULL;
@@ -232,7 +233,7 @@ static void mcp_done(void *ctx, const tw_outcome *outcome)
 
     tw__job_count(mc->job, outcome->attempts, outcome->body_bytes);
     if (mc->stop != 0) {
-        finish_stopped(mc, outcome->stored);
+        tw__mcp_finish_stopped(mc, outcome->stored);
         return;
     }
     if (mc->stage == STAGE_INITIALIZED) {

@@ -44,14 +44,25 @@ int tw__gate_set_token(tw_gate *gate, const char *token, size_t size, tw_error *
 /* The number of the token that counts now, 0 for none. @thread any */
 uint64_t tw__gate_token(const tw_gate *gate);
 
+/* What a handshake agreed on. */
+typedef struct tw_mcp_session {
+    const char *version; /* static */
+    char id[1024];       /* "" where the server gives none */
+    uint64_t token;      /* whose it is; 0: it is over */
+} tw_mcp_session;
+
+struct mcp_call; /* of the area */
+
 /* What is known of the MCP server, for the calls to come. */
 typedef struct tw_mcp_server {
     enum { TW_MCP_UNKNOWN, TW_MCP_MODERN, TW_MCP_LEGACY } era;
-    const char *version; /* static; of a LEGACY one */
-    char session[1024];  /* "" where it gives none */
-    uint64_t token;      /* whose session it is; 0: it is over */
-    uint64_t opened;     /* how many sessions there were */
-    int64_t last_id;     /* of a request */
+    tw_mcp_session session;    /* of a LEGACY one */
+    uint64_t opened;           /* how many sessions there were */
+    int64_t last_id;           /* of a request */
+    struct mcp_call *asking;   /* finds out the era or opens a session; NULL: nobody */
+    struct mcp_call *waiting;  /* for what it finds out: the first of them */
+    struct mcp_call **wait_at; /* where the next one is to stand, if there is one */
+    int waking;
 } tw_mcp_server;
 /* @thread worker */
 tw_mcp_server *tw__gate_mcp(tw_gate *gate);

@@ -84,9 +84,7 @@ int tw__head_take(tw_head_fields *fields, const char *line, size_t size)
     else if (field_is(line, name_size, "www-authenticate"))
         challenge_keep(fields, value, size);
     else if (field_is(line, name_size, "mcp-session-id"))
-        /* Half an id is none. */
-        field_keep(fields->session, sizeof fields->session, value,
-                   size < sizeof fields->session ? size : 0);
+        field_keep(fields->session, sizeof fields->session, value, size);
     else if (field_is(line, name_size, "location")) {
         tw__free(fields->location);
         fields->location = tw__strndup(value, size);

@@ -15,7 +15,7 @@ typedef struct tw_head_fields {
     char content_encoding[64];
     char *location;              /* NULL when absent */
     char www_authenticate[1024]; /* the one that names metadata, else the last */
-    char session[1024];          /* Mcp-Session-Id; "" where it is longer */
+    char session[1024];          /* Mcp-Session-Id; one of 1023 characters may be cut */
     int chunked;
     int conflict; /* a length that is no number, or two different ones */
 } tw_head_fields;
