@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "support/oom.h"
+#include "json/parts.h"
 
 enum { DEPTH = 64, MAX_BYTES = 1 << 24 };
 
@@ -766,6 +767,53 @@ static void failing_memory_is_reported(void **unused)
     assert_true(at > 2);
 }
 
+/* A number that is one, and what is none: never because there was no memory. */
+static void a_number_is_read_without_memory(void **state)
+{
+    static const struct {
+        const char *json;
+        int is_int, is_real;
+        double value;
+    } rows[] = {
+        {"7", 1, 1, 7},
+        {"-9223372036854775808", 1, 1, -9223372036854775808.0},
+        {"9223372036854775808", 0, 0, 0},
+        {"1.5e3", 0, 1, 1500},
+        {"0.1234567890123456789012345", 0, 1, 0.1234567890123456789012345},
+        {" 7 ", 1, 1, 7},
+        {"7 8", 0, 0, 0},
+        {"7,", 0, 0, 0},
+        {"07", 0, 0, 0},
+        {"1e999", 0, 0, 0},
+        {"-", 0, 0, 0},
+        {"", 0, 0, 0},
+        {"true", 0, 0, 0},
+        {"\"7\"", 0, 0, 0},
+        {"[7]", 0, 0, 0},
+        {"x", 0, 0, 0},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t size = strlen(rows[i].json);
+        int64_t whole = 0;
+        double real = 0;
+        int is_int, is_real;
+        long held;
+
+        oom_begin(0);
+        is_int = tw__json_int(&whole, rows[i].json, size);
+        is_real = tw__json_real(&real, rows[i].json, size);
+        oom_end(&held);
+        print_message("%s\n", rows[i].json);
+        assert_int_equal(is_int, rows[i].is_int);
+        assert_int_equal(is_real, rows[i].is_real);
+        assert_true(real == rows[i].value);
+        assert_true(!is_int || (double)whole == real);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -784,6 +832,7 @@ int main(void)
         cmocka_unit_test(skipping_in_a_broken_array_fails),
         cmocka_unit_test(errors_name_the_rule_and_the_byte),
         cmocka_unit_test(failing_memory_is_reported),
+        cmocka_unit_test(a_number_is_read_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

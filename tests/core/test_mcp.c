@@ -585,7 +585,7 @@ static int shaken_once(fixture *fx)
     int rc;
 
     tw__gate_mcp(fx->wg.gate)->era = TW_MCP_UNKNOWN;
-    rc = begin(fx, TW_EP_MCP_TOOLS, "{}", NULL);
+    rc = begin(fx, TW_EP_MCP_TOOLS, "{\"timeout\":60}", NULL);
     if (rc != TW_OK)
         return rc;
     if (!tw_job_done(fx->job))

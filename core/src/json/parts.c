@@ -96,25 +96,6 @@ tw_json_kind tw__json_kind(const char *json, size_t size)
     }
 }
 
-/* Nothing may come behind a number: its text may be anybody's. */
-static int number_ends(tw_json_reader *rd)
-{
-    tw_json_token token;
-
-    return tw_json_reader_next(rd, &token) == TW_OK && token.kind == TW_JSON_EOF;
-}
-
-/* The one token of a scalar, to be read before the reader is freed. */
-static int scalar_read(tw_json_reader **rd, tw_json_token *token, const char *json,
-                       size_t size)
-{
-    int rc = tw_json_reader_new(rd, 1, LONGEST, NULL);
-
-    if (rc == TW_OK)
-        rc = tw_json_reader_start(*rd, json, size);
-    return rc == TW_OK ? tw_json_reader_next(*rd, token) : rc;
-}
-
 int tw__json_text(tw_buf *out, const char *json, size_t size)
 {
     tw_json_reader *rd = NULL;
@@ -123,23 +104,13 @@ int tw__json_text(tw_buf *out, const char *json, size_t size)
 
     if (tw__json_kind(json, size) != TW_JSON_STRING)
         return TW_DONE;
-    rc = scalar_read(&rd, &token, json, size);
+    rc = tw_json_reader_new(&rd, 1, LONGEST, NULL);
+    if (rc == TW_OK)
+        rc = tw_json_reader_start(rd, json, size);
+    if (rc == TW_OK)
+        rc = tw_json_reader_next(rd, &token);
     if (rc == TW_OK)
         rc = tw__buf_put(out, token.text, token.size);
-    tw_json_reader_free(rd);
-    return rc;
-}
-
-static int number_read(tw_json_token *token, const char *json, size_t size)
-{
-    tw_json_reader *rd = NULL;
-    int rc;
-
-    if (tw__json_kind(json, size) != TW_JSON_REAL)
-        return TW_DONE;
-    rc = scalar_read(&rd, token, json, size);
-    if (rc == TW_OK && !number_ends(rd))
-        rc = TW_E_PROTOCOL;
     tw_json_reader_free(rd);
     return rc;
 }
@@ -148,7 +119,7 @@ int tw__json_int(int64_t *out, const char *json, size_t size)
 {
     tw_json_token token;
 
-    if (number_read(&token, json, size) != TW_OK || token.kind != TW_JSON_INT)
+    if (tw__json_number(&token, json, size) != TW_OK || token.kind != TW_JSON_INT)
         return 0;
     *out = token.integer;
     return 1;
@@ -158,7 +129,7 @@ int tw__json_real(double *out, const char *json, size_t size)
 {
     tw_json_token token;
 
-    if (number_read(&token, json, size) != TW_OK || token.kind == TW_JSON_BIGINT)
+    if (tw__json_number(&token, json, size) != TW_OK || token.kind == TW_JSON_BIGINT)
         return 0;
     *out = token.kind == TW_JSON_INT ? (double)token.integer : token.real;
     return 1;

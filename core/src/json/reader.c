@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "json/number.h"
+#include "json/parts.h"
 #include "json/scan.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -673,4 +674,29 @@ int tw_json_reader_raw(tw_json_reader *rd, const char **text, size_t *size)
     *text = rc == TW_OK ? begin : NULL;
     *size = rc == TW_OK ? (size_t)(rd->at - begin) : 0;
     return rc;
+}
+
+/* ---- numbers alone ----------------------------------------------------------------------- */
+
+int tw__json_number(tw_json_token *token, const char *json, size_t size)
+{
+    union {
+        tw_json_reader rd;
+        unsigned char room[sizeof(tw_json_reader) + 2]; /* and after[0], after[1] */
+    } one;
+    tw_json_token end;
+    int rc;
+
+    if (tw__json_kind(json, size) != TW_JSON_REAL)
+        return TW_DONE;
+    memset(&one, 0, sizeof one);
+    one.rd.max_depth = 1;
+    one.rd.max_bytes = SIZE_MAX;
+    one.rd.after[0] = AFTER_TOP;
+    tw_json_reader_start(&one.rd, json, size);
+    rc = tw_json_reader_next(&one.rd, token);
+    /* Nothing may come behind it: the text may be anybody's. */
+    if (rc == TW_OK)
+        rc = tw_json_reader_next(&one.rd, &end);
+    return rc == TW_OK && end.kind != TW_JSON_EOF ? TW_E_PROTOCOL : rc;
 }
