@@ -209,6 +209,20 @@ PyObject *twpy_client_estimate(PyObject *self, PyObject *args)
     return PyLong_FromLongLong(cost);
 }
 
+/* UTF-8 of a str, borrowed from it. What has none (a lone surrogate) becomes a byte that every rule
+ * of the core refuses: Python's own error would hold the text, which may be a secret. NULL with an
+ * exception without memory. */
+static const char *text_for_core(PyObject *text, Py_ssize_t *size)
+{
+    const char *utf8 = PyUnicode_AsUTF8AndSize(text, size);
+
+    if (utf8 != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return utf8;
+    PyErr_Clear();
+    *size = 1;
+    return "\xFF";
+}
+
 const char twpy_client_set_mcp_token_doc[] =
     "set_mcp_token($self, token, /)\n--\n\n"
     "Put another token in the place of the option mcp_token; None for none.";
@@ -223,7 +237,7 @@ PyObject *twpy_client_set_mcp_token(PyObject *self, PyObject *token)
     if (token != Py_None) {
         if (!PyUnicode_Check(token))
             return PyErr_Format(PyExc_TypeError, "the token must be str or None");
-        text = PyUnicode_AsUTF8AndSize(token, &size);
+        text = text_for_core(token, &size);
         if (text == NULL)
             return NULL;
     }
@@ -294,10 +308,14 @@ static int ids_add(twpy_state *state, tw_ids *ids, PyObject *item)
     } else if (PyLong_Check(item) && !PyBool_Check(item)) {
         text = PyObject_Str(item);
     } else {
-        PyErr_SetString(PyExc_TypeError, "ids must be str or int");
+        text = PyType_GetName(Py_TYPE(item));
+        if (text != NULL)
+            PyErr_Format(PyExc_TypeError, "ids[%zu] was of type %U: ids are str or int",
+                         tw_ids_count(ids), text);
+        Py_XDECREF(text);
         return -1;
     }
-    utf8 = text != NULL ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
+    utf8 = text != NULL ? text_for_core(text, &size) : NULL;
     rc = utf8 != NULL ? tw_ids_add(ids, utf8, (size_t)size, &err) : TW_OK;
     if (rc != TW_OK)
         twpy_raise(state, rc, err);

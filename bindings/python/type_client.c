@@ -14,8 +14,14 @@ static int set_text(tw_config *cfg, const char *name, PyObject *value, tw_error 
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(value, &size);
 
-    if (text == NULL)
+    if (text == NULL) {
+        /* Python's own error would hold the value, which may be a secret. */
+        if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "option %s held a lone surrogate", name);
+        }
         return TW_E_INVALID;
+    }
     return tw_config_set_string(cfg, name, text, (size_t)size, err);
 }
 

@@ -127,6 +127,18 @@ def test_without_a_token_nothing_is_sent(emu: tidewheel.Emulator) -> None:
             client.mcp.call("get_context")
 
 
+def test_an_error_does_not_hold_a_secret_that_is_no_text(client: tidewheel.Client) -> None:
+    with pytest.raises(tidewheel.ConfigError, match="mcp_token was refused") as caught:
+        client.mcp.set_token(TOKEN + "\udc80")
+    texts = [repr(caught.value), repr(vars(caught.value)), repr(caught.value.__context__)]
+    for option in ("mcp_token", "secret_key", "api_key"):
+        options = {"api_key": "emu", "secret_key": "emu", option: TOKEN + "\udc80"}
+        with pytest.raises(ValueError, match=f"option {option} held a lone surrogate") as caught:
+            tidewheel.Client(**options)
+        texts += [repr(caught.value), repr(caught.value.__context__)]
+    assert TOKEN not in "".join(texts)
+
+
 @pytest.mark.parametrize("token", ["a b", "a\r\nX-Evil: 1", "", "é", "x" * 8193])
 def test_texts_that_are_no_tokens(client: tidewheel.Client, token: str) -> None:
     with pytest.raises(tidewheel.ConfigError) as caught:
