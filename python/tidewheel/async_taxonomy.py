@@ -31,6 +31,7 @@ from .tracking_plan import (
     UserProperty,
     UserPropertyList,
     body,
+    changes_of,
     checked,
     compare,
     document,
@@ -369,7 +370,7 @@ class AsyncTaxonomy(AsyncArea):
 
     async def apply(self, diff: PlanDiff) -> None:
         """Make the changes of a diff, one after the other; see Taxonomy.apply."""
-        for done, change in enumerate(diff.changes):
+        for done, change in enumerate(changes_of(diff)):
             try:
                 await self._call(change.endpoint, nothing, **change.arguments)
             except TidewheelError as error:

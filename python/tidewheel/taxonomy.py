@@ -32,6 +32,7 @@ from .tracking_plan import (
     UserProperty,
     UserPropertyList,
     body,
+    changes_of,
     checked,
     compare,
     document,
@@ -583,10 +584,11 @@ class Taxonomy(Area):
             diff: What plan() found.
 
         Raises:
+            TypeError: It is not what plan() found.
             TidewheelError: A change failed. Those before it were made, as a note of the error
                 says; plan() again shows what is left.
         """
-        for done, change in enumerate(diff.changes):
+        for done, change in enumerate(changes_of(diff)):
             try:
                 self._call(change.endpoint, nothing, **change.arguments)
             except TidewheelError as error:

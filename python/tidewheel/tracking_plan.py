@@ -308,6 +308,13 @@ def compare(state: bytes, plan: bytes, delete: bool) -> PlanDiff:
     return PlanDiff(changes, tuple(found["notes"]), found["cost"])
 
 
+def changes_of(diff: PlanDiff) -> tuple[PlanChange, ...]:
+    """The changes of what is given to apply()."""
+    if not isinstance(diff, PlanDiff):
+        raise TypeError(f"apply takes what plan gave, not {type(diff).__name__}")
+    return diff.changes
+
+
 def failed(error: TidewheelError, diff: PlanDiff, done: int) -> None:
     """Say in the error how far the changes had come."""
     error.add_note(

@@ -264,6 +264,19 @@ def test_everything_is_awaited_too(server: Server) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("diff", [{}, None, [], "x", ({}, [], 0)])
+def test_what_is_applied_is_what_plan_gave(client: tidewheel.Client, diff: Any) -> None:
+    with pytest.raises(TypeError, match=f"apply takes what plan gave, not {type(diff).__name__}"):
+        client.taxonomy.apply(diff)
+
+    async def main() -> None:
+        async with tidewheel.AsyncClient("emu") as other:
+            with pytest.raises(TypeError, match="apply takes what plan gave"):
+                await other.taxonomy.apply(diff)
+
+    asyncio.run(main())
+
+
 # ---- against the emulator
 
 
