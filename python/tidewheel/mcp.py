@@ -39,6 +39,7 @@ class ToolResult(NamedTuple):
 
     Attributes:
         content: Parts, such as {"type": "text", "text": ...}.
+        text: The parts that are text, one after the other on lines of their own.
         structured_content: The same as a JSON value, or None.
         is_error: The tool itself failed; its content says why. It is a result and not an
             exception: the words are meant for whoever chose the tool and its arguments.
@@ -46,15 +47,10 @@ class ToolResult(NamedTuple):
     """
 
     content: tuple[Mapping[str, Any], ...]
+    text: str
     structured_content: Any
     is_error: bool
     data: Mapping[str, Any]
-
-    @property
-    def text(self) -> str:
-        """The parts that are text, one after the other on lines of their own."""
-        texts = (part.get("text") for part in self.content if part.get("type") == "text")
-        return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _tools(answer: list[dict[str, Any]]) -> tuple[Tool, ...]:

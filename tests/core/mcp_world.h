@@ -202,7 +202,7 @@ static inline tw_error *failure(fixture *fx, int code)
     "\"inputRequests\":{}}}"
 #define CALLED                                                              \
     "{\"content\":[],\"structured_content\":7,\"is_error\":false,\"data\":" \
-    "{\"resultType\":\"complete\",\"content\":[],\"structuredContent\":7}}"
+    "{\"resultType\":\"complete\",\"content\":[],\"structuredContent\":7},\"text\":\"\"}"
 
 #define AGREED                                                        \
     "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"protocolVersion\":" \

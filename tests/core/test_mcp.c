@@ -515,6 +515,7 @@ static void results_of_another_kind_are_refused(void **state)
         {TW_EP_MCP_CALL, "[]"},
         {TW_EP_MCP_CALL, "{\"content\":{}}"},
         {TW_EP_MCP_CALL, "{\"content\":[\"a\"]}"},
+        {TW_EP_MCP_CALL, "{\"content\":[],\"content\":7}"},
         {TW_EP_MCP_CALL, "{\"content\":[{\"type\":7}]}"},
         {TW_EP_MCP_CALL, "{\"isError\":\"yes\"}"},
         {TW_EP_MCP_CALL, "{\"resultType\":\"task\"}"},
@@ -537,6 +538,29 @@ static void results_of_another_kind_are_refused(void **state)
         answer(fx, 200, body);
         tw_error_free(failure(fx, TW_E_PROTOCOL));
     }
+}
+
+/* However the parts are escaped, and whatever else there is. */
+static void the_text_of_a_result_is_that_of_its_parts(void **state)
+{
+    static const char content[] =
+        "[{\"type\":\"text\",\"text\":\"a\\n\\u00e9\\\"\"},{\"text\":\"no\",\"type\":\"image\"},{},"
+        "{\"type\":\"text\"},{\"type\":\"text\",\"text\":7},"
+        "{\"text\":\"\",\"type\":\"te\\u0078t\"},{\"type\":\"text\",\"text\":\"b\"}]";
+    fixture *fx = *state;
+    char body[512];
+    char whole[1024];
+
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+    snprintf(body, sizeof body,
+             "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"content\":%s}}", last_id(fx),
+             content);
+    answer(fx, 200, body);
+    snprintf(whole, sizeof whole,
+             "{\"content\":%s,\"structured_content\":null,\"is_error\":false,\"data\":"
+             "{\"content\":%s},\"text\":\"a\\n\\u00e9\\\"\\n\\nb\"}",
+             content, content);
+    expect(fx, whole);
 }
 
 /* A tool that ran is never an answer that nobody can read afterwards. */
@@ -659,6 +683,7 @@ int main(void)
         CASE(input_that_is_asked_for_is_no_result),
         CASE(what_a_tool_wants_of_the_client_is_said),
         CASE(results_of_another_kind_are_refused),
+        CASE(the_text_of_a_result_is_that_of_its_parts),
         CASE(what_is_taken_can_be_read_to_the_end),
         UNKNOWN(every_failing_allocation),
     };

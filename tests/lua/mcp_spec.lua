@@ -43,6 +43,8 @@ describe("client.mcp", function()
     local result = assert(client.mcp:call("query_chart", { chart_id = "none" }))
     assert.is_true(result.is_error)
     assert.equal("There is no chart of this id.", result.content[1].text)
+    assert.equal("There is no chart of this id.", result.text)
+    assert.is_nil(result.structured_content)
   end)
 
   it("makes refusals typed errors", function()

@@ -160,15 +160,43 @@ static int tools_form(tw_buf *out, const char *body, size_t size, tw_error **err
                         err);
 }
 
+/* The parts that are text, each on lines of its own; escaped as they came. */
+static int text_put(tw_buf *out, tw_view content)
+{
+    tw_view_walk walk = tw__view_walk(content);
+    int rc = tw__buf_puts(out, "\"text\":\"");
+    int count = 0;
+    tw_view part;
+
+    while (rc == TW_OK && tw__view_next(&walk, NULL, &part)) {
+        tw_view text = tw__view_member(part, "text");
+
+        if (!tw__view_is(tw__view_member(part, "type"), "text") ||
+            tw__view_kind(text) != TW_JSON_STRING)
+            continue;
+        if (count++ > 0)
+            rc = tw__buf_puts(out, "\\n");
+        if (rc == TW_OK)
+            rc = tw__buf_put(out, text.text + 1, text.size - 2);
+    }
+    return rc == TW_OK ? tw__buf_puts(out, "\"}") : rc;
+}
+
 static int call_form(tw_buf *out, const char *body, size_t size, tw_error **err)
 {
-    return tw__form_end(tw__form_object(out, result_members, body, size),
-                        "a tool's result", err);
+    tw_view result = {body, size};
+    int rc = tw__form_open(out, result_members, body, size);
+
+    if (rc == TW_OK)
+        rc = tw__buf_putc(out, ',');
+    if (rc == TW_OK)
+        rc = text_put(out, tw__view_member(result, "content"));
+    return tw__form_end(rc, "a tool's result", err);
 }
 
 /* ---- results ----------------------------------------------------------------------- */
 
-/* A member that is there, and not null, is of this kind. */
+/* A member that is there, and not null, is of this kind, and stands there once. */
 typedef struct kind_rule {
     const char *name;
     tw_json_kind kind; /* TRUE stands for both truth values */
@@ -180,9 +208,13 @@ typedef struct kind_rule {
 static const char *rules_check(tw_view object, const kind_rule *rules)
 {
     for (; rules->name != NULL; rules++) {
-        tw_view value = tw__view_member(object, rules->name);
-        tw_json_kind kind = tw__view_kind(value);
+        const char *const names[] = {rules->name, NULL};
+        tw_view value;
+        tw_json_kind kind;
 
+        if (tw__view_pick(object, names, &value) >= 0)
+            return rules->fault;
+        kind = tw__view_kind(value);
         if (kind == TW_JSON_FALSE)
             kind = TW_JSON_TRUE;
         if (tw__view_given(value) ? kind != rules->kind : rules->required)
@@ -262,7 +294,8 @@ const tw_operation tw__mcp_operations[] = {
      "they came), `annotations`; all pages"},
     {TW_EP_MCP_CALL, TW_ARGUMENTS(call_arguments), call_check, call_form,
      "`content` (a list of parts, such as {\"type\":\"text\",\"text\":...}), "
-     "`structured_content`, `is_error`"},
+     "`structured_content`, `is_error`, `text` (of the parts that are text, each on lines of its "
+     "own)"},
     {TW_EP_MCP_REQUEST, TW_ARGUMENTS(request_arguments), request_check, NULL,
      "the `result` of the response, as it came"},
     {TW_EP_COUNT, NULL, 0, NULL, NULL, NULL},

@@ -18,6 +18,7 @@
 ---What a tool answered.
 ---@class tidewheel.ToolResult
 ---@field content table[] parts, such as `{ type = "text", text = "..." }`
+---@field text string the parts that are text, one after the other on lines of their own
 ---@field structured_content any the same as a JSON value, where there is one
 ---@field is_error boolean the tool itself failed; its content says why
 ---@field data table the whole result as it came
