@@ -161,8 +161,8 @@ static void an_event_that_cannot_be_read_ends_the_call(void **state)
             memset(strchr(text, '0'), '[', 300);
         }
         assert_int_equal(worked_give(&fx->wg, fx->wg.sc.count - 1, text, strlen(text)),
-                         TW_E_PROTOCOL);
-        script_fail(&fx->wg.sc, fx->wg.sc.count - 1, TW_E_PROTOCOL, 1, 0, "");
+                         TW_E_CANCELED);
+        script_fail(&fx->wg.sc, fx->wg.sc.count - 1, TW_E_CANCELED, 1, 0, "");
         worked_turn(&fx->wg);
         err = failure(fx, TW_E_PROTOCOL);
         assert_int_equal(tw_error_stored(err), TW_STORED_MAYBE);
@@ -189,7 +189,7 @@ static void a_stream_that_is_too_long_is_an_error(void **state)
     for (i = 0; rc == TW_OK && i < 100; i++)
         rc = worked_give(&fx->wg, 0, piece, PIECE);
     free(piece);
-    assert_int_equal(rc, TW_E_PROTOCOL);
+    assert_int_equal(rc, TW_E_CANCELED);
     assert_int_equal(i, 65);
     script_fail(&fx->wg.sc, 0, rc, 1, 0, "");
     worked_turn(&fx->wg);
@@ -467,6 +467,57 @@ static void only_the_list_is_asked_for_again(void **state)
     tw_error_free(failure(fx, TW_E_SERVER));
 }
 
+static void cut_once(fixture *fx)
+{
+    static const char part[] =
+        "data: {\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\n\ndata: {";
+
+    head(fx, 200, "text/event-stream", NULL, NULL);
+    assert_int_equal(worked_give(&fx->wg, fx->wg.sc.count - 1, part, sizeof part - 1),
+                     TW_OK);
+    script_fail(&fx->wg.sc, fx->wg.sc.count - 1, TW_E_NETWORK, 1, 0, "reset");
+    worked_pass(&fx->wg, 60000);
+}
+
+/* A stream that is cut passes as any other answer does. */
+static void the_list_is_asked_for_again_after_a_cut_stream(void **state)
+{
+    fixture *fx = *state;
+    char text[128];
+    tw_error *err;
+
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    cut_once(fx);
+    assert_int_equal(fx->wg.sc.count, 2);
+    head(fx, 200, "text/event-stream", NULL, NULL);
+    snprintf(text, sizeof text,
+             "data: {\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"tools\":[]}}\n\n",
+             last_id(fx));
+    assert_int_equal(worked_give(&fx->wg, 1, text, strlen(text)), TW_E_CANCELED);
+    worked_turn(&fx->wg);
+    expect(fx, "[]");
+    /* What comes after a stream need not be one. */
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    cut_once(fx);
+    answer(fx, 404, REFUSED("-32601"));
+    err = failure(fx, TW_E_RPC);
+    assert_int_equal(tw_error_rpc_code(err), -32601);
+    tw_error_free(err);
+    ask(fx, TW_EP_MCP_TOOLS, "{}");
+    cut_once(fx);
+    cut_once(fx);
+    cut_once(fx);
+    tw_error_free(failure(fx, TW_E_NETWORK));
+    assert_int_equal(fx->wg.sc.count, 7);
+    /* A tool may have run. */
+    ask(fx, TW_EP_MCP_CALL, "{\"name\":\"t\"}");
+    cut_once(fx);
+    err = failure(fx, TW_E_NETWORK);
+    assert_int_equal(tw_error_stored(err), TW_STORED_MAYBE);
+    tw_error_free(err);
+    assert_int_equal(fx->wg.sc.count, 8);
+}
+
 static void input_that_is_asked_for_is_no_result(void **state)
 {
     fixture *fx = *state;
@@ -680,6 +731,7 @@ int main(void)
         CASE(nothing_is_sent_of_what_is_wrong),
         CASE(a_text_is_as_long_as_a_header_may_be),
         CASE(only_the_list_is_asked_for_again),
+        CASE(the_list_is_asked_for_again_after_a_cut_stream),
         CASE(input_that_is_asked_for_is_no_result),
         CASE(what_a_tool_wants_of_the_client_is_said),
         CASE(results_of_another_kind_are_refused),

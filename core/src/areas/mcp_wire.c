@@ -76,7 +76,7 @@ static int call_begin(mcp_call *mc, const char *const *headers, tw_error **err)
     spec.body_size = mc->body.size;
     spec.timeout_ms = time_left(mc);
     /* A second session does no harm. */
-    spec.flags = mc->stage == STAGE_ASK ? 0 : TW_CALL_REPEATABLE;
+    spec.flags = TW_CALL_REREADS | (mc->stage == STAGE_ASK ? 0 : TW_CALL_REPEATABLE);
     return tw__call_start(&mc->call, mc->gate, &spec, &sink, mc, err);
 }
 
@@ -119,10 +119,11 @@ static int is_stream(const char *content_type)
     return strncasecmp(content_type, "text/event-stream", 17) == 0;
 }
 
+/* Given up: nothing that would pass if it were asked for again. */
 static int stream_fault(mcp_call *mc, const char *fault)
 {
     mc->fault = fault;
-    return TW_E_PROTOCOL;
+    return TW_E_CANCELED;
 }
 
 int tw__mcp_event(void *ctx, const char *data, size_t size)
@@ -232,6 +233,8 @@ static void mcp_done(void *ctx, const tw_outcome *outcome)
     int rc;
 
     tw__job_count(mc->job, outcome->attempts, outcome->body_bytes);
+    if (outcome->head.status < 200 || outcome->head.status > 299)
+        mc->streaming = 0; /* an earlier attempt did */
     if (mc->stop != 0) {
         tw__mcp_finish_stopped(mc, outcome->stored);
         return;

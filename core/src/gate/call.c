@@ -403,7 +403,8 @@ static int call_retry(tw_call *call, const tw_verdict *verdict)
 {
     int64_t wait;
 
-    if (!verdict->again || (call->flags & TW_CALL_ONCE) != 0 || call->streaming ||
+    if (!verdict->again || (call->flags & TW_CALL_ONCE) != 0 ||
+        (call->streaming && (call->flags & TW_CALL_REREADS) == 0) ||
         call->attempt >= TW_RETRY_ATTEMPTS || !tw__retry_quota_take(&call->gate->quota))
         return 0;
     wait = tw__retry_delay(call->attempt + 1, tw__retry_heed(call->head.retry_after_ms));
@@ -472,7 +473,7 @@ static int attempt_start(tw_call *call, tw_error **err)
     int rc;
 
     call->head = no_head;
-    call->clipped = 0;
+    call->streaming = call->clipped = 0;
     tw__buf_reset(&call->gathered);
     memset(&req, 0, sizeof req);
     req.size = sizeof req;

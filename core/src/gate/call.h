@@ -60,8 +60,11 @@ enum {
         8, /* this very call may be repeated although its endpoint may not
                                   (an upload that replaces a cohort) */
     TW_CALL_UNSURE =
-        16 /* the other way round: the body is not ours, and may lack what makes
+        16, /* the other way round: the body is not ours, and may lack what makes
                                   it safe to repeat */
+    TW_CALL_REREADS =
+        32 /* head() forgets what was streamed before: a stream that was cut is
+                            as good as any other answer that was */
 };
 
 /* Everything is copied except `body`, which is borrowed until done() returned. */
