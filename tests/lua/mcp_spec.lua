@@ -5,6 +5,27 @@ local support = require "support"
 
 local TOKEN = "emu-token-canary-0123456789"
 
+local function read_vectors()
+  local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+  local file = assert(io.open(here .. "/../vectors/mcp.json"))
+  local text = file:read "*a"
+  file:close()
+  return assert(tw.json.decode(text))
+end
+
+-- A value of the vectors.
+local function filled(value)
+  if type(value) ~= "table" then
+    return value
+  elseif value["repeat"] then
+    return value["repeat"]:rep(value.times)
+  end
+  for name, one in pairs(value) do
+    value[name] = filled(one)
+  end
+  return value
+end
+
 describe("client.mcp", function()
   local emulator, client
 
@@ -56,6 +77,26 @@ describe("client.mcp", function()
     assert.same({ "2026-07-28" }, discovered.supportedVersions)
     err = select(2, client.mcp:request("resources/list", {}))
     assert.equal(-32601, err.rpc_code)
+  end)
+
+  it("refuses what cannot be sent", function()
+    local vectors = read_vectors()
+    for _, case in ipairs(vectors.refused) do
+      local result, err = client:call(case.endpoint, filled(case.arguments))
+      assert.is_nil(result, case.name)
+      assert.equal(case.error.code, err.code, case.name)
+      assert.equal(case.error.field, err.field, case.name)
+      assert.truthy(tostring(err):find(case.error.rule, 1, true), case.name)
+      assert.equal("no", err.stored)
+    end
+    for _, token in ipairs(vectors.tokens) do
+      local ok, err = client.mcp:set_token(filled(token))
+      assert.is_nil(ok)
+      assert.equal("config", err.code)
+      assert.equal("mcp_token", err.field)
+    end
+    assert.same({}, emulator:journal())
+    assert.equal(24, #assert(client.mcp:tools()))
   end)
 
   it("needs a token, which can be replaced", function()

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Makes the calls of tests/vectors/calls.json against the emulator that the arguments name; the
 -- parity test compares what it received with what Python sent.
--- Arguments: vectors url api_key secret_key app_id
+-- Arguments: vectors url api_key secret_key app_id mcp_token
 local tidewheel = require "tidewheel"
 
 local vectors, url, api_key, secret_key, app_id = arg[1], arg[2], arg[3], arg[4], arg[5]
@@ -13,6 +13,7 @@ local client = assert(tidewheel.new{
   api_key = api_key,
   secret_key = secret_key,
   base_url = url,
+  mcp_token = arg[6],
   poll_first = 0.05,
 })
 
@@ -104,6 +105,14 @@ end
 
 run["taxonomy.categories.update"] = function(arguments, category)
   return client.taxonomy.categories:update(category, arguments.new_name)
+end
+
+run["mcp.call"] = function(arguments, name)
+  return client.mcp:call(name, arguments.arguments, { timeout = arguments.timeout })
+end
+
+run["mcp.request"] = function(arguments, method)
+  return client.mcp:request(method, arguments.params, { timeout = arguments.timeout })
 end
 
 run["call"] = function(arguments, endpoint)

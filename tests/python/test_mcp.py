@@ -7,9 +7,11 @@ import asyncio
 import itertools
 import json
 import logging
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ import tidewheel
 
 from .conftest import API_KEY, SECRET_KEY, Answer, MakeClient, Request, Server, forks
 
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "mcp.json").read_text())
 TOKEN = "emu-token-canary-0123456789"
 CHART = {
     "id": "c1",
@@ -139,8 +142,18 @@ def test_an_error_does_not_hold_a_secret_that_is_no_text(client: tidewheel.Clien
     assert TOKEN not in "".join(texts)
 
 
-@pytest.mark.parametrize("token", ["a b", "a\r\nX-Evil: 1", "", "é", "x" * 8193])
-def test_texts_that_are_no_tokens(client: tidewheel.Client, token: str) -> None:
+def filled(value: Any) -> Any:
+    """A value of the vectors."""
+    if isinstance(value, dict) and "repeat" in value:
+        return value["repeat"] * value["times"]
+    if isinstance(value, dict):
+        return {name: filled(one) for name, one in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("index", range(len(VECTORS["tokens"])))
+def test_texts_that_are_no_tokens(client: tidewheel.Client, index: int) -> None:
+    token = filled(VECTORS["tokens"][index])
     with pytest.raises(tidewheel.ConfigError) as caught:
         client.mcp.set_token(token)
     assert caught.value.field == "mcp_token"
@@ -148,6 +161,19 @@ def test_texts_that_are_no_tokens(client: tidewheel.Client, token: str) -> None:
         tidewheel.Client(api_key="emu", mcp_token=token)
     assert caught.value.field == "mcp_token"
     assert len(client.mcp.tools()) == 24  # the old one counts on
+
+
+@pytest.mark.parametrize("case", VECTORS["refused"], ids=operator.itemgetter("name"))
+def test_what_is_refused(
+    emu: tidewheel.Emulator, client: tidewheel.Client, case: dict[str, Any]
+) -> None:
+    with pytest.raises(tidewheel.TidewheelError) as caught:
+        client.call(case["endpoint"], **filled(case["arguments"]))
+    assert caught.value.code == case["error"]["code"]
+    assert caught.value.field == case["error"]["field"]
+    assert case["error"]["rule"] in str(caught.value)
+    assert caught.value.stored == "no"
+    assert wire(emu) == []
 
 
 def test_a_refused_token_tells_where_to_go(

@@ -24,7 +24,11 @@ def call_all(emulator: tidewheel.Emulator) -> None:
     """Every call of the vectors, from Python."""
     values: dict[str, Any] = {"<app_id>": emulator.app_id}
     client = tidewheel.Client(
-        emulator.api_key, emulator.secret_key, base_url=emulator.url, poll_first=0.05
+        emulator.api_key,
+        emulator.secret_key,
+        base_url=emulator.url,
+        mcp_token=emulator.mcp_token,
+        poll_first=0.05,
     )
 
     def filled(value: Any) -> Any:
@@ -90,12 +94,13 @@ def requests(emulator: tidewheel.Emulator) -> list[tuple[str, str, str | None, s
 @pytest.mark.parametrize(("interpreter", "abi"), [("lua5.4", "5.4"), ("luajit", "5.1")])
 def test_both_languages_send_the_same_bytes(interpreter: str, abi: str) -> None:
     keys = {"api_key": "emu-parity-key", "secret_key": "emu-parity-secret"}
+    keys["mcp_token"] = "emu-parity-token"
     with tidewheel.Emulator(**keys) as ours, tidewheel.Emulator(**keys) as theirs:
         call_all(ours)
         done = subprocess.run(
             [
                 *(interpreter, ROOT / "tests" / "lua" / "run_calls.lua", VECTORS, theirs.url),
-                *(theirs.api_key, theirs.secret_key, str(theirs.app_id)),
+                *(theirs.api_key, theirs.secret_key, str(theirs.app_id), theirs.mcp_token),
             ],
             env=os.environ
             | {
