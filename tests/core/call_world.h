@@ -114,6 +114,7 @@ static inline void make(const char *base, const char *profile)
     settings.connect_timeout_ms = 5000;
     settings.timeout_ms = 30000;
     settings.dash_timeout_ms = 90000;
+    settings.max_query_cost = 1000;
     assert_int_equal(tw__gate_new(&gate, loop, &settings, NULL), TW_OK);
 }
 

@@ -337,6 +337,11 @@ static void costs(void **state)
          2 * 6},
         {"analytics.retention", "{" RETENTION "'start':'20260301','end':'20260314'}",
          112},
+        /* A group-by inside an event is charged to segmentation and funnels alone. */
+        {"analytics.retention",
+         "{'start_event':{'event_type':'a','group_by':['x']},'return_event':'b',"
+         "'start':'20260301','end':'20260314'}",
+         112},
         {"analytics.sessions_average", "{'start':'20260301','end':'20260310'}", 40},
         {"analytics.composition", "{'property':'os','start':'20260301','end':'20260310'}",
          10},
@@ -373,6 +378,71 @@ static void costs(void **state)
     assert_int_equal(sc.count, 0);
 }
 
+#define COSTLY "'group_by':['os'],'start':'20260301','end':"
+
+/* A cost that no budget has room for is refused whatever is asked; the last day that fits goes. */
+static void what_never_fits_is_refused(void **state)
+{
+    static const struct {
+        const char *endpoint, *fits, *json, *rule;
+    } cases[] = {
+        {"analytics.retention", "{" RETENTION COSTLY "'20260325'}",
+         "{" RETENTION COSTLY "'20260326'}",
+         "cost 1040 (26 days x 5 conditions x 8), more than the 1000 of max_query_cost"},
+        {"analytics.segmentation", "{" EVENT COSTLY "'20260916'}",
+         "{" EVENT COSTLY "'20260917'}", "ask for 200 days at most at once"},
+        {"analytics.funnels", "{" TWO COSTLY "'20260419'}", "{" TWO COSTLY "'20260420'}",
+         "cost 1020"},
+        {"analytics.users", "{" COSTLY "'20260916'}", "{" COSTLY "'20260917'}",
+         "cost 1005"},
+        {"analytics.revenue_ltv", "{" COSTLY "'20260916'}", "{" COSTLY "'20260917'}",
+         "cost 1005"},
+        {"analytics.sessions_average", "{" COSTLY "'20260419'}", "{" COSTLY "'20260420'}",
+         "cost 1020"},
+        {"analytics.sessions_peruser", "{" COSTLY "'20260419'}", "{" COSTLY "'20260420'}",
+         "cost 1020"},
+        {"analytics.sessions_length", "{" COSTLY "'20260419'}", "{" COSTLY "'20260420'}",
+         "cost 1020"},
+        {"analytics.composition", "{'property':'os','start':'20260301','end':'20281124'}",
+         "{'property':'os','start':'20260301','end':'20281125'}", "cost 1001"},
+    };
+    tw_error *err = NULL;
+    int64_t cost;
+    tw_job *job;
+    size_t i;
+    int count;
+
+    (void)state;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const tw_operation *op = operation_of(cases[i].endpoint);
+        const char *json = quoted(cases[i].fits);
+
+        count = sc.count;
+        if (tw__operation_start(&job, gate, op, json, strlen(json), NULL, &err) != TW_OK)
+            fail_msg("%s: %s", json, tw_error_message(err));
+        tw__loop_turn(loop, 0);
+        assert_int_equal(sc.count, count + 1);
+        tw_job_unref(job);
+        tw__loop_turn(loop, 0);
+
+        json = quoted(cases[i].json);
+        assert_int_equal(
+            tw__operation_start(&job, gate, op, json, strlen(json), NULL, &err),
+            TW_E_VALIDATION);
+        assert_null(job);
+        assert_string_equal(tw_error_field(err), "end");
+        if (strstr(tw_error_message(err), cases[i].rule) == NULL)
+            fail_msg("%s: %s", json, tw_error_message(err));
+        tw_error_free(err);
+        err = NULL;
+        assert_int_equal(tw__operation_cost(&cost, gate, op, json, strlen(json), &err),
+                         TW_OK);
+        assert_true(cost > 1000); /* it can still be asked for */
+        tw__loop_turn(loop, 0);
+        assert_int_equal(sc.count, count + 1);
+    }
+}
+
 static void no_memory_is_said(void **state)
 {
     const char *json = quoted(
@@ -406,6 +476,7 @@ int main(void)
         TEST(wrong_queries_are_refused_where_they_are_wrong),
         TEST(the_longest_ranges_are_allowed),
         TEST(costs),
+        TEST(what_never_fits_is_refused),
         TEST(no_memory_is_said),
     };
 

@@ -179,6 +179,22 @@ describe("analytics", function()
     assert.has_error(function() client.analytics:estimate("chart", { chart_id = "a" }) end)
   end)
 
+  it("refuses what costs too much before it is sent", function()
+    local before = #emulator:journal()
+    local query = {
+      start_event = "a", return_event = "b", group_by = "os", start = "20260301", stop = "20260327",
+    }
+    refused("end", "cost 1080 (27 days x 5 conditions x 8), more than the 1000",
+      client.analytics:retention(query))
+    refused("end", "25 days at most", client.analytics:retention_start(query))
+    assert.equal(1080, client.analytics:estimate("retention", query))
+    assert.equal(before, #emulator:journal())
+    local other = support.client(emulator, { max_query_cost = 0 })
+    assert(other.analytics:retention(query))
+    assert.equal(before + 1, #emulator:journal())
+    other:close(0)
+  end)
+
   it("gives series with their axes and rows", function()
     answer [=[
       {"wasCached":true,"timeComputed":5,"data":{"series":[[41,39],[12,null]],

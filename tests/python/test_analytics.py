@@ -209,6 +209,38 @@ def test_estimates(server: Server, client: tidewheel.Client) -> None:
     assert not server.requests
 
 
+def test_what_costs_too_much_is_refused_before_it_is_sent(
+    server: Server, client: tidewheel.Client
+) -> None:
+    asked: Any = {
+        "start_event": "a", "return_event": "b", "group_by": "os", "start": "2026-03-01",
+        "end": "2026-03-27",
+    }  # fmt: skip
+    with pytest.raises(tidewheel.ValidationError, match="cost 1080 .*, more than the 1000") as e:
+        client.analytics.retention(**asked)
+    assert e.value.field == "end"
+    assert "25 days at most" in str(e.value)
+    assert client.analytics.estimate("retention", **asked) == 1080
+    with pytest.raises(tidewheel.ValidationError, match="more than the 1000"):
+        client.call("analytics.retention", **{**asked, "group_by": ["os"]})
+    assert not server.requests
+
+
+def test_the_most_a_query_may_cost_is_an_option(server: Server) -> None:
+    answer(server, {"data": {"series": []}})
+    asked: Any = {"start": "2026-03-01", "end": "2026-03-27"}
+    for most, passes in ((0, True), (216, True), (215, False)):
+        with tidewheel.Client(
+            API_KEY, SECRET_KEY, base_url=server.url, max_query_cost=most
+        ) as client:
+            if passes:
+                client.analytics.retention("a", "b", **asked)
+                continue
+            with pytest.raises(tidewheel.ValidationError, match="more than the 215 of"):
+                client.analytics.retention("a", "b", **asked)
+    assert len(server.requests) == 2
+
+
 # ---- answers ------------------------------------------------------------------------------------
 
 

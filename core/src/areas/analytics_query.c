@@ -3,6 +3,7 @@
 #include "areas/analytics_query.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "areas/query_document.h"
@@ -434,47 +435,89 @@ int tw__sessions_check(const tw_given *given, tw_error **err)
  *   days        of the query; one live observation counts a day less, so this is the most
  *   conditions  segments (at least one), their conditions, and 4 for each group-by
  *   type        events, 2 x events of a funnel, 8 of retention, 4 of sessions, 1 of all others;
- *               and 4 for each group-by inside an event
+ *               and of segmentation and funnels 4 for each group-by inside an event
  */
 enum { GROUP_COST = 4 };
 
-int tw__query_cost(int64_t *out, const tw_given *given, tw_error **err)
-{
-    tw_endpoint_id id = given->operation->endpoint;
-    tw_asked asked;
-    int64_t conditions, type;
-    int rc = asked_count(&asked, given, err);
+typedef struct query_cost {
+    int64_t days, conditions, type;
+} query_cost;
 
-    *out = 0;
-    if (rc == TW_OK && id == TW_EP_CHART_CSV)
-        rc = tw__error(
-            err, TW_E_INVALID,
-            "the cost of a chart is that of its query, which is not known here");
-    if (rc != TW_OK)
-        return rc;
-    conditions = (int64_t)(asked.segments != 0 ? asked.segments : 1) +
-                 (int64_t)asked.conditions +
-                 GROUP_COST * (int64_t)tw__view_count(given_view(given, "group_by"));
+static int64_t type_cost(tw_endpoint_id id, const tw_asked *asked)
+{
+    int64_t groups = GROUP_COST * (int64_t)asked->event_groups;
+
     switch (id) {
     case TW_EP_SEGMENTATION:
-        type = (int64_t)asked.events;
-        break;
+        return (int64_t)asked->events + groups;
     case TW_EP_FUNNELS:
-        type = 2 * (int64_t)asked.events;
-        break;
+        return 2 * (int64_t)asked->events + groups;
     case TW_EP_RETENTION:
-        type = 8;
-        break;
+        return 8;
     case TW_EP_SESSIONS_LENGTH:
     case TW_EP_SESSIONS_AVERAGE:
     case TW_EP_SESSIONS_PERUSER:
-        type = 4;
-        break;
+        return 4;
     default:
-        type = 1;
-        break;
+        return 1;
     }
-    type += GROUP_COST * (int64_t)asked.event_groups;
-    *out = given_days(given) * conditions * type;
+}
+
+static int cost_read(query_cost *cost, const tw_given *given, tw_error **err)
+{
+    tw_asked asked;
+    int rc = asked_count(&asked, given, err);
+
+    if (rc != TW_OK)
+        return rc;
+    cost->days = given_days(given);
+    cost->conditions =
+        (int64_t)(asked.segments != 0 ? asked.segments : 1) + (int64_t)asked.conditions +
+        GROUP_COST * (int64_t)tw__view_count(given_view(given, "group_by"));
+    cost->type = type_cost(given->operation->endpoint, &asked);
     return TW_OK;
+}
+
+int tw__query_cost(int64_t *out, const tw_given *given, tw_error **err)
+{
+    query_cost cost;
+    int rc;
+
+    *out = 0;
+    if (given->operation->endpoint == TW_EP_CHART_CSV)
+        return tw__error(
+            err, TW_E_INVALID,
+            "the cost of a chart is that of its query, which is not known here");
+    rc = cost_read(&cost, given, err);
+    if (rc == TW_OK)
+        *out = cost.days * cost.conditions * cost.type;
+    return rc;
+}
+
+/* The server refuses it with 429 however long one waits. */
+int tw__query_cost_check(const tw_given *given, int64_t most, tw_error **err)
+{
+    query_cost cost;
+    char way[80] = "ask for less at once";
+    int64_t a_day;
+    int rc;
+
+    if (most == 0 || given->operation->endpoint == TW_EP_CHART_CSV)
+        return TW_OK;
+    rc = cost_read(&cost, given, err);
+    if (rc != TW_OK)
+        return rc;
+    a_day = cost.conditions * cost.type;
+    if (cost.days * a_day <= most)
+        return TW_OK;
+    if (a_day <= most)
+        snprintf(way, sizeof way, "ask for %" PRId64 " day%s at most at once",
+                 most / a_day, most / a_day == 1 ? "" : "s");
+    return tw__error_at(
+        err, TW_E_VALIDATION, "end",
+        "end made a query of cost %" PRId64 " (%" PRId64 " days x %" PRId64
+        " conditions x %" PRId64 "), more than the %" PRId64
+        " of max_query_cost, which no waiting makes fit "
+        "(" TW_QUERY_SOURCE "): %s",
+        cost.days * a_day, cost.days, cost.conditions, cost.type, most, way);
 }

@@ -445,6 +445,8 @@ int tw__operation_start(tw_job **out, tw_gate *gate, const tw_operation *op,
     *out = NULL;
     encoding_init(&en);
     rc = operation_encode(&en, &given, gate, json, size, err);
+    if (rc == TW_OK && tw__endpoint(op->endpoint)->cost == TW_COST_QUERY)
+        rc = tw__query_cost_check(&given, tw__gate_max_query_cost(gate), err);
     if (rc == TW_OK && tw__endpoint(op->endpoint)->answer == TW_ANSWER_RPC)
         rc = tw__mcp_start(out, gate, &given, queue, err);
     else if (rc == TW_OK)

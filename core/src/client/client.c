@@ -176,6 +176,7 @@ static int gate_make(tw_rooms *rooms, const tw_config *cfg, const char *const *b
     settings.connect_timeout_ms = tw__config_ms(cfg, TW_OPT_CONNECT_TIMEOUT);
     settings.timeout_ms = tw__config_ms(cfg, TW_OPT_TIMEOUT);
     settings.dash_timeout_ms = tw__config_ms(cfg, TW_OPT_DASH_TIMEOUT);
+    settings.max_query_cost = (int64_t)tw__config_number(cfg, TW_OPT_MAX_QUERY_COST);
     return tw__gate_new(&rooms->gate, rooms->loop, &settings, err);
 }
 

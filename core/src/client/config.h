@@ -20,6 +20,7 @@ typedef enum tw_option_id {
     TW_OPT_CONNECT_TIMEOUT,
     TW_OPT_TIMEOUT,
     TW_OPT_DASH_TIMEOUT,
+    TW_OPT_MAX_QUERY_COST,
     TW_OPT_PROXY,
     TW_OPT_CA_FILE,
     TW_OPT_CA_PEM,

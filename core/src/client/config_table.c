@@ -11,7 +11,8 @@
 /*
  * Limits that are the API's: 2,000 events and 1 MB a request on /2/httpapi, 20 MB on /batch, 5
  * characters as the shortest id (Amplitude HTTP V2 and Batch Event Upload API docs, read
- * 2026-11-23). The rest are ours.
+ * 2026-11-23), a cost of 1,000 under way (Amplitude Dashboard REST API docs, read 2026-11-27).
+ * The rest are ours.
  */
 static const tw_option table[TW_OPT_COUNT] = {
     [TW_OPT_API_KEY] = {"api_key", TW_OPTION_SECRET, TEXT(TW_RULE_KEY, ""),
@@ -53,6 +54,11 @@ static const tw_option table[TW_OPT_COUNT] = {
         {"dash_timeout", TW_OPTION_SECONDS, NUMBER(0.001, 3600, "90"),
          "The same for the other calls; a query may be computed for a "
          "minute. Downloads are not limited as long as bytes arrive."},
+    [TW_OPT_MAX_QUERY_COST] =
+        {"max_query_cost", TW_OPTION_INT, NUMBER(0, 1000000000, "1000"),
+         "Most that one analytics query may cost, as estimate() tells it; a dearer one is refused "
+         "before it is sent. The server's own limit is 1,000 for all that is under way. 0: none "
+         "is refused."},
     [TW_OPT_PROXY] =
         {"proxy", TW_OPTION_STRING, TEXT(TW_RULE_PROXY, ""),
          "URL of a proxy (http, https, socks4, socks4a, socks5, socks5h). Set to "

@@ -56,6 +56,7 @@ int tw__gate_new(tw_gate **out, tw_loop *loop, const tw_gate_settings *settings,
     gate->connect_timeout_ms = settings->connect_timeout_ms;
     gate->timeout_ms = settings->timeout_ms;
     gate->dash_timeout_ms = settings->dash_timeout_ms;
+    gate->max_query_cost = settings->max_query_cost;
     tw__retry_quota_init(&gate->quota);
     for (i = 0; i < TW_HOST_COUNT && rc == TW_OK; i++)
         rc = host_set(&gate->hosts[i], settings->base[i], err);
@@ -91,6 +92,7 @@ int tw__gate_again(tw_gate **out, const tw_gate *from, tw_loop *loop, tw_error *
     settings.connect_timeout_ms = from->connect_timeout_ms;
     settings.timeout_ms = from->timeout_ms;
     settings.dash_timeout_ms = from->dash_timeout_ms;
+    settings.max_query_cost = from->max_query_cost;
     return tw__gate_new(out, loop, &settings, err);
 }
 
@@ -124,6 +126,11 @@ tw_loop *tw__gate_loop(tw_gate *gate)
 const char *tw__gate_api_key(const tw_gate *gate)
 {
     return gate->keys->api_key;
+}
+
+int64_t tw__gate_max_query_cost(const tw_gate *gate)
+{
+    return gate->max_query_cost;
 }
 
 int tw__gate_set_token(tw_gate *gate, const char *token, size_t size, tw_error **err)

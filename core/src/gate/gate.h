@@ -20,6 +20,7 @@ typedef struct tw_gate_settings {
     int64_t timeout_ms; /* one attempt, ingestion and profile; 0 = the endpoint's own */
     int64_t
         dash_timeout_ms; /* one attempt, Dashboard and MCP hosts; 0 = the endpoint's own */
+    int64_t max_query_cost; /* of one analytics query; 0 = any */
 } tw_gate_settings;
 
 /* `loop` is referenced. */
@@ -37,6 +38,9 @@ void tw__gate_free(tw_gate *gate);
 /* TW_OK when calls of this endpoint can be made at all (key, host, region), else the error
  * that tw__call_start would give. @thread any */
 int tw__gate_allows(const tw_gate *gate, tw_endpoint_id id, tw_error **err);
+
+/* The most that one analytics query may cost, 0 for any. @thread any */
+int64_t tw__gate_max_query_cost(const tw_gate *gate);
 
 /* Puts another token in the place of the first; size 0 for none. It fits: tw__token_rule. TW_OK or
  * TW_E_NOMEM. @thread any */

@@ -20,6 +20,7 @@ struct tw_gate {
     const char *region; /* static */
     gate_host hosts[TW_HOST_COUNT];
     int64_t connect_timeout_ms, timeout_ms, dash_timeout_ms;
+    int64_t max_query_cost;
     /* Of the I/O thread. */
     tw_retry_quota quota;
     tw_mcp_server mcp;
