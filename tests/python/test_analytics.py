@@ -216,7 +216,7 @@ def test_what_costs_too_much_is_refused_before_it_is_sent(
         "start_event": "a", "return_event": "b", "group_by": "os", "start": "2026-03-01",
         "end": "2026-03-27",
     }  # fmt: skip
-    with pytest.raises(tidewheel.ValidationError, match="cost 1080 .*, more than the 1000") as e:
+    with pytest.raises(tidewheel.ValidationError, match=r"cost 1080 .*, more than the 1000") as e:
         client.analytics.retention(**asked)
     assert e.value.field == "end"
     assert "25 days at most" in str(e.value)
