@@ -1,15 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 /* Exports: client:export. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lx.h"
 
+/* A whole number of a table as os.date("*t") makes it, -1 where it is none. */
+static int date_part(lua_State *L, int table, const char *name)
+{
+    int64_t value = -1;
+
+    lua_pushstring(L, name);
+    lua_rawget(L, table);
+    if (lua_type(L, -1) == LUA_TNUMBER && !lx_isinteger(L, -1, &value) &&
+        (lua_Number)(value = (int64_t)lua_tointeger(L, -1)) != lua_tonumber(L, -1))
+        value = -1;
+    lua_pop(L, 1);
+    return value >= 0 && value <= 9999 ? (int)value : -1;
+}
+
+/* Pushes the hour or the day that the table on top names. */
+static const char *push_hour(lua_State *L, const char *name)
+{
+    int table = lua_gettop(L);
+    int year = date_part(L, table, "year");
+    int month = date_part(L, table, "month");
+    int day = date_part(L, table, "day");
+    int hour = date_part(L, table, "hour");
+    char text[64];
+
+    lua_pushstring(L, "hour");
+    lua_rawget(L, table);
+    if (year < 0 || month < 0 || day < 0 || (hour < 0 && !lua_isnil(L, -1)))
+        luaL_argerror(L, 2,
+                      lua_pushfstring(
+                          L, "option '%s' is a table without year, month and day", name));
+    if (hour < 0)
+        snprintf(text, sizeof text, "%04d-%02d-%02d", year, month, day);
+    else
+        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d", year, month, day, hour);
+    lua_settop(L, table - 1);
+    lua_pushstring(L, text); /* stays on the stack, and so where it is */
+    return lua_tostring(L, -1);
+}
+
+/* A text, or a table as os.date("!*t") makes it; NULL where it is not given. */
+static const char *opt_hour(lua_State *L, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, 2);
+    if (lua_istable(L, -1))
+        return push_hour(L, name);
+    lua_pop(L, 1);
+    return lx_opt_text(L, 2, name);
+}
+
 static const char *check_hour(lua_State *L, const char *name)
 {
-    const char *hour = lx_opt_text(L, 2, name);
+    const char *hour = opt_hour(L, name);
 
     if (hour == NULL && strcmp(name, "end") == 0)
-        hour = lx_opt_text(L, 2, "stop");
+        hour = opt_hour(L, "stop");
     if (hour == NULL)
         luaL_argerror(L, 2, lua_pushfstring(L, "option '%s' is missing", name));
     return hour;

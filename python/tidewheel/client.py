@@ -157,8 +157,9 @@ class Client(_base.BaseClient):
         read about three hours after it began (Amplitude Export API docs, read 2026-11-23).
 
         Args:
-            start: First hour: "YYYYMMDDTHH", an aware datetime, or a date (from its first hour).
-            end: Last hour, inclusive: the same, or a date (to its last hour). At most 365 days.
+            start: First hour: an aware datetime, or "2026-03-01T05" ("20260301T05"); or a day from
+                its first hour: a date, or "2026-03-01" ("20260301").
+            end: Last hour, inclusive: the same; a day to its last hour. At most 365 days.
             fields: Top-level names wanted; the others are skipped while reading, which is much
                 faster. A name an event does not have is absent.
             raw: Give each event as the bytes of its line instead of a dict.

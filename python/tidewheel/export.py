@@ -15,13 +15,12 @@ __all__ = ["AsyncExport", "Export", "Hour"]
 Hour = str | dt.date | dt.datetime
 
 
-def hour_text(when: Hour, *, last: bool) -> str:
-    """An hour as the API spells it, in UTC.
+def hour_text(when: Hour, field: str) -> str:
+    """An hour or a day as the core takes it.
 
     Args:
-        when: "YYYYMMDDTHH" as it is; an aware datetime, of which the hour counts; or a date,
-            which means its first hour, or its last where `last` is set.
-        last: Whether this is the end of a window.
+        when: A text as it is; an aware datetime, of which the hour in UTC counts; or a date.
+        field: Name of the argument, for the error.
 
     Raises:
         ValidationError: A datetime without a time zone: which hour is meant is not known.
@@ -29,16 +28,16 @@ def hour_text(when: Hour, *, last: bool) -> str:
     if isinstance(when, dt.datetime):
         if when.utcoffset() is None:
             raise ValidationError(
-                "a datetime without a time zone was given; add tzinfo, such as datetime.UTC",
+                f"{field} was a datetime without a time zone; add tzinfo, such as datetime.UTC",
                 code="validation",
-                field="end" if last else "start",
+                field=field,
             )
         return when.astimezone(dt.UTC).strftime("%Y%m%dT%H")
     if isinstance(when, dt.date):
-        return when.strftime("%Y%m%dT23" if last else "%Y%m%dT00")
+        return when.isoformat()
     if isinstance(when, str):
         return when
-    raise TypeError(f"an hour must be str, date or datetime, not {type(when).__name__}")
+    raise TypeError(f"{field} must be str, date or datetime, not {type(when).__name__}")
 
 
 def field_tuple(fields: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -67,8 +66,8 @@ def start(
     if raw and fields is not None:
         raise ValueError("fields and raw exclude each other")
     return core.export(
-        hour_text(first, last=False),
-        hour_text(last, last=True),
+        hour_text(first, "start"),
+        hour_text(last, "end"),
         field_tuple(fields),
         raw,
         queue,

@@ -149,70 +149,96 @@ static void test_a_failing_consumer_ends_it(void **state)
 
 /* ---- windows ----------------------------------------------------------------------- */
 
-static void test_hours(void **state)
-{
-    static const char *const bad[] = {"",
-                                      "20260301",
-                                      "20260301T24",
-                                      "20260230T00",
-                                      "20261301T00",
-                                      "20260001T00",
-                                      "20260100T00",
-                                      "2026-03-01T00",
-                                      "20260301t00",
-                                      "20260301T0",
-                                      "20260301T000",
-                                      "20260301T00 ",
-                                      "+0260301T00",
-                                      "19691231T23",
-                                      "20250229T00",
-                                      "21000229T00",
-                                      "２0260301T00"};
-    int64_t hour;
-    size_t i;
-
-    (void)state;
-    assert_true(tw__hour_parse(&hour, "19700101T00"));
-    assert_int_equal(hour, 0);
-    assert_true(tw__hour_parse(&hour, "20240229T05"));
-    assert_int_equal(hour, 1709182800 / 3600);
-    assert_true(tw__hour_parse(&hour, "20000229T23"));
-    assert_int_equal(hour, 951865200 / 3600);
-    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
-        if (tw__hour_parse(&hour, bad[i]))
-            fail_msg("\"%s\" was taken for an hour", bad[i]);
-    }
-    assert_false(tw__hour_parse(&hour, NULL));
-}
-
 static void refused(const char *start, const char *end, const char *field,
                     const char *rule)
 {
     tw_error *err = NULL;
-    int64_t first, last;
+    tw_window window;
 
-    assert_int_equal(tw__window_check(&first, &last, start, end, &err), TW_E_VALIDATION);
+    if (tw__window_read(&window, start, end, &err) != TW_E_VALIDATION)
+        fail_msg("%s to %s was taken", start, end);
     assert_string_equal(tw_error_field(err), field);
     assert_non_null(strstr(tw_error_message(err), rule));
     tw_error_free(err);
 }
 
-static void test_windows(void **state)
+static void test_hours(void **state)
 {
-    int64_t first, last;
+    static const char *const bad[] = {"",
+                                      "20260301T24",
+                                      "20260301T2x",
+                                      "20260301Tx2",
+                                      "20260301T30",
+                                      "20261301T00",
+                                      "20260132T00",
+                                      "20260100T00",
+                                      "2026-0301",
+                                      "202603-01",
+                                      "2026/03/01",
+                                      "2026-03-01 00",
+                                      "2026-03-01T00:00",
+                                      "2026-03-01T",
+                                      "2026-03-01T0",
+                                      "2026-02-29",
+                                      "20260301t00",
+                                      "20260301T0",
+                                      "20260301T",
+                                      "20260301T000",
+                                      "20260301T00 ",
+                                      "+0260301T00",
+                                      "19691231T23",
+                                      "19691231",
+                                      "20250229T00",
+                                      "21000229T00",
+                                      "２0260301T00"};
+    static const struct {
+        const char *start, *first;
+        int64_t number;
+    } good[] = {
+        {"19700101T00", "19700101T00", 0},
+        {"1970-01-01T01", "19700101T01", 1},
+        {"20240229T05", "20240229T05", 1709182800 / 3600},
+        {"20000229T23", "20000229T23", 951865200 / 3600},
+        {"2000-02-29", "20000229T00", 951865200 / 3600 - 23},
+        {"20000229", "20000229T00", 951865200 / 3600 - 23},
+    };
+    size_t i;
 
     (void)state;
-    assert_int_equal(tw__window_check(&first, &last, "20260301T00", "20260301T00", NULL),
-                     TW_OK);
-    assert_int_equal(first, last);
-    assert_int_equal(tw__window_check(&first, &last, "20250101T00", "20251231T23", NULL),
-                     TW_OK);
-    assert_int_equal(last - first + 1, 365 * 24);
+    for (i = 0; i < sizeof good / sizeof *good; i++) {
+        tw_window window;
+
+        assert_int_equal(tw__window_read(&window, good[i].start, good[i].first, NULL),
+                         TW_OK);
+        assert_string_equal(window.first.text, good[i].first);
+        assert_int_equal(window.first.number, good[i].number);
+        assert_int_equal(window.last.number, good[i].number);
+    }
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        refused(bad[i], "20260301T00", "start", "an hour or a day that exists");
+        refused("19700101", bad[i], "end", "an hour or a day that exists");
+    }
+}
+
+static void test_windows(void **state)
+{
+    tw_window window;
+
+    (void)state;
+    assert_int_equal(tw__window_read(&window, "20260301T00", "20260301T00", NULL), TW_OK);
+    assert_int_equal(window.first.number, window.last.number);
+    assert_int_equal(tw__window_read(&window, "20250101T00", "2025-12-31", NULL), TW_OK);
+    assert_string_equal(window.last.text, "20251231T23");
+    assert_int_equal(window.last.number - window.first.number + 1, 365 * 24);
+    assert_int_equal(tw__window_read(&window, "2026-03-01", "20260301", NULL), TW_OK);
+    assert_string_equal(window.first.text, "20260301T00");
+    assert_string_equal(window.last.text, "20260301T23");
     refused("20250101T00", "20260101T00", "end", "365 days");
+    refused("20250101", "20260101", "end", "8784 hours");
     refused("20260301T01", "20260301T00", "end", "before start");
-    refused("2026-03-01", "20260301T00", "start", "YYYYMMDDTHH");
-    refused("20260301T00", "20260301T99", "end", "YYYYMMDDTHH");
+    refused("2026-03-02", "2026-03-01", "end", "before start");
     refused(NULL, "20260301T00", "start", "missing");
+    refused("20260301T00", NULL, "end", "missing");
 }
 
 int main(void)

@@ -129,6 +129,32 @@ describe("an export", function()
     assert.same({}, support.collect(client:export { start = hour, ["end"] = hour }))
   end)
 
+  it("takes hours and days in the forms of texts and of os.date", function()
+    local function asked(start, stop)
+      assert.same({}, support.collect(client:export { start = start, stop = stop }))
+      local journal = emulator:journal()
+      return journal[#journal].query
+    end
+    local day = os.date("!*t", 1583020800) -- 2020-03-01, midnight
+    assert.equal("start=20200301T00&end=20200301T00", asked(day, day))
+    day.hour = nil
+    assert.equal("start=20200301T00&end=20200301T23", asked(day, day))
+    assert.equal("start=20200301T05&end=20200302T23",
+      asked({ year = 2020, month = 3, day = 1, hour = 5 }, { year = 2020, month = 3, day = 2 }))
+    assert.equal("start=20200301T00&end=20200302T23", asked("2020-03-01", "2020-03-02"))
+    assert.equal("start=20200301T00&end=20200301T23", asked("20200301", "20200301"))
+    assert.equal("start=20200301T05&end=20200302T06", asked("2020-03-01T05", "20200302T06"))
+    for _, bad in ipairs{
+      {}, { year = 2020, month = 3 }, { year = 2020, month = "March", day = 1 },
+      { year = 2020, month = 3, day = 1.5 }, { year = 2020, month = 3, day = 1, hour = "x" },
+      { year = 2020, month = -3, day = 1 },
+    } do
+      local ok, err = pcall(client.export, client, { start = bad, stop = "20200301" })
+      assert.is_false(ok)
+      assert.truthy(tostring(err):find "'start' is a table without year, month and day")
+    end
+  end)
+
   it("refuses bad windows at once", function()
     local function bad(options, pattern)
       local ok, err = pcall(client.export, client, options)
@@ -138,7 +164,9 @@ describe("an export", function()
     end
     bad({ start = "20260102T00", stop = "20260101T00" }, "before")
     bad({ start = "20250101T00", stop = "20260301T00" }, "365")
-    bad({ start = "2026-01-01", stop = "20260102T00" }, "start")
+    bad({ start = "2026-01-32", stop = "20260102T00" }, "start")
+    bad({ start = "2026-01-01 05", stop = "20260102T00" }, "an hour or a day that exists")
+    bad({ start = { year = 2026, month = 13, day = 1 }, stop = "20260102T00" }, "2026%-13%-01")
     bad({ start = "20260101T24", stop = "20260102T00" }, "start")
     bad({ start = "20260101T00", stop = "20260230T00" }, "end")
     assert.has_error(function() client:export { start = "20260101T00" } end)

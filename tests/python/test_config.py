@@ -126,7 +126,7 @@ def test_nothing_is_sent_by_making_a_client(server: Server, client: tidewheel.Cl
 WINDOWS = [
     ("20260102T00", "20260101T23", "end"),
     ("20250101T00", "20260101T00", "365"),
-    ("2026-01-01", "20260101T00", "start"),
+    ("2026-01-32", "20260101T00", "start"),
     ("20260230T00", "20260301T00", "start"),
     ("20260101T24", "20260102T00", "start"),
     ("20260101T00", "20260101T00\0", "null"),

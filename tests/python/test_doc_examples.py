@@ -12,7 +12,7 @@ import pytest
 import tidewheel
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("analytics", "users", "profile", "taxonomy")
+PAGES = ("analytics", "users", "profile", "taxonomy", "export")
 
 PRELUDE = """local tw = require "tidewheel"
 local client = assert(tw.new{

@@ -27,9 +27,10 @@ typedef struct tw_export_options {
  * was not whole. Once a line was handed out nothing is repeated; before, a transfer that
  * breaks is repeated twice.
  *
- * @param start first hour "YYYYMMDDTHH", UTC, by upload time; copied
- * @param end   last hour, inclusive; at most 365 days (Amplitude Export API docs, read
- *   2026-11-23); copied
+ * @param start first hour, UTC, by upload time: "YYYYMMDDTHH" or "YYYY-MM-DDTHH"; or a day,
+ *   "YYYYMMDD" or "YYYY-MM-DD", from its first hour; copied
+ * @param end   last hour, inclusive: the same, or a day, to its last hour; at most 365 days
+ *   (Amplitude Export API docs, read 2026-11-23); copied
  * @param options NULL for the defaults
  * @param queue borrowed, may be NULL (see job.h)
  * @return TW_OK, TW_E_VALIDATION with field "start" or "end", TW_E_INVALID for an option,

@@ -342,11 +342,11 @@ int tw__export_start(tw_job **out, tw_gate *gate, const char *start, const char 
                      const tw_export_options *options, tw_queue *queue, tw_error **err)
 {
     export_job *ex = NULL;
-    int64_t first, last;
+    tw_window window;
     int rc;
 
     *out = NULL;
-    rc = tw__window_check(&first, &last, start, end, err);
+    rc = tw__window_read(&window, start, end, err);
     if (rc != TW_OK)
         return rc;
     rc = tw__gate_allows(gate, TW_EP_EXPORT, err);
@@ -358,7 +358,8 @@ int tw__export_start(tw_job **out, tw_gate *gate, const char *start, const char 
     ex->gate = gate;
     ex->retry.fire = export_retry;
     tw__intake_init(&ex->intake, export_feed, ex);
-    snprintf(ex->query, sizeof ex->query, "start=%s&end=%s", start, end);
+    snprintf(ex->query, sizeof ex->query, "start=%s&end=%s", window.first.text,
+             window.last.text);
     rc = export_options(ex, options, err);
     if (rc == TW_OK)
         rc = tw__job_new(out, tw__gate_loop(gate), queue, &export_kind, ex, err);

@@ -8,20 +8,46 @@
 #include "base/day.h"
 #include "base/error.h"
 
-int tw__hour_parse(int64_t *hour, const char *text)
+enum { DASHED = 2 }; /* characters more in YYYY-MM-DD */
+
+/* The hour as the API spells it, of an hour or a day with or without dashes. 0 where it is none. */
+static int hour_take(tw_hour *out, const char *text, const char *clock)
+{
+    size_t size = strnlen(text, TW_HOUR_TEXT + DASHED + 1);
+    size_t i;
+
+    if (size == TW_DAY_TEXT + DASHED || size == TW_HOUR_TEXT + DASHED) {
+        if (text[4] != '-' || text[7] != '-')
+            return 0;
+        memcpy(out->text, text, 4);
+        memcpy(out->text + 4, text + 5, 2);
+        memcpy(out->text + 6, text + 8, size - 8);
+        size -= DASHED;
+    } else if (size == TW_DAY_TEXT || size == TW_HOUR_TEXT) {
+        memcpy(out->text, text, size);
+    } else {
+        return 0;
+    }
+    if (size == TW_DAY_TEXT)
+        memcpy(out->text + TW_DAY_TEXT, clock, TW_HOUR_TEXT - TW_DAY_TEXT);
+    out->text[TW_HOUR_TEXT] = '\0';
+    for (i = 0; i < 2; i++) {
+        if (out->text[9 + i] < '0' || out->text[9 + i] > '9')
+            return 0;
+    }
+    return out->text[TW_DAY_TEXT] == 'T';
+}
+
+static int hour_read(tw_hour *out, const char *text, const char *clock)
 {
     int64_t day;
-    int clock;
+    int hour;
 
-    if (text == NULL || strnlen(text, TW_HOUR_TEXT + 1) != TW_HOUR_TEXT ||
-        text[8] != 'T' || !tw__day_parse(&day, text, TW_DAY_TEXT) || text[9] < '0' ||
-        text[9] > '2' || text[10] < '0' || text[10] > '9')
+    if (!hour_take(out, text, clock) || !tw__day_parse(&day, out->text, TW_DAY_TEXT))
         return 0;
-    clock = (text[9] - '0') * 10 + (text[10] - '0');
-    if (clock > 23)
-        return 0;
-    *hour = day * 24 + clock;
-    return 1;
+    hour = (out->text[9] - '0') * 10 + (out->text[10] - '0');
+    out->number = day * 24 + hour;
+    return hour <= 23;
 }
 
 /* What a caller passed, for a message: short, and no control character (the error sees
@@ -32,25 +58,27 @@ static int bad_hour(const char *field, const char *text, tw_error **err)
         return tw__error_at(err, TW_E_VALIDATION, field, "%s was missing", field);
     return tw__error_at(
         err, TW_E_VALIDATION, field,
-        "%s was \"%.32s\": it has to be an hour that exists, as YYYYMMDDTHH "
-        "in UTC (20260301T00)",
+        "%s was \"%.32s\": it has to be an hour or a day that exists, in UTC, as "
+        "YYYYMMDDTHH or YYYYMMDD, dashes allowed (2026-03-01T00)",
         field, text);
 }
 
-int tw__window_check(int64_t *first, int64_t *last, const char *start, const char *end,
-                     tw_error **err)
+int tw__window_read(tw_window *out, const char *start, const char *end, tw_error **err)
 {
-    if (!tw__hour_parse(first, start))
+    int64_t hours;
+
+    if (start == NULL || !hour_read(&out->first, start, "T00"))
         return bad_hour("start", start, err);
-    if (!tw__hour_parse(last, end))
+    if (end == NULL || !hour_read(&out->last, end, "T23"))
         return bad_hour("end", end, err);
-    if (*last < *first)
+    hours = out->last.number - out->first.number + 1;
+    if (hours < 1)
         return tw__error_at(err, TW_E_VALIDATION, "end", "end (%s) was before start (%s)",
                             end, start);
-    if (*last - *first + 1 > TW_WINDOW_MAX_HOURS)
+    if (hours > TW_WINDOW_MAX_HOURS)
         return tw__error_at(err, TW_E_VALIDATION, "end",
                             "the window was %" PRId64
                             " hours long: at most 365 days are exported at once",
-                            *last - *first + 1);
+                            hours);
     return TW_OK;
 }

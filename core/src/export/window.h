@@ -7,13 +7,20 @@
 
 enum { TW_HOUR_TEXT = 11, TW_WINDOW_MAX_HOURS = 365 * 24 };
 
-/* "YYYYMMDDTHH" as hours since 1970-01-01 UTC. Nonzero when it names an hour that
- * exists. */
-int tw__hour_parse(int64_t *hour, const char *text);
+/* An hour, UTC. */
+typedef struct tw_hour {
+    char text[TW_HOUR_TEXT + 1]; /* "YYYYMMDDTHH", as the API wants it */
+    int64_t number;              /* since 1970-01-01 */
+} tw_hour;
 
-/* Both ends, inclusive: their form, their order, at most 365 days (Amplitude Export
- * API docs, read 2026-11-23). TW_E_VALIDATION with field "start" or "end". */
-int tw__window_check(int64_t *first, int64_t *last, const char *start, const char *end,
-                     tw_error **err);
+typedef struct tw_window {
+    tw_hour first, last; /* both are part of it */
+} tw_window;
+
+/* Both ends: each an hour ("20260301T05", "2026-03-01T05"), or a day ("20260301", "2026-03-01"),
+ * which begins with its first hour and ends with its last; their order; at most 365 days
+ * (Amplitude Export API docs, read 2026-11-23). TW_E_VALIDATION with field "start" or "end".
+ * @thread any */
+int tw__window_read(tw_window *out, const char *start, const char *end, tw_error **err);
 
 #endif

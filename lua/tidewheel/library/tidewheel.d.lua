@@ -379,9 +379,13 @@ function Client:describe() end
 ---@return tidewheel.Report? last in that case the report
 function Client:close(timeout) end
 
+---An hour or a day, UTC: "2026-03-01T05", "20260301T05", "2026-03-01", "20260301", or a table of
+---year, month, day and, for an hour, hour, as `os.date("!*t")` makes it.
+---@alias tidewheel.Hour string|table
+
 ---@class tidewheel.Export
----@field start string first hour, UTC: "20260301T00"
----@field stop string last hour, inclusive; `["end"]` means the same
+---@field start tidewheel.Hour first hour; a day from its first
+---@field stop tidewheel.Hour last hour, inclusive; a day to its last; `["end"]` means the same
 ---@field fields? string[] only these top-level fields are built
 ---@field drop_null? boolean leaves fields out that are null
 ---@field raw? boolean gives the lines as strings, undecoded
