@@ -134,6 +134,12 @@ function taxonomy:apply(changes)
   if getmetatable(changes) ~= diff then
     error("apply takes what plan gave", 2)
   end
+  for _, change in ipairs(changes.changes) do
+    local _, err = self.client:estimate(change.endpoint, change.arguments)
+    if err then
+      return nil, err, 0 -- before the first is made
+    end
+  end
   for i, change in ipairs(changes.changes) do
     local done, err = self.client:call(change.endpoint, change.arguments)
     if not done then

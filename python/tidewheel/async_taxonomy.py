@@ -32,6 +32,7 @@ from .tracking_plan import (
     UserPropertyList,
     body,
     changes_of,
+    check_all,
     checked,
     compare,
     document,
@@ -370,7 +371,9 @@ class AsyncTaxonomy(AsyncArea):
 
     async def apply(self, diff: PlanDiff) -> None:
         """Make the changes of a diff, one after the other; see Taxonomy.apply."""
-        for done, change in enumerate(changes_of(diff)):
+        changes = changes_of(diff)
+        check_all(self._client, changes)
+        for done, change in enumerate(changes):
             try:
                 await self._call(change.endpoint, nothing, **change.arguments)
             except TidewheelError as error:

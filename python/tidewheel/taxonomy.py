@@ -33,6 +33,7 @@ from .tracking_plan import (
     UserPropertyList,
     body,
     changes_of,
+    check_all,
     checked,
     compare,
     document,
@@ -569,8 +570,8 @@ class Taxonomy(Area):
             The changes to be made: print them, then give them to apply().
 
         Raises:
-            ValidationError: The document is not one; `field` names the place. What has not the
-                form of a plan is refused before anything is sent.
+            ValidationError: The document is not one, or holds a value that the API does not know;
+                `field` names the place. Nothing was sent.
             TidewheelError: Reading the project's plan failed.
         """
         text = checked(changes)
@@ -585,10 +586,13 @@ class Taxonomy(Area):
 
         Raises:
             TypeError: It is not what plan() found.
+            ValidationError: A change would be refused: all are checked before the first is made.
             TidewheelError: A change failed. Those before it were made, as a note of the error
                 says; plan() again shows what is left.
         """
-        for done, change in enumerate(changes_of(diff)):
+        changes = changes_of(diff)
+        check_all(self._client, changes)
+        for done, change in enumerate(changes):
             try:
                 self._call(change.endpoint, nothing, **change.arguments)
             except TidewheelError as error:

@@ -295,7 +295,7 @@ def body(reply: tuple[int, bytes] | None) -> bytes:
 
 
 def checked(plan: Mapping[str, Any]) -> bytes:
-    """The text of a plan that has the form of one."""
+    """The text of a plan that has the form of one, and values that can be."""
     text = json.dumps(plan, sort_keys=True, ensure_ascii=False, allow_nan=False, default=plain)
     _core.taxonomy_diff(b"", text.encode(), False)
     return text.encode()
@@ -313,6 +313,16 @@ def changes_of(diff: PlanDiff) -> tuple[PlanChange, ...]:
     if not isinstance(diff, PlanDiff):
         raise TypeError(f"apply takes what plan gave, not {type(diff).__name__}")
     return diff.changes
+
+
+def check_all(client: _core.Client, changes: tuple[PlanChange, ...]) -> None:
+    """Refuse changes of which one would be refused, before the first is made."""
+    for change in changes:
+        try:
+            client.estimate(change.endpoint, dict(change.arguments), plain)
+        except TidewheelError as error:
+            error.add_note(f"no change was made; this one was refused: {change.text}")
+            raise
 
 
 def failed(error: TidewheelError, diff: PlanDiff, done: int) -> None:

@@ -106,6 +106,32 @@ describe("the tracking plan of an emulator", function()
     assert.equal(1, done)
   end)
 
+  it("is checked before anything is sent", function()
+    local before = #emulator:journal()
+    for _, case in ipairs{
+      { { events = { a = { tags = { "b,c" } } } }, "events.a.tags[0]" },
+      { { events = { a = { is_active = "yes" } } }, "events.a.is_active" },
+      { { events = { a = { properties = { p = { type = "nubmer" } } } } },
+        "events.a.properties.p.type" },
+      { { user_properties = { t = { type = "enum", regex = "x" } } }, "user_properties.t.regex" },
+      { { categories = { "" } }, "categories.category_name" },
+    } do
+      local diff, err = plan:plan(case[1])
+      assert.is_nil(diff)
+      assert.equal("validation", err.code)
+      assert.equal(case[2], err.field)
+    end
+    assert.equal(before, #emulator:journal())
+    local diff = assert(plan:plan{ events = { a = {}, b = {} } })
+    diff.changes[2].arguments.tags = "x"
+    before = #emulator:journal()
+    local made, err, done = plan:apply(diff)
+    assert.is_nil(made)
+    assert.equal("tags", err.field)
+    assert.equal(0, done)
+    assert.equal(before, #emulator:journal())
+  end)
+
   it("is asked for without waiting", function()
     assert(plan.events:create "a")
     local found, document

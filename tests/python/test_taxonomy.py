@@ -229,9 +229,61 @@ def test_a_bad_plan_names_the_place(server: Server, client: tidewheel.Client) ->
     with pytest.raises(ValueError, match="JSON compliant"):
         client.taxonomy.plan({"events": {"a": {"description": float("nan")}}})
     assert not server.requests
-    with pytest.raises(tidewheel.ValidationError) as caught:
-        client.taxonomy.plan({"events": {"a": {"tags": ["b,c"]}}})
-    assert caught.value.field == "events.a.tags[0]"
+
+
+BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
+    ({"events": {"a": {"tags": ["b,c"]}}}, "events.a.tags[0]", "comma"),
+    ({"events": {"a": {"is_active": "yes"}}}, "events.a.is_active", "neither true nor false"),
+    (
+        {"events": {"a": {"properties": {"p": {"type": "nubmer"}}}}},
+        "events.a.properties.p.type",
+        "number, boolean",
+    ),
+    ({"user_properties": {"t": {"type": "enum", "regex": "x"}}}, "user_properties.t.regex", "type"),
+    ({"event_properties": {"p": {"description": 3}}}, "event_properties.p.description", "text"),
+    ({"categories": [""]}, "categories.category_name", "empty"),
+]
+
+
+@pytest.mark.parametrize(("plan", "field", "rule"), BAD_VALUES)
+def test_a_bad_value_is_refused_before_anything_is_sent(
+    server: Server, client: tidewheel.Client, plan: dict[str, Any], field: str, rule: str
+) -> None:
+    server.answer = Project().answer
+    with pytest.raises(tidewheel.ValidationError, match=rule) as caught:
+        client.taxonomy.plan(plan)
+    assert caught.value.field == field
+    assert not server.requests
+
+
+def test_no_change_is_made_where_one_would_be_refused(
+    server: Server, client: tidewheel.Client
+) -> None:
+    project = Project()
+    server.answer = project.answer
+    diff = client.taxonomy.plan({"events": {"a": {}, "b": {}}})
+    bad = diff.changes[1]._replace(arguments={"event_type": "b", "tags": "x"})
+    diff = diff._replace(changes=(diff.changes[0], bad))
+    with pytest.raises(tidewheel.ValidationError, match="tags") as caught:
+        client.taxonomy.apply(diff)
+    assert caught.value.__notes__ == ['no change was made; this one was refused: + event "b"']
+    assert not project.made
+
+
+def test_flags_and_types_go_back_to_their_defaults(live: tidewheel.Client) -> None:
+    ours = live.taxonomy
+    ours.events.create("a", is_active=False)
+    ours.user_properties.create("tier", type="string")
+    diff = ours.plan(
+        {"events": {"a": {"is_active": None}}, "user_properties": {"tier": {"type": ""}}}
+    )
+    assert str(diff).splitlines() == [
+        '~ event "a": is_active false -> true',
+        '~ user property "gp:tier": type "string" -> "any"',
+    ]
+    ours.apply(diff)
+    assert ours.events.get("a").is_active
+    assert ours.user_properties.get("tier").type == "any"
 
 
 def test_all_event_properties_four_at_a_time(server: Server, client: tidewheel.Client) -> None:

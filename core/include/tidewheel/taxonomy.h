@@ -27,8 +27,8 @@ TW_API int tw_taxonomy_pull_start(tw_job **out, tw_client *cl, tw_taxonomy_part 
  * The changes that lead from `state` (of a pull, TW_TAXONOMY_STATE) to `plan`, in the order in
  * which they can be made. What the plan does not mention stays as it is, entries and fields;
  * with `deletes` entries it does not mention are deleted. Every change was checked as the call
- * it will be. An empty `state` makes no changes: the form of the plan is checked alone, before the
- * project is asked for its own.
+ * it will be. An empty `state` makes no changes: the plan's form and all its values are checked,
+ * before the project is asked for its own.
  *
  * @param out JSON {"cost", "changes": [{"action", "kind", "name", "text", "endpoint",
  *   "arguments"}]}; owned by caller, free with tw_text_free

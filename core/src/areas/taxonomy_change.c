@@ -70,14 +70,15 @@ static int member_put(tw_buf *out, const char *key, const char *value)
     return rc == TW_OK ? tw__json_quote(out, value, strlen(value)) : rc;
 }
 
-/* Nothing is an empty list where one is due. */
-static int field_put(tw_buf *out, const char *key, const tw_node *value, int no_items)
+/* `instead`: JSON in the place of the value, or NULL. */
+static int field_put(tw_buf *out, const char *key, const tw_node *value,
+                     const char *instead)
 {
     int rc =
         tw__buf_printf(out, "%s\"%s\":", out->data[out->size - 1] == '{' ? "" : ",", key);
 
-    if (rc == TW_OK && no_items)
-        return tw__buf_puts(out, "[]");
+    if (rc == TW_OK && instead != NULL)
+        return tw__buf_puts(out, instead);
     return rc == TW_OK ? tw__plan_put(out, value) : rc;
 }
 
@@ -92,8 +93,9 @@ static int title_put(tw_buf *out, const tw_plan_entry *en, tw_plan_action action
                                             : rc;
 }
 
+/* `otherwise`: JSON that stands for nothing here, or NULL. */
 static int field_show(tw_buf *out, int first, const char *key, const tw_node *from,
-                      const tw_node *to, int created)
+                      const tw_node *to, const char *otherwise, int created)
 {
     int rc = tw__buf_printf(out, "%s %s ", first ? ":" : ",", key);
 
@@ -101,7 +103,20 @@ static int field_show(tw_buf *out, int first, const char *key, const tw_node *fr
         rc = tw__plan_show(out, from);
     if (rc == TW_OK && !created)
         rc = tw__buf_puts(out, " -> ");
-    return rc == TW_OK ? tw__plan_show(out, to) : rc;
+    if (rc != TW_OK)
+        return rc;
+    return otherwise != NULL ? tw__buf_puts(out, otherwise) : tw__plan_show(out, to);
+}
+
+/* What a flag or a type is set to where nothing is wanted of it; NULL for what can be empty. */
+static const char *reset_to(const tw_member *member, const tw_node *to)
+{
+    const char *otherwise = member->otherwise;
+
+    if (!tw__plan_is_nothing(to) || member->kind == TW_MEMBER_LIST || otherwise == NULL ||
+        strcmp(otherwise, "\"\"") == 0)
+        return NULL;
+    return otherwise;
 }
 
 /* What the API takes only once the project has met the thing itself (Amplitude Taxonomy API docs,
@@ -141,22 +156,28 @@ static int fields_put(tw_plan_diff *df, tw_buf *arguments, tw_buf *title,
          member++) {
         const tw_node *to = tw__node_member(en->to, member->name);
         const tw_node *from = tw__node_member(en->from, member->name);
+        const char *otherwise = reset_to(member, to);
 
         /* Overrides have the classifications of the shared property, and no others. */
         if (en->shared_too && strcmp(member->name, "classifications") == 0)
             continue;
         if (!tw__plan_is_field(member) || to == NULL ||
-            (created ? tw__plan_is_default(member, to) : tw__plan_same(from, to)))
+            (created             ? tw__plan_is_default(member, to)
+             : otherwise != NULL ? tw__plan_is_default(member, from)
+                                 : tw__plan_same(from, to)))
             continue;
         if (created && after_ingestion(member)) {
             rc =
                 tw__change_note(df, en, member->name, " can be set once it was ingested");
             continue;
         }
-        rc = field_put(arguments, member->name, to,
-                       member->kind == TW_MEMBER_LIST && tw__plan_is_nothing(to));
+        /* Nothing is an empty list where one is due. */
+        rc = field_put(
+            arguments, member->name, to,
+            member->kind == TW_MEMBER_LIST && tw__plan_is_nothing(to) ? "[]" : otherwise);
         if (rc == TW_OK)
-            rc = field_show(title, (*count)++ == 0, member->name, from, to, created);
+            rc = field_show(title, (*count)++ == 0, member->name, from, to, otherwise,
+                            created);
     }
     return rc;
 }
@@ -182,18 +203,27 @@ static int change_refused(const tw_plan_diff *df, const tw_plan_entry *en, tw_er
     return TW_E_VALIDATION;
 }
 
+/* What the call would refuse of its arguments. */
+static int call_check(const tw_plan_diff *df, const tw_plan_entry *en,
+                      tw_plan_action action, const tw_buf *arguments)
+{
+    tw_error *why = NULL;
+    int rc = tw__operation_check(tw__operation(kinds[en->kind].calls[action]),
+                                 arguments->data, arguments->size, &why);
+
+    return rc == TW_OK ? TW_OK : change_refused(df, en, why);
+}
+
 /* Puts a whole change behind `out`. */
 static int change_put(tw_plan_diff *df, tw_buf *out, const tw_plan_entry *en,
                       tw_plan_action action, const tw_buf *arguments, const tw_buf *title)
 {
     static const char *const words[] = {"create", "update", "restore", "delete"};
     tw_endpoint_id id = kinds[en->kind].calls[action];
-    tw_error *why = NULL;
-    int rc =
-        tw__operation_check(tw__operation(id), arguments->data, arguments->size, &why);
+    int rc = call_check(df, en, action, arguments);
 
     if (rc != TW_OK)
-        return change_refused(df, en, why);
+        return rc;
     df->count++;
     if (out->size > 0)
         rc = tw__buf_putc(out, ',');
@@ -220,7 +250,7 @@ static int name_put(tw_buf *arguments, const tw_plan_entry *en, tw_plan_action a
     int rc = tw__buf_putc(arguments, '{');
 
     if (rc == TW_OK && en->kind == TW_PLAN_CATEGORY && action == TW_CHANGE_DELETE)
-        return field_put(arguments, "category_id", en->from, 0);
+        return field_put(arguments, "category_id", en->from, NULL);
     if (rc == TW_OK)
         rc = member_put(arguments, kinds[en->kind].name, en->name);
     if (rc == TW_OK && en->owner != NULL)
@@ -231,6 +261,51 @@ static int name_put(tw_buf *arguments, const tw_plan_entry *en, tw_plan_action a
     return rc;
 }
 
+/* The fields of the entry that hold more than the default, as arguments. */
+static int values_put(tw_buf *arguments, const tw_plan_entry *en, size_t *count)
+{
+    const tw_member *member;
+    int rc = TW_OK;
+
+    *count = 0;
+    for (member = tw__plan_members(en->kind); rc == TW_OK && member->name != NULL;
+         member++) {
+        const tw_node *to = tw__node_member(en->to, member->name);
+
+        if (!tw__plan_is_field(member) || to == NULL || tw__plan_is_default(member, to))
+            continue;
+        rc = field_put(arguments, member->name, to, NULL);
+        ++*count;
+    }
+    return rc;
+}
+
+/* Nothing is known of the project yet: the name as the call that would make the entry, all values
+ * as the one that would set them. What is the same there is checked as well. */
+static int change_foresee(const tw_plan_diff *df, const tw_plan_entry *en)
+{
+    tw_buf arguments;
+    size_t count = 0;
+    int rc;
+
+    tw__buf_init(&arguments, TW_PLAN_CHANGES_MOST);
+    rc = name_put(&arguments, en, TW_CHANGE_CREATE);
+    if (rc == TW_OK)
+        rc = tw__buf_putc(&arguments, '}');
+    if (rc == TW_OK)
+        rc = call_check(df, en, TW_CHANGE_CREATE, &arguments);
+    if (rc == TW_OK && en->kind != TW_PLAN_CATEGORY) {
+        arguments.size--;
+        rc = values_put(&arguments, en, &count);
+    }
+    if (rc == TW_OK && count > 0)
+        rc = tw__buf_putc(&arguments, '}');
+    if (rc == TW_OK && count > 0)
+        rc = call_check(df, en, TW_CHANGE_UPDATE, &arguments);
+    tw__buf_clear(&arguments);
+    return rc;
+}
+
 int tw__change_make(tw_plan_diff *df, const tw_plan_entry *en, tw_plan_action action)
 {
     int with_fields = action == TW_CHANGE_CREATE || action == TW_CHANGE_UPDATE;
@@ -238,8 +313,8 @@ int tw__change_make(tw_plan_diff *df, const tw_plan_entry *en, tw_plan_action ac
     size_t count = 0;
     int rc;
 
-    if (df->state == NULL) /* the form of the plan was all that was asked for */
-        return TW_OK;
+    if (df->state == NULL)
+        return change_foresee(df, en);
     tw__buf_init(&arguments, TW_PLAN_CHANGES_MOST);
     tw__buf_init(&title, TW_PLAN_CHANGES_MOST);
     rc = name_put(&arguments, en, action);

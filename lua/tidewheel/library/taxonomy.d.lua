@@ -566,14 +566,15 @@ function Taxonomy:pull() end
 ---@return tidewheel.Error? err
 function Taxonomy:pull_start(callback) end
 
----Compares a document with the project's plan; nothing is changed.
+---Compares a document with the project's plan; nothing is changed. Form and values of the document
+---are checked before anything is sent.
 ---@param changes table a document, or a part of one
 ---@param options? tidewheel.PlanOptions
 ---@return tidewheel.PlanDiff? result
 ---@return tidewheel.Error? err
 function Taxonomy:plan(changes, options) end
 
----Makes the changes, one after the other.
+---Makes the changes, one after the other; all are checked before the first is made.
 ---@param changes tidewheel.PlanDiff
 ---@return integer? made
 ---@return tidewheel.Error? err those before it were made
