@@ -44,8 +44,8 @@ int tw__plan_can(tw_plan_kind kind, tw_plan_action action);
 /* Puts a note about an entry: `before` and `rule`, one after the other. @thread any */
 int tw__change_note(tw_plan_diff *df, const tw_plan_entry *en, const char *before,
                     const char *rule);
-/* Puts a change, checked as the call it will be; an update only where a field differs. Where there
- * is no state only checks all values. TW_E_VALIDATION where the call would be refused. @thread any */
+/* Puts a change, checked as the call it will be; an update only where a field differs. Without a
+ * state it only checks all values. TW_E_VALIDATION where the call would be refused. @thread any */
 int tw__change_make(tw_plan_diff *df, const tw_plan_entry *en, tw_plan_action action);
 
 #endif
