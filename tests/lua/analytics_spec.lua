@@ -221,6 +221,26 @@ describe("analytics", function()
     assert.equal("SeriesAnswer: 2 series x 2 points", tostring(result))
   end)
 
+  it("gives tables that are the caller's own", function()
+    local body = [=[{"data":{"series":[[41,39]],"seriesLabels":["Norway"],
+      "xValues":["2026-03-01","2026-03-02"]}}]=]
+    local query = { events = "a", start = "20260301", stop = "20260302" }
+    answer(body)
+    local job = assert(client.analytics:segmentation_start(query))
+    local one = assert(job:wait(10))
+    local text = assert(tw.json.encode(one.data))
+    one.series[1].values[1], one.x[1], one.labels[1], one.dates[1] = 0, "", "", ""
+    assert.equal(text, assert(tw.json.encode(one.data)))
+    one.data.data.series[1][2] = 0
+    assert.equal(39, one.series[1].values[2])
+    assert.equal("Norway", one.series[1].label[1])
+    answer(body)
+    local other = assert(client.analytics:segmentation(query))
+    assert.same({ 41, 39 }, other.series[1].values)
+    assert.same({ 41, 39 }, other.data.data.series[1])
+    assert.same({ "2026-03-01", "2026-03-02" }, other.dates)
+  end)
+
   it("gives funnels", function()
     answer [=[
       {"data":[{"meta":{"segmentIndex":0},"groupValue":"Norway","events":["Cart Viewed",

@@ -160,7 +160,9 @@ local Analytics = {}
 ---@field start string|table first day, in the project's time zone: "20260301", "2026-03-01", or as os.date("*t") gives it
 ---@field stop string|table last day, part of the range; `["end"]` means the same
 
----What all answers but the list of events have.
+---What all answers but the list of events have. They are plain tables of the caller's own: nothing
+---keeps them or guards them against writing (a read-only table looks empty to #, ipairs and pairs
+---of Lua 5.1 and LuaJIT; docs/decisions/0006). A job that is asked twice gives the same one.
 ---@class tidewheel.Answer
 ---@field data table the answer as the server gave it, members that are null left out
 ---@field cached? boolean whether the server took it from its cache
