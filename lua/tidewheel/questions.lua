@@ -95,6 +95,20 @@ local COUNTS = {
   at_least = ">=", at_most = "<=", exactly = "=", more_than = ">", less_than = "<",
 }
 
+-- An event as the members of a condition: of its document, the JSON text of that, or its name.
+local function members(what)
+  if type(what) == "table" then
+    return what
+  elseif type(what) ~= "string" or what:sub(1, 1) ~= "{" then
+    return { event_type = what } -- refused where it is checked if it is no name
+  end
+  local made, err = core.json_decode(what)
+  if not made then
+    error("the event is a text that is not JSON: " .. err.message, 3)
+  end
+  return made
+end
+
 function Segment:performed(what, options)
   local condition = { op = ">=", value = 1 }
   local days, kind, counted
@@ -112,7 +126,7 @@ function Segment:performed(what, options)
       error("performed has no option '" .. name .. "'", 2)
     end
   end
-  for name, value in pairs(type(what) == "table" and what or { event_type = what }) do
+  for name, value in pairs(members(what)) do
     condition[name] = value
   end
   condition.type, condition.time_value = "event", days

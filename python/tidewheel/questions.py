@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from .cohorts import Cohort
+from .errors import ValidationError
 
 __all__ = [
     "ANY_ACTIVE_EVENT",
@@ -46,6 +48,23 @@ def _calls(value: Any, methods: Iterable[tuple[str, tuple[Any, ...], dict[str, A
         parts = [*map(repr, positional), *(f"{key}={one!r}" for key, one in named.items())]
         text += f".{name}({', '.join(parts)})"
     return text
+
+
+def _performed(event: EventLike) -> dict[str, Any]:
+    """An event as the members of a condition: its name, document, or JSON text of that."""
+    if isinstance(event, Event):
+        return event._document
+    if not isinstance(event, str):
+        return dict(event)
+    if not event.startswith("{"):
+        return {"event_type": event}
+    try:
+        made: dict[str, Any] = json.loads(event)
+    except ValueError as error:
+        raise ValidationError(
+            f"event was a text that is not JSON: {error}", code="validation", field="event"
+        ) from None
+    return made
 
 
 class _Builder:
@@ -204,7 +223,7 @@ class Segment(_Builder):
         """Users who did something so often: one of five counts, by default at least once.
 
         Args:
-            event: What they did.
+            event: What they did: an Event, its name, or its document or JSON text.
             at_least: This often or more.
             at_most: This often or less, also never.
             exactly: This often.
@@ -217,6 +236,7 @@ class Segment(_Builder):
 
         Raises:
             TypeError: More than one count was given.
+            ValidationError: A text that begins as JSON is none.
         """
         counts = {
             "at_least": at_least, "at_most": at_most, "exactly": exactly,
@@ -226,10 +246,7 @@ class Segment(_Builder):
         if len(given) > 1:
             raise TypeError(f"{given[0][0]} and {given[1][0]} were both given")
         name, value = given[0] if given else ("at_least", 1)
-        document = event._as_json() if isinstance(event, Event) else event
-        if isinstance(document, str):
-            document = {"event_type": document}
-        condition = {"type": "event", **document, "op": _COUNTS[name], "value": value}
+        condition = {"type": "event", **_performed(event), "op": _COUNTS[name], "value": value}
         condition["time_type"] = time_type or ("forEachInterval" if within_days else "allTime")
         if within_days is not None:
             condition["time_value"] = within_days

@@ -97,6 +97,15 @@ def test_who_performed(arguments: dict[str, object], expected: tuple[object, ...
     assert condition.get("time_value") == arguments.get("within_days")
 
 
+def test_who_performed_takes_raw_json() -> None:
+    document = {"event_type": "buy", "filters": []}
+    text = '{"event_type":"buy","filters":[]}'
+    assert Segment().performed(text, at_least=2) == Segment().performed(document, at_least=2)
+    with pytest.raises(tidewheel.ValidationError, match="not JSON") as caught:
+        Segment().not_performed('{"event_type":')
+    assert caught.value.field == "event"
+
+
 def test_who_did_not_and_two_counts() -> None:
     (condition,) = Segment().not_performed({"event_type": "buy"}, within_days=3)._as_json()
     assert (condition["op"], condition["value"], condition["time_value"]) == ("=", 0, 3)

@@ -67,7 +67,7 @@ function Segment:not_in_cohort(...) end
 ---@field time_type? "forEachInterval"|"currentInterval"|"allTime"|"rolling" forEachInterval where there are days, else allTime
 
 ---Users who did something so often.
----@param event string|table
+---@param event string|table its name, document, or the JSON text of that
 ---@param options? tidewheel.Performed
 ---@return tidewheel.Segment
 function Segment:performed(event, options) end
