@@ -72,7 +72,7 @@ from .jobs import AsyncJob
 from .mcp import Mcp, Tool, ToolResult
 from .profile import Profile, Propensity, Recommendation, UserProfile
 from .questions import ANY_ACTIVE_EVENT, ANY_EVENT, NEW_USERS, Event, Segment
-from .results import Outcome, Progress, Rejection, Report, Response, Stats
+from .results import Entries, Outcome, Progress, Rejection, Report, Response, Stats
 from .taxonomy import Taxonomy
 from .tracking_plan import (
     Created,
@@ -121,6 +121,7 @@ __all__ = [
     "Download",
     "Emulator",
     "Endpoint",
+    "Entries",
     "Event",
     "EventCategory",
     "EventProperty",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _core
 from .jobs import AsyncCall, AsyncJob, Call
+from .results import Entries
 
 if TYPE_CHECKING:
     from ._bridge import Bridge
@@ -57,9 +58,9 @@ def row(cls: Callable[..., T], members: dict[str, Any]) -> T:
     )
 
 
-def rows(cls: Callable[..., T]) -> Callable[[Any], list[T]]:
+def rows(cls: Callable[..., T]) -> Callable[[Any], Entries[T]]:
     """Reads an answer that is a list of objects."""
-    return lambda answer: [row(cls, members) for members in answer]
+    return lambda answer: Entries(row(cls, members) for members in answer)
 
 
 def one(cls: Callable[..., T]) -> Callable[[Any], T]:

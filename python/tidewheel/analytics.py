@@ -20,6 +20,7 @@ from .answers import (
 )
 from .jobs import AsyncJob
 from .questions import EventLike, SegmentsLike, listed, segments
+from .results import Entries
 
 __all__ = ["Analytics", "AsyncAnalytics"]
 
@@ -110,7 +111,7 @@ class Analytics(Area):
             group_by=group_by,
         )
 
-    def events(self) -> list[ListedEvent]:
+    def events(self) -> Entries[ListedEvent]:
         """Event types of the project with this week's totals; hidden ones are not listed."""
         return self._ask("events", answers.events)
 
@@ -495,7 +496,7 @@ class AsyncAnalytics(AsyncArea):
             group_by=group_by,
         )
 
-    def events(self) -> AsyncJob[list[ListedEvent]]:
+    def events(self) -> AsyncJob[Entries[ListedEvent]]:
         """See Analytics.events."""
         return self._ask("events", answers.events)
 

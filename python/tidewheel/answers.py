@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .results import Entries
+
 __all__ = [
     "Answer",
     "ChartAnswer",
@@ -651,9 +653,9 @@ class ListedEvent(NamedTuple):
     data: Mapping[str, Any]
 
 
-def events(form: Mapping[str, Any]) -> list[ListedEvent]:
+def events(form: Mapping[str, Any]) -> Entries[ListedEvent]:
     """From the core's form."""
-    return [ListedEvent(**one) for one in form["events"]]
+    return Entries(ListedEvent(**one) for one in form["events"])
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

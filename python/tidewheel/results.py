@@ -3,12 +3,29 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from . import _core
 from .errors import TidewheelError
 
-__all__ = ["Outcome", "Progress", "Rejection", "Report", "Response", "Stats"]
+__all__ = ["Entries", "Outcome", "Progress", "Rejection", "Report", "Response", "Stats"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Entries(tuple[T_co, ...]):
+    """What was listed or found: an immutable sequence of entries, which are named tuples."""
+
+    __slots__ = ()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each entry as a dict of its fields, without the document it was read from (`data`)."""
+        made = []
+        for entry in self:
+            row: dict[str, Any] = entry._asdict()  # type: ignore[attr-defined]
+            row.pop("data", None)
+            made.append(row)
+        return made
 
 
 class Stats(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from . import _core
 from ._calls import plain
 from .errors import TidewheelError
+from .results import Entries
 
 __all__ = [
     "Created",
@@ -276,11 +277,11 @@ class PlanDiff(NamedTuple):
 
 
 # For classes that have methods called list.
-EventCategoryList = list[EventCategory]
-EventTypeList = list[EventType]
-EventPropertyList = list[EventProperty]
-UserPropertyList = list[UserProperty]
-GroupPropertyList = list[GroupProperty]
+EventCategoryList = Entries[EventCategory]
+EventTypeList = Entries[EventType]
+EventPropertyList = Entries[EventProperty]
+UserPropertyList = Entries[UserProperty]
+GroupPropertyList = Entries[GroupProperty]
 
 
 def document(reply: tuple[int, bytes] | None) -> Plan:

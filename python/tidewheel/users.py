@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from . import _core
 from ._calls import Area, AsyncArea, identity, plain, row
 from .jobs import AsyncCall, AsyncJob, Call
+from .results import Entries
 
 __all__ = [
     "Activity",
@@ -54,8 +56,9 @@ class UserMatch(NamedTuple):
     data: Mapping[str, Any]
 
 
-class UserSearch(NamedTuple):
-    """What a search found.
+@dataclass(frozen=True, slots=True)
+class UserSearch:
+    """What a search found: iterate it for the users.
 
     Attributes:
         type: What matched: "match_user_or_device_id", "match_amplitude_id", "match_user_prefix",
@@ -65,8 +68,18 @@ class UserSearch(NamedTuple):
     """
 
     type: str
-    matches: tuple[UserMatch, ...]
+    matches: Entries[UserMatch]
     data: Mapping[str, Any]
+
+    def __iter__(self) -> Iterator[UserMatch]:
+        return iter(self.matches)
+
+    def __len__(self) -> int:
+        return len(self.matches)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each user as a dict, without `data`."""
+        return self.matches.to_dicts()
 
 
 class Location(NamedTuple):
@@ -158,7 +171,7 @@ class ActivityPage(NamedTuple):
 
 
 def _found(answer: Any) -> UserSearch:
-    matches = tuple(row(UserMatch, found) for found in answer["matches"])
+    matches = Entries(row(UserMatch, found) for found in answer["matches"])
     return UserSearch(answer["type"], matches, answer["data"])
 
 

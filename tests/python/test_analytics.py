@@ -325,7 +325,7 @@ def test_an_empty_project(server: Server, client: tidewheel.Client) -> None:
     answer(server, {"data": []})
     funnel = client.analytics.funnel(["a", "b"], **days)
     assert (funnel.funnels, funnel.steps, list(funnel)) == ((), (), [])
-    assert client.analytics.events() == []
+    assert client.analytics.events() == ()
     answer(server, {"data": ""})
     chart = client.analytics.chart("abc")
     assert (chart.title, chart.header, chart.lines, list(chart)) == ("", (), (), [])

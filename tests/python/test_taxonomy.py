@@ -177,6 +177,17 @@ class Project:
         return data([])
 
 
+def test_lists_are_immutable_and_give_dicts(server: Server, client: tidewheel.Client) -> None:
+    server.answer = Project().answer
+    events = client.taxonomy.events.list()
+    assert isinstance(events, tuple)
+    (row,) = events.to_dicts()
+    assert list(row) == [name for name in tidewheel.EventType._fields if name != "data"]
+    assert row["event_type"] == "Cart Viewed"
+    properties = client.taxonomy.event_properties.all()
+    assert properties.to_dicts()[0]["enum_values"] == ("card", "iban")
+
+
 def test_a_plan_round_trips(server: Server, client: tidewheel.Client) -> None:
     project = Project()
     server.answer = project.answer
@@ -360,8 +371,8 @@ def test_a_plan_goes_from_one_project_to_another(live: tidewheel.Client) -> None
         # And everything away again.
         empty = {"categories": [], "events": {}, "event_properties": {}, "user_properties": {}}
         theirs.apply(theirs.plan(empty, delete=True))
-        assert theirs.events.list() == []
-        assert theirs.categories.list() == []
+        assert theirs.events.list() == ()
+        assert theirs.categories.list() == ()
 
 
 def test_the_life_of_an_event_type(live: tidewheel.Client) -> None:
@@ -376,7 +387,7 @@ def test_the_life_of_an_event_type(live: tidewheel.Client) -> None:
     events.update("a", display_name="A thing", description="seen")
     assert events.get("a").display_name == "A thing"
     events.delete("a")
-    assert events.list() == []
+    assert events.list() == ()
     assert [event.deleted for event in events.list(show_deleted=True)] == [True]
     diff = live.taxonomy.plan({"events": {"a": {"description": "back"}}})
     assert [change.action for change in diff.changes] == ["restore", "update"]

@@ -76,10 +76,21 @@ def test_search(server: Server, client: tidewheel.Client) -> None:
     assert found.type == "match_user_prefix"
     assert found.matches[0].amplitude_id == 9007199254740993
     assert found.matches[0].data == MATCH
+    (match,) = found
+    assert match == found.matches[0]
+    (row,) = found.to_dicts()
+    assert row["amplitude_id"] == 9007199254740993
+    assert "data" not in row
+    assert (len(found), bool(found)) == (1, True)
+    with pytest.raises(AttributeError):
+        found.type = ""  # type: ignore[misc]
     server.answer = lambda _: json_answer({"type": "nomatch", "matches": []})
-    assert client.users.search("nobody") == tidewheel.UserSearch(
-        "nomatch", (), {"type": "nomatch", "matches": []}
+    nobody = client.users.search("nobody")
+    assert nobody == tidewheel.UserSearch(
+        "nomatch", tidewheel.Entries(), {"type": "nomatch", "matches": []}
     )
+    assert not nobody
+    assert nobody.to_dicts() == []
     with pytest.raises(tidewheel.ValidationError):
         client.users.search("")
     found.data["matches"][0]["amplitude_id"] = 0  # it is a copy of its own
