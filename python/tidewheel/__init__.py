@@ -5,7 +5,7 @@ Example:
     >>> import tidewheel
     >>> with tidewheel.Client("api-key", "secret-key") as client:
     ...     client.track({"event_type": "Signed up", "user_id": "user-1"})
-    ...     for event in client.export("20260101T00", "20260101T23"):
+    ...     for event in client.export("2026-01-01", "2026-01-31"):
     ...         ...
 """
 

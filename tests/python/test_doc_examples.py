@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The examples of the pages run as they stand, in both languages."""
 
+import doctest
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 from collections.abc import Iterator
@@ -49,6 +52,26 @@ def project() -> Iterator[tidewheel.Emulator]:
             predictions={"p1": {"score": 0.4, "pct": 60.0}},
         )
         yield emu
+
+
+def test_docstring_examples(project: tidewheel.Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tidewheel.Client
+
+    def client(*keys: str) -> tidewheel.Client:
+        assert len(keys) == 2
+        return made(project.api_key, project.secret_key, base_url=project.url)
+
+    monkeypatch.setattr(tidewheel, "Client", client)
+    names = [f"tidewheel.{one.name}" for one in pkgutil.iter_modules(tidewheel.__path__)]
+    modules = [importlib.import_module(name) for name in ("tidewheel", *sorted(names))]
+    found = 0
+    for module in modules:
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module):
+            names_there = vars(module) | {"Client": client}
+            for example in test.examples:
+                exec(compile(example.source, test.name, "single"), names_there)
+                found += 1
+    assert found >= 6
 
 
 @pytest.mark.parametrize("page", PAGES)
