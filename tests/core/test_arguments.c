@@ -368,6 +368,9 @@ static void the_activity_is_read_in_all_its_shapes(void **state)
          "\"lat\":\"1.7976931348623157E308\",\"lng\":\"-70.5\"}},\"events\":[{\"a\":1}]}",
          "\"purchases\":3,\"revenue\":12.5,",
          "\"last_location\":{\"lat\":null,\"lng\":-70.5,\"data\":{"},
+        {"{\"userData\":{\"last_location\":{\"lat\":\"1.7976931348623157E308\","
+         "\"lng\":\"1.7976931348623157E308\"}},\"events\":[]}",
+         "\"last_location\":null}", "\"events\":[]"},
         {"{\"userData\":{\"revenue\":0,\"purchases\":\"\",\"last_location\":null,"
          "\"canonical_amplitude_id\":902117334456},\"events\":[]}",
          "\"purchases\":0,\"revenue\":0,", "\"amplitude_id\":902117334456,"},

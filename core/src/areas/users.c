@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* User look-up: search, and the activity of one user. */
+#include <string.h>
+
 #include "areas/arguments.h"
 #include "areas/form.h"
 
@@ -126,19 +128,27 @@ static int search_form(tw_buf *out, const char *body, size_t size, tw_error **er
 
 /* ---- activity ---------------------------------------------------------------------- */
 
-/* "lat" and "lng" of "last_location" as members of the user, absent where unknown. */
+/* "last_location": null where neither "lat" nor "lng" is known, too. */
 static int place_put(tw_buf *out, const char *user, size_t size)
 {
+    static const char unknown[] = "{\"lat\":null,\"lng\":null,";
     const char *place;
-    size_t place_size;
+    size_t place_size, before;
     int rc = tw__form_member(&place, &place_size, "last_location", user, size);
 
     if (rc == TW_OK)
         rc = tw__buf_puts(out, ",\"last_location\":");
     if (rc != TW_OK)
         return rc;
-    return place != NULL ? tw__form_object(out, place_members, place, place_size)
-                         : tw__buf_puts(out, "null");
+    before = out->size;
+    if (place != NULL)
+        rc = tw__form_object(out, place_members, place, place_size);
+    if (rc == TW_OK && place != NULL &&
+        (out->size - before < sizeof unknown ||
+         memcmp(out->data + before, unknown, sizeof unknown - 1) != 0))
+        return TW_OK;
+    out->size = before;
+    return rc == TW_OK ? tw__buf_puts(out, "null") : rc;
 }
 
 /* {"user": {...}, "events": [...]}; the events as they came. */
