@@ -399,6 +399,10 @@ static bool read_call(call *c)
     if (c->params.kind == EJ_OBJECT)
         ej_get(&c->params, "_meta", &c->meta);
     c->name = ej_text(&c->method, &c->r->arena);
+    if (c->r->too_large) {
+        fail(c, 413, -32600, "Payload too large");
+        return false;
+    }
     return true;
 }
 

@@ -138,6 +138,16 @@ static void oauth_error(emu_req *r, int status, const char *error, const char *w
     emu_reply(r, status, EMU_JSON);
 }
 
+/* False: answered. What was cut short or could not be unpacked says nothing. */
+static bool whole_body(emu_req *r)
+{
+    if (r->too_large)
+        oauth_error(r, 413, "invalid_request", "The body is too large");
+    else if (r->bad_encoding)
+        oauth_error(r, 400, "invalid_request", "The Content-Encoding is wrong");
+    return !r->too_large && !r->bad_encoding;
+}
+
 /* An absolute URI (RFC 3986) without a fragment: what is put behind it goes into a header. */
 static bool is_uri(emu_str s)
 {
@@ -200,7 +210,9 @@ void emu_do_mcp_register(emu_req *r)
     ej_cur at;
 
     r->key_known = true; /* nothing in it is a secret */
-    if (r->bad_encoding || !ej_check(r->body, &info)) {
+    if (!whole_body(r))
+        return;
+    if (!ej_check(r->body, &info)) {
         oauth_error(r, 400, "invalid_client_metadata", "The body is not JSON");
         return;
     }
@@ -416,6 +428,8 @@ void emu_do_mcp_token(emu_req *r)
     emu_ticket t;
 
     r->key_foreign = true; /* codes and tokens are not recorded */
+    if (!whole_body(r))
+        return;
     if (!find_client(r, client, &secret, &uris) ||
         (secret.n && !emu_same_secret(emu_form(a, r->body, "client_secret"), secret))) {
         oauth_error(r, 401, "invalid_client", "Unknown client or wrong secret");

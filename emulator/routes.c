@@ -214,8 +214,11 @@ static void run_taxonomy(emu_req *r, emu_handler *handler)
     else if (!emu_meter_take(r->e, METER_TAXONOMY, cost))
         emu_tax_refuse(
             r, 429, "Too Many Requests: Exceeded rate limit with query of cost %d", cost);
-    else if (!is_text(r))
-        emu_tax_error(r, 400, "Invalid UTF-8");
+    else if (r->too_large)
+        emu_tax_error(r, 413, "Payload too large");
+    else if (r->bad_encoding || !is_text(r))
+        emu_tax_error(r, 400,
+                      r->bad_encoding ? "Invalid Content-Encoding" : "Invalid UTF-8");
     else
         handler(r);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import decimal
+import gzip
 import hashlib
 import json
 import urllib.parse
@@ -180,16 +181,17 @@ def tokens(api: Api, **form: str) -> Reply:
     return api.call("POST", "/token", urllib.parse.urlencode(form))
 
 
-def exchange(api: Api, client: dict[str, Any], code: str, **more: str) -> Reply:
-    form = {
+def code_form(client: dict[str, Any]) -> dict[str, str]:
+    return {
         "grant_type": "authorization_code",
         "client_id": client["client_id"],
         "redirect_uri": REDIRECT,
-        "code": code,
         "code_verifier": VERIFIER,
-        **more,
     }
-    return tokens(api, **form)
+
+
+def exchange(api: Api, client: dict[str, Any], code: str, **more: str) -> Reply:
+    return tokens(api, **{**code_form(client), "code": code, **more})
 
 
 def test_a_code_becomes_a_token_that_ends_and_is_refreshed(api: Api, emu: Emulator) -> None:
@@ -520,6 +522,28 @@ def test_answers_may_be_streams(api: Api, emu: Emulator) -> None:
     assert messages[0]["method"] == "notifications/message"
     assert len(messages[1]["result"]["tools"]) == 24
     assert "application/json" in modern(api, "tools/list").headers["Content-Type"]
+
+
+def test_a_body_that_did_not_come_in_whole_is_refused(api: Api, emu: Emulator) -> None:
+    client = registered(api)
+    code = agreed(api, client)["code"]
+    form = {**code_form(client), "code": code}
+    bodies = {
+        "/register": json.dumps({"redirect_uris": [REDIRECT]}),
+        "/token": urllib.parse.urlencode(form),
+        "/mcp": json.dumps(message("initialize")),
+    }
+    for path, text in bodies.items():
+        for status, body, coding in (
+            (413, gzip.compress(text.encode() + b" " * 26_000_000, 1), "gzip"),
+            (400, gzip.compress(text.encode())[:-9], "gzip"),
+            (400, text.encode(), "br"),
+        ):
+            bearer = f"Bearer {emu.mcp_token}"
+            reply = api.call("POST", path, body, Content_Encoding=coding, Authorization=bearer)
+            assert reply.status == status, path
+            assert "error" in reply.json
+    assert exchange(api, client, code).status == 200
 
 
 # ---- the versions before ------------------------------------------------------------------

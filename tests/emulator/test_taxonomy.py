@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pathlib
 import urllib.parse
@@ -108,6 +109,24 @@ def test_text_that_is_no_utf8_is_refused(plan: Plan, api: Api, name: str) -> Non
         assert reply.status == 400
         assert reply.json == {"success": False, "errors": [{"message": "Invalid UTF-8"}]}
     assert plan.get("event") == []
+
+
+def test_a_body_that_did_not_come_in_whole_changes_nothing(plan: Plan, api: Api) -> None:
+    plan.post("event", event_type="Paid", description="money")
+    form = {**api.basic, "Content_Type": FORM}
+    for status, body, coding in (
+        (413, gzip.compress(b"description=" + b"x" * 26_000_000, 1), "gzip"),
+        (400, gzip.compress(b"description=cut")[:-9], "gzip"),
+        (400, b"description=unknown", "br"),
+    ):
+        reply = api.call("PUT", f"{BASE}/event/Paid", body, Content_Encoding=coding, **form)
+        assert (reply.status, reply.json["success"]) == (status, False)
+    assert plan.get("event", "Paid")["description"] == "money"
+    body = gzip.compress(b"description=whole")
+    assert (
+        api.call("PUT", f"{BASE}/event/Paid", body, Content_Encoding="gzip", **form).status == 200
+    )
+    assert plan.get("event", "Paid")["description"] == "whole"
 
 
 def test_refused_categories(plan: Plan) -> None:
