@@ -117,12 +117,13 @@ static void do_list(call *c)
         emu_str text =
             cursor.kind == EJ_STRING ? ej_text(&cursor, &c->r->arena) : EMU_LIT("");
 
-        emu_str digits = {text.s + 5, text.n > 5 ? text.n - 5 : 0};
+        emu_str digits = {"", 0};
 
-        for (size_t i = 0; i < digits.n && i < 4; i++)
+        if (text.n > 5 && text.n < 10 && memcmp(text.s, "page-", 5) == 0)
+            digits = (emu_str){text.s + 5, text.n - 5};
+        for (size_t i = 0; i < digits.n; i++)
             from = from * 10 + (size_t)(digits.s[i] - '0');
-        if (text.n < 6 || memcmp(text.s, "page-", 5) != 0 || !emu_all_digits(digits) ||
-            from == 0 || digits.n > 4) {
+        if (!emu_all_digits(digits) || from == 0) {
             fail(c, c->modern ? 400 : 200, -32602, "Invalid cursor");
             return;
         }
@@ -377,32 +378,44 @@ static bool origin_is_foreign(emu_req *r)
     return o.n > 0;
 }
 
+/* A request or a notification as MCP has them: an id is a text or a number, never null. */
+static bool read_message(call *c, const ej_val *doc)
+{
+    ej_val version;
+
+    ej_get(doc, "jsonrpc", &version);
+    ej_get(doc, "method", &c->method);
+    ej_get(doc, "params", &c->params);
+    ej_get(doc, "id", &c->id);
+    return version.kind == EJ_STRING && ej_key_is(&version, "2.0") &&
+           c->method.kind == EJ_STRING &&
+           (c->params.kind == EJ_NONE || c->params.kind == EJ_OBJECT) &&
+           (c->id.kind == EJ_NONE || c->id.kind == EJ_STRING || c->id.kind == EJ_NUMBER);
+}
+
 static bool read_call(call *c)
 {
     ej_info info;
     ej_val doc;
     ej_cur at;
 
+    if (c->r->too_large) {
+        fail(c, 413, -32600, "Payload too large");
+        return false;
+    }
     if (c->r->bad_encoding || !ej_check(c->r->body, &info)) {
         fail(c, 400, -32700, "Parse error");
         return false;
     }
     at = ej_at(c->r->body);
     ej_take(&at, &doc);
-    if (doc.kind != EJ_OBJECT || !ej_get(&doc, "method", &c->method) ||
-        c->method.kind != EJ_STRING) {
+    if (!read_message(c, &doc)) {
         fail(c, 400, -32600, "Invalid Request");
         return false;
     }
-    ej_get(&doc, "id", &c->id);
-    ej_get(&doc, "params", &c->params);
     if (c->params.kind == EJ_OBJECT)
         ej_get(&c->params, "_meta", &c->meta);
     c->name = ej_text(&c->method, &c->r->arena);
-    if (c->r->too_large) {
-        fail(c, 413, -32600, "Payload too large");
-        return false;
-    }
     return true;
 }
 
@@ -433,7 +446,11 @@ void emu_do_mcp(emu_req *r)
     if (!c.scopes)
         return;
     if (emu_str_is(r->method, "DELETE") && legacy)
-        emu_reply_z(r, has_session(r, true) ? 200 : 404, NULL, "");
+        emu_reply_z(r,
+                    !emu_header_of(r, "Mcp-Session-Id").n ? 400
+                    : has_session(r, true)                ? 200
+                                                          : 404,
+                    NULL, "");
     else if (!emu_str_is(r->method, "POST"))
         emu_reply_z(r, 405, NULL, "");
     else if (!read_call(&c))

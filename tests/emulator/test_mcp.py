@@ -477,6 +477,23 @@ def test_headers_repeat_the_body(api: Api) -> None:
 def test_what_is_wrong_with_a_modern_request(api: Api) -> None:
     error(post(api, "x", MCP_Protocol_Version=MODERN), 400, -32600)
     error(api.call("POST", "/mcp", "{", Authorization=f"Bearer {api.emu.mcp_token}"), 400, -32700)
+    good = message("server/discover", {"_meta": META})
+    bearer = {"MCP_Protocol_Version": MODERN, "Mcp_Method": "server/discover"}
+    assert post(api, good, **bearer).status == 200
+    assert post(api, {**good, "id": "one"}, **bearer).json["id"] == "one"
+    for wrong in (
+        {"jsonrpc": "1.0"},
+        {"jsonrpc": 2.0},
+        {"jsonrpc": None},
+        {"id": None},
+        {"id": [1]},
+        {"id": True},
+        {"params": [META]},
+        {"params": None},
+        {"method": None},
+    ):
+        error(post(api, {**good, **wrong}, **bearer), 400, -32600)
+    error(post(api, {k: v for k, v in good.items() if k != "jsonrpc"}, **bearer), 400, -32600)
     error(modern(api, "resources/list"), 404, -32601)
     error(modern(api, "initialize"), 404, -32601)
     error(modern(api, "tools/call", {"name": "no_such"}), 200, -32602)
@@ -507,7 +524,8 @@ def test_a_page_of_another_site_is_refused(api: Api) -> None:
 def test_other_methods(api: Api, emu: Emulator) -> None:
     bearer = f"Bearer {emu.mcp_token}"
     assert api.call("GET", "/mcp", Authorization=bearer).status == 405
-    assert api.call("DELETE", "/mcp", Authorization=bearer).status == 404
+    assert api.call("DELETE", "/mcp", Authorization=bearer).status == 400
+    assert api.call("DELETE", "/mcp", Authorization=bearer, Mcp_Session_Id="x").status == 404
     emu.switch(mcp_era="modern")
     assert api.call("DELETE", "/mcp", Authorization=bearer).status == 405
     assert api.call("GET", "/mcp/x").status == 404
