@@ -32,6 +32,7 @@ typedef struct emu_mcp {
     size_t next_session, next_client;
     emu_grant *grants; /* each until the last of its tickets has expired */
     size_t grant_n, grant_cap;
+    uint64_t forgotten;       /* the highest number of a grant that went */
     _Atomic uint64_t numbers; /* of grants and tickets, given so far */
 } emu_mcp;
 

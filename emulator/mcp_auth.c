@@ -11,6 +11,7 @@
 #include "routes.h"
 
 #define CODE_MS 60000
+#define URIS_MAX 16384 /* bytes of a client's list: sixty-four of them are kept */
 
 struct emu_mcp_client {
     char id[48], secret[48]; /* "" for a public client */
@@ -154,7 +155,7 @@ static bool is_uri(emu_str s)
     size_t scheme = 0;
 
     for (size_t i = 0; i < s.n; i++)
-        if (s.s[i] <= ' ' || s.s[i] > '~' || s.s[i] == '#')
+        if (s.s[i] <= ' ' || s.s[i] > '~' || strchr("#\"<>\\^`{|}", s.s[i]))
             return false;
     while (scheme < s.n && (isalnum((unsigned char)s.s[scheme]) ||
                             (scheme > 0 && strchr("+-.", s.s[scheme]))))
@@ -169,7 +170,7 @@ static bool good_uris(emu_req *r, const ej_val *uris)
     size_t n = 0;
     ej_val v;
 
-    if (uris->kind != EJ_ARRAY)
+    if (uris->kind != EJ_ARRAY || uris->raw.n > URIS_MAX)
         return false;
     for (ej_enter(&c); ej_item(&c); n++) {
         ej_take(&c, &v);
@@ -221,7 +222,8 @@ void emu_do_mcp_register(emu_req *r)
     if (doc.kind != EJ_OBJECT || !ej_get(&doc, "redirect_uris", &uris) ||
         !good_uris(r, &uris)) {
         oauth_error(r, 400, "invalid_redirect_uri",
-                    "redirect_uris must be a list of absolute URIs without fragments");
+                    "redirect_uris must be a list of absolute URIs without fragments,"
+                    " of 16 KiB at most");
         return;
     }
     if (ej_get(&doc, "token_endpoint_auth_method", &method))
@@ -294,14 +296,47 @@ static bool has_word(emu_str list, const char *word)
     return false;
 }
 
-/* Letters of the scopes; without any, all of them. */
-static void scope_word(emu_str scope, char word[8])
+static const struct scope {
+    char letter;
+    const char *name;
+} SCOPES[] = {{'r', "mcp:read"}, {'w', "mcp:write"}, {'o', "offline_access"}};
+
+enum { SCOPE_N = sizeof(SCOPES) / sizeof(SCOPES[0]) };
+
+/* Letters of the scopes that are known, of all when none is named. False: none is known. */
+static bool scope_word(emu_str scope, char word[8])
 {
-    snprintf(word, 8, "%s%s%s", has_word(scope, "mcp:read") ? "r" : "",
-             has_word(scope, "mcp:write") ? "w" : "",
-             has_word(scope, "offline_access") ? "o" : "");
-    if (!word[0])
-        memcpy(word, "rwo", 4);
+    size_t n = 0;
+
+    for (size_t i = 0; i < SCOPE_N; i++)
+        if (!scope.n || has_word(scope, SCOPES[i].name))
+            word[n++] = SCOPES[i].letter;
+    word[n] = 0;
+    return n > 0;
+}
+
+static void put_scopes(emu_buf *b, const char *word)
+{
+    const char *blank = "";
+
+    for (size_t i = 0; i < SCOPE_N; i++) {
+        if (!strchr(word, SCOPES[i].letter))
+            continue;
+        emu_buf_fmt(b, "%s%s", blank, SCOPES[i].name);
+        blank = " ";
+    }
+}
+
+/* What a code verifier and its challenge are made of (RFC 7636, 4.1 and 4.2). */
+static bool is_pkce(emu_str s)
+{
+    static const char unreserved[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    for (size_t i = 0; i < s.n; i++)
+        if (!memchr(unreserved, s.s[i], sizeof(unreserved) - 1))
+            return false;
+    return s.n >= 43 && s.n <= 128;
 }
 
 /* What a code is bound to. */
@@ -350,10 +385,12 @@ void emu_do_mcp_authorize(emu_req *r)
     emu_buf_ch(&b, memchr(uri.s, '?', uri.n) ? '&' : '?');
     if (!emu_str_is(emu_query(r, "response_type"), "code")) {
         emu_buf_z(&b, "error=unsupported_response_type");
-    } else if (!pkce.n || !emu_str_is(emu_query(r, "code_challenge_method"), "S256")) {
+    } else if (!is_pkce(pkce) ||
+               !emu_str_is(emu_query(r, "code_challenge_method"), "S256")) {
         emu_buf_z(&b, "error=invalid_request");
+    } else if (!scope_word(emu_query(r, "scope"), code.word)) {
+        emu_buf_z(&b, "error=invalid_scope");
     } else {
-        scope_word(emu_query(r, "scope"), code.word);
         code.grant = emu_mcp_number(&r->e->mcp);
         code.until = emu_now_ms(r->e) + CODE_MS;
         emu_buf_z(&b, "code=");
@@ -385,15 +422,17 @@ static emu_str s256(emu_req *r, emu_str verifier)
     return text;
 }
 
-/* Answers with new tokens for a code or a refresh token, which is used up. */
-static void give_tokens(emu_req *r, const emu_ticket *used, emu_str client)
+/* Answers with new tokens for a code or a refresh token, which is used up; the access token has
+ * the scopes of `word`. */
+static void give_tokens(emu_req *r, const emu_ticket *used, emu_str client,
+                        const char *word)
 {
     int64_t now = emu_now_ms(r->e), seconds = EMU_SW(r->e, mcp_token_s);
     emu_ticket access = *used, refresh = *used;
-    const char *word = used->word;
-    bool offline = strchr(word, 'o') != NULL;
+    bool offline = strchr(used->word, 'o') != NULL;
 
     access.kind = "at";
+    snprintf(access.word, sizeof(access.word), "%s", word);
     access.number = emu_mcp_number(&r->e->mcp);
     access.until = now + seconds * 1000;
     refresh.kind = "rt";
@@ -414,39 +453,72 @@ static void give_tokens(emu_req *r, const emu_ticket *used, emu_str client)
         emu_ticket_write(r->e, &r->out, &refresh, client);
         emu_buf_z(&r->out, "\",");
     }
-    emu_buf_fmt(&r->out, "\"scope\":\"%s%s%s\"}", strchr(word, 'r') ? "mcp:read " : "",
-                strchr(word, 'w') ? "mcp:write " : "", offline ? "offline_access" : "");
+    emu_buf_z(&r->out, "\"scope\":\"");
+    put_scopes(&r->out, word);
+    emu_buf_z(&r->out, "\"}");
     emu_header(r, "Cache-Control", EMU_LIT("no-store"));
     emu_reply(r, 200, EMU_JSON);
+}
+
+static void use_code(emu_req *r, emu_str client)
+{
+    emu_arena *a = &r->arena;
+    emu_str code = emu_form(a, r->body, "code"),
+            uri = emu_form(a, r->body, "redirect_uri");
+    emu_str verifier = emu_form(a, r->body, "code_verifier");
+    emu_ticket t;
+
+    if (!code.n || !uri.n || !verifier.n)
+        oauth_error(r, 400, "invalid_request",
+                    "code, redirect_uri and code_verifier are required");
+    else if (!is_pkce(verifier) ||
+             !emu_ticket_read(r, code, "code",
+                              bound_to(r, client, uri, s256(r, verifier)), &t))
+        oauth_error(r, 400, "invalid_grant", "The code does not count (any more)");
+    else
+        give_tokens(r, &t, client, t.word);
+}
+
+/* Fewer scopes may be asked for, which hold for the access token alone (RFC 6749, 6). */
+static void use_refresh_token(emu_req *r, emu_str client)
+{
+    emu_arena *a = &r->arena;
+    emu_str token = emu_form(a, r->body, "refresh_token");
+    emu_str scope = emu_form(a, r->body, "scope");
+    emu_ticket t;
+    char word[8];
+
+    if (!token.n)
+        oauth_error(r, 400, "invalid_request", "refresh_token is required");
+    else if (!emu_ticket_read(r, token, "rt", client, &t))
+        oauth_error(r, 400, "invalid_grant", "The refresh token does not count");
+    else if (!scope.n)
+        give_tokens(r, &t, client, t.word);
+    else if (!scope_word(scope, word) || strspn(word, t.word) < strlen(word))
+        oauth_error(r, 400, "invalid_scope", "The scope was not granted");
+    else
+        give_tokens(r, &t, client, word);
 }
 
 void emu_do_mcp_token(emu_req *r)
 {
     emu_arena *a = &r->arena;
-    emu_str client = emu_form(a, r->body, "client_id"), secret = {NULL, 0}, uris;
-    emu_str grant = emu_form(a, r->body, "grant_type");
-    emu_ticket t;
+    emu_str client, grant, secret = {NULL, 0}, uris;
 
     r->key_foreign = true; /* codes and tokens are not recorded */
     if (!whole_body(r))
         return;
+    client = emu_form(a, r->body, "client_id");
+    grant = emu_form(a, r->body, "grant_type");
     if (!find_client(r, client, &secret, &uris) ||
-        (secret.n && !emu_same_secret(emu_form(a, r->body, "client_secret"), secret))) {
+        (secret.n && !emu_same_secret(emu_form(a, r->body, "client_secret"), secret)))
         oauth_error(r, 401, "invalid_client", "Unknown client or wrong secret");
-    } else if (emu_str_is(grant, "authorization_code")) {
-        emu_str pkce = s256(r, emu_form(a, r->body, "code_verifier"));
-        emu_str bound = bound_to(r, client, emu_form(a, r->body, "redirect_uri"), pkce);
-
-        if (!emu_ticket_read(r, emu_form(a, r->body, "code"), "code", bound, &t))
-            oauth_error(r, 400, "invalid_grant", "The code does not count (any more)");
-        else
-            give_tokens(r, &t, client);
-    } else if (emu_str_is(grant, "refresh_token")) {
-        if (!emu_ticket_read(r, emu_form(a, r->body, "refresh_token"), "rt", client, &t))
-            oauth_error(r, 400, "invalid_grant", "The refresh token does not count");
-        else
-            give_tokens(r, &t, client);
-    } else {
+    else if (emu_str_is(grant, "authorization_code"))
+        use_code(r, client);
+    else if (emu_str_is(grant, "refresh_token"))
+        use_refresh_token(r, client);
+    else if (!grant.n)
+        oauth_error(r, 400, "invalid_request", "grant_type is required");
+    else
         oauth_error(r, 400, "unsupported_grant_type", "Unknown grant_type");
-    }
 }

@@ -84,9 +84,12 @@ static void sweep(emu_mcp *m, int64_t now)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < m->grant_n; i++)
+    for (size_t i = 0; i < m->grant_n; i++) {
         if (m->grants[i].until > now)
             m->grants[kept++] = m->grants[i];
+        else if (m->grants[i].id > m->forgotten)
+            m->forgotten = m->grants[i].id;
+    }
     m->grant_n = kept;
 }
 
@@ -119,7 +122,8 @@ bool emu_grant_use(twe *e, const emu_ticket *t, uint64_t refresh, int64_t until)
     sweep(m, emu_now_ms(e));
     g = find(m, t->grant);
     if (strcmp(t->kind, "code") == 0) {
-        good = !g && add(m, &fresh);
+        /* A code up to the last one forgotten has expired, unless the clock was set back. */
+        good = !g && t->grant > m->forgotten && add(m, &fresh);
     } else {
         good = g && !g->revoked && g->refresh == t->number;
         if (good)

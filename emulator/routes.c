@@ -231,9 +231,11 @@ static bool below(emu_str path, const char *folder)
 }
 
 /* Each host has its own way to say that there is no such path, or none for this method. */
-static void no_route(emu_req *r, bool other_method)
+static void no_route(emu_req *r, const struct route *other_method)
 {
-    if (below(r->path, TAX)) {
+    if (other_method && other_method->area == MCP) {
+        emu_reply_z(r, 405, NULL, "");
+    } else if (below(r->path, TAX)) {
         if (check_basic(r))
             emu_tax_error(r, other_method ? 405 : 404,
                           other_method ? "Method Not Allowed" : "Not Found");
@@ -264,7 +266,7 @@ static void run(emu_req *r, const struct route *route)
 
 static void route_api(emu_req *r)
 {
-    bool other_method = false;
+    const struct route *other_method = NULL;
 
     for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
         const struct route *route = &ROUTES[i];
@@ -275,7 +277,7 @@ static void route_api(emu_req *r)
             run(r, route);
             return;
         }
-        other_method = true;
+        other_method = route;
     }
     no_route(r, other_method);
 }

@@ -394,6 +394,9 @@ def test_a_token_that_allows_nothing_is_told_so(api: Api) -> None:
         "/only/a/path",
         "127.0.0.1:80/back",
         "://127.0.0.1/",
+        'http://127.0.0.1/"quoted"',
+        "http://127.0.0.1/{a}",
+        "http://127.0.0.1/" + "x" * 16384,
         "http:",
         "",
     ],
@@ -418,6 +421,79 @@ def test_scopes_limit_a_token(api: Api) -> None:
     assert 'error="insufficient_scope"' in reply.headers["WWW-Authenticate"]
 
 
+def test_scopes_are_named_as_given(api: Api) -> None:
+    """A list of scopes has one blank between two, and no other (RFC 6749, 3.3)."""
+    client = registered(api)
+    for asked, given in (
+        ("mcp:read", "mcp:read"),
+        ("mcp:write mcp:read", "mcp:read mcp:write"),
+        ("offline_access something_else mcp:write", "mcp:write offline_access"),
+        ("", "mcp:read mcp:write offline_access"),
+    ):
+        code = agreed(api, client, scope=asked)["code"]
+        assert exchange(api, client, code).json["scope"] == given
+
+
+def test_a_refresh_may_ask_for_less(api: Api) -> None:
+    client = registered(api)
+    scope = "mcp:read offline_access"
+    given = exchange(api, client, agreed(api, client, scope=scope)["code"]).json
+
+    def refresh(token: str, asked: str) -> Reply:
+        form = {"grant_type": "refresh_token", "client_id": client["client_id"]}
+        return tokens(api, **form, refresh_token=token, scope=asked)
+
+    for wider in ("mcp:write", "mcp:read mcp:write", "everything"):
+        reply = refresh(given["refresh_token"], wider)
+        assert (reply.status, reply.json["error"]) == (400, "invalid_scope")
+    less = refresh(given["refresh_token"], "mcp:read").json
+    assert less["scope"] == "mcp:read"
+    assert works(api, less["access_token"])
+    nothing = refresh(less["refresh_token"], "offline_access").json
+    bearer = f"Bearer {nothing['access_token']}"
+    assert modern(api, "tools/list", Authorization=bearer).status == 403
+    assert refresh(nothing["refresh_token"], "").json["scope"] == scope
+
+
+def test_what_is_missing_in_a_token_request(api: Api) -> None:
+    client = registered(api)
+    code = agreed(api, client)["code"]
+    form = {**code_form(client), "code": code}
+    for name in ("grant_type", "code", "redirect_uri", "code_verifier"):
+        reply = tokens(api, **{**form, name: ""})
+        assert (reply.status, reply.json["error"]) == (400, "invalid_request"), name
+    reply = refreshed(api, client, "")
+    assert (reply.status, reply.json["error"]) == (400, "invalid_request")
+    assert exchange(api, client, code).status == 200
+
+
+@pytest.mark.parametrize("verifier", ["short", "v" * 129, "v" * 42 + "+"])
+def test_a_verifier_is_of_the_form_that_the_standard_has(api: Api, verifier: str) -> None:
+    client = registered(api)
+    code = agreed(api, client, code_challenge=challenge(verifier))["code"]
+    reply = exchange(api, client, code, code_verifier=verifier)
+    assert (reply.status, reply.json["error"]) == (400, "invalid_grant")
+
+
+def test_a_used_code_does_not_come_back_with_the_clock(api: Api, emu: Emulator) -> None:
+    emu.switch(mcp_refresh_s=1, mcp_token_s=1)
+    client = registered(api)
+    code, unused = (agreed(api, client)["code"] for _ in range(2))
+    assert exchange(api, client, code).status == 200
+    emu.advance(120)
+    assert exchange(api, client, agreed(api, client)["code"]).status == 200
+    emu.advance(-120)
+    assert exchange(api, client, code).json["error"] == "invalid_grant"
+    assert exchange(api, client, unused).status == 200
+    assert exchange(api, client, agreed(api, client)["code"]).status == 200
+
+
+def test_other_methods_of_the_sign_in(api: Api) -> None:
+    for method, path in (("GET", "/token"), ("GET", "/register"), ("POST", "/authorize")):
+        reply = api.call(method, path)
+        assert (reply.status, reply.body) == (405, b"")
+
+
 def test_a_confidential_client_needs_its_secret(api: Api) -> None:
     client = registered(api, "client_secret_post")
     code = agreed(api, client)["code"]
@@ -431,6 +507,10 @@ def test_a_confidential_client_needs_its_secret(api: Api) -> None:
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": ""}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge": "+" * 43}, "invalid_request"),
+        ({"code_challenge": "c" * 129}, "invalid_request"),
+        ({"scope": "everything"}, "invalid_scope"),
     ],
 )
 def test_bad_authorization_requests(api: Api, change: dict[str, str], answer: str) -> None:
