@@ -436,6 +436,8 @@ static const char *bad_query(emu_req *r)
 {
     emu_str rec_type = emu_query(r, "rec_type"), kind = emu_query(r, "propensity_type");
 
+    if (!ej_is_utf8(emu_unescape(&r->arena, r->query, true)))
+        return "Invalid UTF-8"; /* some of it comes back, in JSON */
     if (!emu_query(r, "user_id").n && !emu_query(r, "device_id").n)
         return "Missing user_id or device_id";
     if (asks(r, "get_recs") && !piece(emu_query(r, "rec_id"), 0).s)

@@ -219,6 +219,12 @@ def test_bad_queries(api: Api, query: dict[str, str], text: str) -> None:
     assert (reply.status, reply.json) == (400, {"error": text})
 
 
+def test_what_comes_back_is_json(api: Api, user: dict[str, Any]) -> None:
+    for query in ({"device_id": "%FF"}, {"comp_id": "a,%C3"}, {"device_id": "%ED%A0%80"}):
+        reply = ask(api, user_id="u-7781", **query)
+        assert (reply.status, reply.json) == (400, {"error": "Invalid UTF-8"})
+
+
 def test_credentials(api: Api, emu: Emulator, user: dict[str, Any]) -> None:
     missing = {"error": "Missing Api-Key in Authorization header"}
     path = f"{PATH}?user_id=u-7781"
