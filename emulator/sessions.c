@@ -86,7 +86,7 @@ static void read_bins(job *j)
         size = (hi - lo) / 10;
     if (isnan(size) || size <= 0 || (hi - lo) / size > BINS_MAX)
         return;
-    j->bins = (size_t)ceil((hi - lo) / size - 1e-9);
+    j->bins = size < hi - lo ? (size_t)ceil((hi - lo) / size - 1e-9) : 1;
     for (size_t i = 0; i <= j->bins; i++) {
         double edge = i == j->bins ? hi : lo + size * (double)i;
 

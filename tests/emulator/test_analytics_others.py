@@ -126,6 +126,8 @@ def test_session_lengths_in_default_bins(visits: Api) -> None:
         ("seconds", 0, 100, 30, ["0s-30s", "30s-60s", "60s-90s", "90s-100s"], [1, 1, 0, 0]),
         ("minutes", 0, 1, None, [f"{n * 6}s-{n * 6 + 6}s" for n in range(10)], None),
         ("hours", 0.5, 1.5, 1, ["1800s-5400s"], [1]),
+        ("hours", 0.5, 1.5, 2, ["1800s-5400s"], [1]),
+        ("hours", 0.5, 1.5, 1e15, ["1800s-5400s"], [1]),
     ],
 )
 def test_session_lengths_in_custom_bins(
