@@ -281,7 +281,8 @@ static int check_update(call *c, bool override)
     if (c->is_hidden == 1 && !c->v.met)
         return not_in_schema(c, "visibility");
     if (c->renamed.n &&
-        (emu_prop_met(c->s, c->k->kind, NULL, c->renamed) ||
+        (emu_prop_built_in(c->k->kind, c->renamed) ||
+         emu_prop_met(c->s, c->k->kind, NULL, c->renamed) ||
          emu_prop_elsewhere(c->s, c->k->kind, EMU_LIT("\x01"), c->renamed)))
         return exists(c, c->renamed);
     return check_type(c, &c->v.shown);

@@ -527,6 +527,14 @@ def test_a_user_property_as_documented(plan: Plan) -> None:
     assert (built_in["type"], built_in["description"]) == ("any", "")
 
 
+def test_no_property_gets_the_name_of_one_of_amplitudes_own(plan: Plan) -> None:
+    plan.post("user-property", user_property="tier")
+    before = plan.get("user-property")
+    text = plan.refused(409, "PUT", "user-property", "tier", new_user_property_value="user_id")
+    assert text == 'Attempted to add a user property, "user_id", that already exists.'
+    assert plan.get("user-property") == before
+
+
 def test_refused_user_properties(plan: Plan, api: Api) -> None:
     plan.post("user-property", user_property="tier")
     refused = plan.refused
