@@ -210,38 +210,6 @@ static bool add_object(emu_columns *c, emu_arena *a, emu_str object, emu_list_ki
 
 /* --- an event --- */
 
-static double number_member(const ej_val *object, const char *name)
-{
-    ej_val v;
-
-    if (object->kind != EJ_OBJECT || !ej_get(object, name, &v) || v.kind != EJ_NUMBER)
-        return NAN;
-    return emu_number_of(v.raw);
-}
-
-/* Price times quantity before revenue; top-level fields, else the properties in which the
- * official SDKs send them. NAN when there is neither. */
-static double revenue_of(const emu_doc *d)
-{
-    const ej_val *ep = &d->v[F_event_properties];
-    emu_buf b = {0};
-    double price, quantity, r;
-
-    if (d->v[F_price].kind == EJ_NUMBER || d->v[F_revenue].kind == EJ_NUMBER) {
-        emu_doc_revenue(&b, d);
-        r = emu_number_of((emu_str){b.p, b.n});
-        emu_buf_free(&b);
-        return r;
-    }
-    if (!ep->raw.n || !memmem(ep->raw.s, ep->raw.n, "\"$", 2))
-        return NAN;
-    price = number_member(ep, "$price");
-    quantity = number_member(ep, "$quantity");
-    if (!isnan(price))
-        return isnan(quantity) ? price : price * quantity;
-    return number_member(ep, "$revenue");
-}
-
 /* Revenue fields of an event travel in its properties, as in an export. */
 static bool add_revenue(emu_columns *c, emu_arena *a, const emu_doc *d)
 {
@@ -432,7 +400,7 @@ static bool fill_cell(emu_columns *c, emu_arena *a, emu_stored *row, emu_cell *t
     to->user = (uint32_t)(row->user_id - EMU_FIRST_ID);
     to->type = (uint32_t)row->type;
     to->q = (uint32_t)c->n;
-    to->revenue = revenue_of(&d);
+    to->revenue = emu_doc_amount(&d);
     new_list(c);
     if (d.v[F_event_properties].kind == EJ_OBJECT &&
         !add_object(c, a, d.v[F_event_properties].raw, LIST_EVENT))

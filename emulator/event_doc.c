@@ -2,8 +2,11 @@
 /* Reading the fields of a stored event. */
 #include "event_doc.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "dict.h"
 
 static const emu_str NAMES[F_COUNT] = {
 #define X(name) {#name, sizeof(#name) - 1},
@@ -168,4 +171,36 @@ void emu_doc_revenue(emu_buf *b, const emu_doc *d)
     else if (!decimal_product(b, price->raw, quantity->raw) &&
              !ej_put_double(b, ej_double(price) * ej_double(quantity)))
         emu_buf_z(b, "null"); /* beyond the largest number */
+}
+
+static double number_member(const ej_val *object, const char *name)
+{
+    ej_val v;
+
+    if (object->kind != EJ_OBJECT || !ej_get(object, name, &v) || v.kind != EJ_NUMBER)
+        return NAN;
+    return emu_number_of(v.raw);
+}
+
+/* Price times quantity before revenue; top-level fields, else the properties in which the
+ * official SDKs send them. NAN when there is neither. */
+double emu_doc_amount(const emu_doc *d)
+{
+    const ej_val *ep = &d->v[F_event_properties];
+    emu_buf b = {0};
+    double price, quantity, r;
+
+    if (d->v[F_price].kind == EJ_NUMBER || d->v[F_revenue].kind == EJ_NUMBER) {
+        emu_doc_revenue(&b, d);
+        r = emu_number_of((emu_str){b.p, b.n});
+        emu_buf_free(&b);
+        return r;
+    }
+    if (!ep->raw.n || !memmem(ep->raw.s, ep->raw.n, "\"$", 2))
+        return NAN;
+    price = number_member(ep, "$price");
+    quantity = number_member(ep, "$quantity");
+    if (!isnan(price))
+        return isnan(quantity) ? price : price * quantity;
+    return number_member(ep, "$revenue");
 }

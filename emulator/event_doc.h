@@ -36,5 +36,8 @@ const char *emu_doc_language(const ej_val *v, emu_arena *a);
 bool emu_doc_pays(const ej_val *v, emu_arena *a);
 /* Appends price times quantity, else the revenue: needs one of the two to be a number. */
 void emu_doc_revenue(emu_buf *b, const emu_doc *d);
+/* The revenue of an event: that, else the same of the properties in which the official SDKs send
+ * it; NAN when there is none. */
+double emu_doc_amount(const emu_doc *d);
 
 #endif

@@ -2,9 +2,11 @@
 /* One user with all its rows: search, activity and profile look here. */
 #include "lookup.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "event_doc.h"
 #include "event_flags.h"
 #include "map.h"
 #include "plan.h"
@@ -134,25 +136,16 @@ static bool add_session(emu_person *p, met *m, emu_arena *a, int64_t id, int64_t
     return emu_map_put(&m->sessions, key, (void *)(uintptr_t)p->session_n);
 }
 
-/* Price times quantity, else the revenue: a row shows both of the event's fields and of the
- * official SDKs among its properties. */
-static void add_revenue(emu_person *p, emu_str row)
+static void add_revenue(emu_person *p, emu_str event)
 {
-    ej_val ep, price, quantity, revenue;
+    double amount;
+    emu_doc d;
 
-    if (!get(row, "event_properties", &ep))
+    emu_doc_read(&d, event);
+    amount = emu_doc_amount(&d);
+    if (isnan(amount))
         return;
-    if (ej_get(&ep, "$price", &price) && price.kind == EJ_NUMBER) {
-        double n = ej_get(&ep, "$quantity", &quantity) && quantity.kind == EJ_NUMBER
-                       ? ej_double(&quantity)
-                       : 1;
-
-        p->revenue += ej_double(&price) * n;
-    } else if (ej_get(&ep, "$revenue", &revenue) && revenue.kind == EJ_NUMBER) {
-        p->revenue += ej_double(&revenue);
-    } else {
-        return;
-    }
+    p->revenue += amount;
     p->purchases++;
 }
 
@@ -167,7 +160,7 @@ static bool add_row(twe *e, emu_person *p, met *m, emu_arena *a, emu_arena *scra
     p->last = text;
     if (!text.n || !add_device(p, m, a, emu_row_text(scratch, text, "device_id")))
         return false;
-    add_revenue(p, text);
+    add_revenue(p, row.doc);
     return row.session == -1 || (emu_event_flags(&e->store, row.type) & EVENT_INACTIVE) ||
            add_session(p, m, a, row.session, row.event_ms);
 }

@@ -200,6 +200,23 @@ def test_the_user_data_of_the_live_service(api: Api) -> None:
     }
 
 
+def test_revenue_is_what_analytics_takes_it_for(api: Api) -> None:
+    """Fields of the event go before the properties in which the SDKs send revenue."""
+    now = int(time.time() * 1000)
+    api.upload(
+        event(1, time=now, revenue=10, event_properties={"$price": 3, "$quantity": 2}),
+        event(1, time=now, price=2, event_properties={"$quantity": 5}),
+        event(1, time=now, event_properties={"$price": 4, "$quantity": 2, "$revenue": 100}),
+        event(1, time=now, event_properties={"$revenue": 1}),
+        event(1, time=now, event_properties={"$quantity": 7}),
+    )
+    data = activity(api, find(api, "user-0001"))["userData"]
+    assert (data["purchases"], data["revenue"]) == ("4", "21.0")
+    today = time.strftime("%Y%m%d", time.gmtime(now / 1000))
+    answer = api.get("/api/2/revenue/ltv", m=2, start=today, end=today).json["data"]
+    assert answer["series"][0]["combined"]["total_amount"] == 21
+
+
 def test_places_are_texts(api: Api) -> None:
     api.upload(event(1, location_lat=-33.45, location_lng=-70.66))
     data = activity(api, find(api, "user-0001"))["userData"]
