@@ -143,7 +143,7 @@ static void put_event(job *j, const emu_event_def *ev)
     for (size_t i = 0, n = 0; i < ev->filter_n; i++) {
         for (size_t k = 0; k < ev->filters[i].n; k++) {
             emu_buf_z(&b, n++ ? ", " : " (");
-            emu_buf_str(&b, ev->filters[i].texts[k]);
+            emu_buf_str(&b, ev->filters[i].shown[k]);
         }
         if (i + 1 == ev->filter_n)
             emu_buf_ch(&b, ')');

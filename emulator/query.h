@@ -40,7 +40,8 @@ typedef enum emu_op {
 typedef struct emu_filter {
     emu_prop prop;
     emu_op op;
-    emu_str *texts;  /* the values, folded to lower case for OP_CONTAINS */
+    emu_str *shown;  /* the values as sent … */
+    emu_str *texts;  /* … and folded to lower case for OP_CONTAINS */
     uint32_t *ids;   /* their codes, 0 where no event has them */
     double *numbers; /* NAN where they are none */
     size_t n, cap;

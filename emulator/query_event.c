@@ -27,17 +27,20 @@ bool emu_read_op(emu_ask *q, const ej_val *v, emu_op *out)
 static bool make_room(emu_ask *q, emu_filter *f, size_t more)
 {
     size_t cap = f->n + more;
+    emu_str *shown = emu_arena_alloc(q->a, (cap + 1) * sizeof(*shown));
     emu_str *texts = emu_arena_alloc(q->a, (cap + 1) * sizeof(*texts));
     uint32_t *ids = emu_arena_alloc(q->a, (cap + 1) * sizeof(*ids));
     double *numbers = emu_arena_alloc(q->a, (cap + 1) * sizeof(*numbers));
 
-    if (!texts || !ids || !numbers)
+    if (!shown || !texts || !ids || !numbers)
         return false;
     if (f->n) {
+        memcpy(shown, f->shown, f->n * sizeof(*shown));
         memcpy(texts, f->texts, f->n * sizeof(*texts));
         memcpy(ids, f->ids, f->n * sizeof(*ids));
         memcpy(numbers, f->numbers, f->n * sizeof(*numbers));
     }
+    f->shown = shown;
     f->texts = texts;
     f->ids = ids;
     f->numbers = numbers;
@@ -51,6 +54,7 @@ static bool add_value(emu_ask *q, emu_filter *f, const ej_val *v)
 
     if (v->kind != EJ_STRING && v->kind != EJ_NUMBER && v->kind != EJ_BOOL)
         return emu_ask_fail(q, "Invalid values: not a text");
+    f->shown[f->n] = text;
     f->none |= emu_str_is(text, "(none)");
     f->ids[f->n] = emu_dict_find(&q->columns->values, text);
     f->numbers[f->n] = emu_number_of(text);

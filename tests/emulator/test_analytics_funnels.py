@@ -247,6 +247,13 @@ def test_segments_and_filters_test_the_first_step_only(api: Api) -> None:
     assert data["cumulativeRaw"] == [2, 2]
 
 
+def test_a_step_is_named_with_its_filters_as_sent(api: Api) -> None:
+    send(api, row("0001", "A", "03-01 10:00", k="xCaRdx"), row("0001", "B", "03-01 10:01"))
+    filters = [where("k", "contains", "Card", "Visa"), where("k", "is not", "Cash")]
+    (data,) = funnel(api, event("A", *filters), "B")
+    assert data["events"] == ["A (Card, Visa, Cash)", "B"]
+
+
 def test_nobody_gives_an_empty_list(example: Api) -> None:
     assert funnel(example, "B", "A", start="0303", end="0304") == []
 
