@@ -17,7 +17,7 @@ typedef enum emu_funnel_mode {
 typedef struct emu_hit {
     int64_t second;  /* rounded, half up */
     uint32_t row;    /* among the user's rows */
-    uint32_t bucket; /* of the entry; UINT32_MAX when it is none (step 1 only) */
+    uint32_t bucket; /* of the entry; EMU_NO_BUCKET when it is none (step 1 only) */
 } emu_hit;
 
 typedef struct emu_path {
@@ -51,6 +51,24 @@ typedef struct emu_funnel {
     uint32_t *type_user;
     uint32_t user_no;
 } emu_funnel;
+
+#define EMU_NO_BUCKET UINT32_MAX
+
+/* Where the rows of an unordered path are: seconds [from, to], the first step an entry (of that
+ * bucket, when one is given). */
+typedef struct emu_window {
+    int64_t from, to;
+    uint32_t bucket;
+} emu_window;
+
+static inline bool emu_window_enters(const emu_window *w, const emu_hit *h)
+{
+    return h->bucket != EMU_NO_BUCKET &&
+           (w->bucket == EMU_NO_BUCKET || w->bucket == h->bucket);
+}
+
+/* The path of a window in which steps may have to leave their earliest row to others. */
+void emu_funnel_seat(const emu_funnel *f, const emu_window *w, emu_path *path);
 
 bool emu_funnel_init(emu_funnel *f);
 void emu_funnel_free(emu_funnel *f);

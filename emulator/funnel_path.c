@@ -5,7 +5,6 @@
 
 #include "funnel.h"
 
-#define NO_BUCKET UINT32_MAX
 #define DAY 86400
 
 bool emu_funnel_init(emu_funnel *f)
@@ -66,7 +65,8 @@ static bool list_seconds(emu_funnel *f)
 
     f->second_n = 0;
     for (size_t i = 0; i < f->p.n; i++) {
-        emu_hit h = {emu_floor_div(f->p.rows[i].t + 500, 1000), (uint32_t)i, NO_BUCKET};
+        emu_hit h = {emu_floor_div(f->p.rows[i].t + 500, 1000), (uint32_t)i,
+                     EMU_NO_BUCKET};
 
         if (!push(&f->seconds, &f->second_n, &f->second_cap, &h))
             return false;
@@ -94,7 +94,7 @@ static uint32_t bucket_at(const emu_funnel *f, int64_t t)
     const emu_axis *x = &f->q->axis;
     size_t b = t >= x->start && t < x->end ? emu_axis_find(x, t) : SIZE_MAX;
 
-    return b == SIZE_MAX ? NO_BUCKET : (uint32_t)b;
+    return b == SIZE_MAX ? EMU_NO_BUCKET : (uint32_t)b;
 }
 
 static bool fits(emu_funnel *f, size_t step, const emu_cell *c)
@@ -102,7 +102,7 @@ static bool fits(emu_funnel *f, size_t step, const emu_cell *c)
     if (f->steps[step].special == EV_NEW) {
         uint32_t b = bucket_at(f, c->t);
 
-        if (b == NO_BUCKET || b != bucket_at(f, f->p.t0))
+        if (b == EMU_NO_BUCKET || b != bucket_at(f, f->p.t0))
             return false;
     }
     return emu_event_fits(f->q, &f->steps[step], c);
@@ -114,11 +114,12 @@ static uint32_t entry_bucket(emu_funnel *f, const emu_cell *c)
     const emu_axis *x = &f->q->axis;
     uint32_t b = bucket_at(f, c->t), born = bucket_at(f, f->p.t0);
 
-    if (b == NO_BUCKET || !emu_segment_row(f->q, f->segment, &f->p, c) ||
+    if (b == EMU_NO_BUCKET || !emu_segment_row(f->q, f->segment, &f->p, c) ||
         !emu_segment_who(f->q, f->segment, x->b[b].a, x->b[b].b))
-        return NO_BUCKET;
-    if (f->new_only && (born == NO_BUCKET || (EMU_SW(f->q->e, funnel_new) && b != born)))
-        return NO_BUCKET;
+        return EMU_NO_BUCKET;
+    if (f->new_only &&
+        (born == EMU_NO_BUCKET || (EMU_SW(f->q->e, funnel_new) && b != born)))
+        return EMU_NO_BUCKET;
     return b;
 }
 
@@ -230,7 +231,7 @@ static void walk_ordered(emu_funnel *f)
     for (size_t i = 0; i < f->hit_n[0]; i++) {
         const emu_hit *entry = &f->hits[0][i];
 
-        if (entry->bucket == NO_BUCKET || f->by_bucket[entry->bucket].depth == f->n)
+        if (entry->bucket == EMU_NO_BUCKET || f->by_bucket[entry->bucket].depth == f->n)
             continue; /* an earlier one of that bucket is as deep as can be */
         follow(f, entry, &path);
         note(f, &path);
@@ -253,29 +254,32 @@ static void sort_seconds(emu_path *path)
     }
 }
 
-/* The steps within [from, from + window], each its earliest unused row; the first one only as
- * an entry (of that bucket, when one is given). */
-static void gather(const emu_funnel *f, int64_t from, int64_t window, uint32_t bucket,
-                   emu_path *path)
+/* The steps within the window, each its earliest unused row. Where a step has rows that others
+ * took, they have to be dealt out with more care. */
+static void gather(const emu_funnel *f, const emu_window *w, emu_path *path)
 {
     path->depth = 0;
-    for (size_t i = emu_first_hit(f->hits[0], f->hit_n[0], from); i < f->hit_n[0]; i++) {
+    for (size_t i = emu_first_hit(f->hits[0], f->hit_n[0], w->from);
+         i < f->hit_n[0] && f->hits[0][i].second <= w->to && !path->depth; i++) {
         const emu_hit *h = &f->hits[0][i];
 
-        if (h->second - from > window)
-            return;
-        if (h->bucket == NO_BUCKET || (bucket != NO_BUCKET && h->bucket != bucket))
-            continue;
-        path->bucket = h->bucket;
-        take(path, h);
-        break;
+        if (emu_window_enters(w, h)) {
+            path->bucket = h->bucket;
+            take(path, h);
+        }
     }
     while (path->depth > 0 && path->depth < f->n) {
-        const emu_hit *h = earliest(f, path->depth, path, from);
+        size_t step = path->depth,
+               i = emu_first_hit(f->hits[step], f->hit_n[step], w->from);
+        const emu_hit *h = earliest(f, step, path, w->from);
 
-        if (!h || h->second - from > window)
-            break;
-        take(path, h);
+        if (h && h->second <= w->to) {
+            take(path, h);
+            continue;
+        }
+        if (i < f->hit_n[step] && f->hits[step][i].second <= w->to)
+            emu_funnel_seat(f, w, path);
+        break;
     }
     sort_seconds(path);
 }
@@ -303,6 +307,7 @@ static void best_window(emu_funnel *f, uint32_t bucket, int64_t first, int64_t l
                         emu_path *best)
 {
     int64_t window = unordered_window(f);
+    emu_window w;
     emu_path path;
 
     best->depth = 0;
@@ -312,7 +317,8 @@ static void best_window(emu_funnel *f, uint32_t bucket, int64_t first, int64_t l
             continue;
         if (!is_hit(f, &f->seconds[i]))
             continue;
-        gather(f, f->seconds[i].second, window, bucket, &path);
+        w = (emu_window){f->seconds[i].second, f->seconds[i].second + window, bucket};
+        gather(f, &w, &path);
         if (path.depth > best->depth)
             *best = path;
     }
@@ -328,7 +334,7 @@ static void walk_unordered(emu_funnel *f)
         const emu_hit *h = &f->hits[0][i];
         bool known = false;
 
-        if (h->bucket == NO_BUCKET)
+        if (h->bucket == EMU_NO_BUCKET)
             continue;
         first = n ? first : h->second;
         last = h->second;
@@ -341,7 +347,7 @@ static void walk_unordered(emu_funnel *f)
         f->span[h->bucket][1] = h->second;
     }
     if (n)
-        best_window(f, NO_BUCKET, first, last, &f->best);
+        best_window(f, EMU_NO_BUCKET, first, last, &f->best);
     f->touched_n = n;
     for (size_t k = 0; k < n; k++) {
         uint32_t b = f->touched[k];

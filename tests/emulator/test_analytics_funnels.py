@@ -208,6 +208,33 @@ def test_unordered_needs_the_first_step_at_any_position(api: Api) -> None:
     assert data["dayFunnels"]["series"] == [[3, 2, 1], [0, 0, 0]]
 
 
+def test_unordered_steps_that_share_rows_get_one_each(api: Api) -> None:
+    """A step does not take the one row that another could have."""
+    send(
+        api,
+        row("0001", "A", "03-01 10:00", k="x"),
+        row("0001", "B", "03-01 10:05"),
+        row("0001", "A", "03-01 10:07"),
+        row("0002", "A", "03-01 10:00", k="x"),
+        row("0003", "B", "03-01 11:00"),
+        row("0003", "A", "03-01 11:30", k="x"),
+    )
+    x = event("A", where("k", "is", "x"))
+    # User 1: of any row and A with x, the second can only have 10:00, the first then has 10:05.
+    (data,) = funnel(api, "_active", x, mode="unordered")
+    assert data["cumulativeRaw"] == [3, 2]
+    assert data["medianTransTimes"] == [(300 + 1800) * 500] * 2
+    # A, then any row, then A with x: 10:07, 10:05, 10:00.
+    (data,) = funnel(api, "A", "_active", x, mode="unordered")
+    assert data["cumulativeRaw"] == [3, 2, 1]
+    assert data["medianTransTimes"] == [420000, (300 + 1800) * 500, 120000]
+    # Nobody has four rows, nor two with x.
+    (data,) = funnel(api, "_active", "A", "_active", "_active", mode="unordered")
+    assert data["cumulativeRaw"] == [3, 2, 1, 0]
+    (data,) = funnel(api, x, x, mode="unordered")
+    assert data["cumulativeRaw"] == [3, 0]
+
+
 def test_unordered_windows_are_whole_days_and_at_least_one(api: Api) -> None:
     send(
         api,

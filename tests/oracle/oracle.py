@@ -656,21 +656,34 @@ def _unordered(
     wide = max(1, q.seconds // 86_400) * 86_400
     out = []
     for begin in sorted({second[at] for rows_ in steps for at in rows_}):
-        used: list[int] = []
-        for place, rows_ in enumerate(steps):
-            free = [
+        inside = [
+            [
                 at
                 for at in rows_
-                if at not in used
-                and begin <= second[at] <= begin + wide
-                and (place > 0 or at in entries)
+                if begin <= second[at] <= begin + wide and (place > 0 or at in entries)
             ]
-            if not free:
+            for place, rows_ in enumerate(steps)
+        ]
+        for depth in range(len(steps), 0, -1):
+            taken = _dealt(inside[:depth])
+            if taken:
+                times = tuple(sorted(second[at] for at in taken))
+                out.append(Path(depth, taken[0], times))
                 break
-            used.append(free[0])
-        if used:
-            out.append(Path(len(used), used[0], tuple(sorted(second[at] for at in used))))
     return out
+
+
+def _dealt(rows_: list[list[int]], taken: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """A row for each step, none twice, in their order the earliest that will do; else nothing."""
+    if len(taken) == len(rows_):
+        return taken
+    # The other steps hold fewer rows than there are steps.
+    for at in rows_[len(taken)][: len(rows_)]:
+        if at not in taken:
+            found = _dealt(rows_, (*taken, at))
+            if found:
+                return found
+    return ()
 
 
 class FunnelAnswer(NamedTuple):

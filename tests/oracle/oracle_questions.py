@@ -215,6 +215,10 @@ def funnels() -> Iterator[o.Funnel]:
     yield o.Funnel((view, view), *week, "sequential", 3_600)
     yield o.Funnel((Event("_active"), buy), *week, "ordered", 3_600)
     yield o.Funnel((buy, buy), *LONG, "ordered", interval=MONTHLY, by="gp:plan")
+    # Steps that share rows.
+    yield o.Funnel((view, view, hats), *week, "unordered", 86_400)
+    yield o.Funnel((Event("_active"), buy, cart, buy), A, B, "unordered", 86_400, by="country")
+    yield o.Funnel((Event("_active"), view, hats, hats), A, B, "unordered")
 
 
 def retentions() -> Iterator[o.Retention]:
