@@ -98,7 +98,8 @@ def test_the_documented_tools_are_listed(api: Api) -> None:
 
 def test_the_list_has_pages(api: Api, emu: Emulator) -> None:
     emu.switch(mcp_page=10)
-    names, params = [], {}
+    names: list[str] = []
+    params: dict[str, Any] = {}
     for size in (10, 10, 4):
         result = modern(api, "tools/list", params).json["result"]
         assert len(result["tools"]) == size

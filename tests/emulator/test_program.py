@@ -64,8 +64,8 @@ def test_bad_arguments_end_with_one_line(program: str, arguments: list[str]) -> 
 
 def test_the_time_zone_is_an_argument(program: str) -> None:
     arguments = [program, "--exit-with-stdin", "--time-zone", "Asia/Kolkata"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(arguments, text=True, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(arguments, text=True, stdin=pipe, stdout=pipe) as process:
         assert process.stdout is not None
         info = json.loads(process.stdout.readline())
         headers = {"X-Emulator-Token": info["control_token"]}
@@ -177,9 +177,9 @@ def test_the_demo_seed_is_the_same_every_time() -> None:
             )
             api.connection.close()
     assert counts[0] == counts[1]
-    rows, cohorts, plan, charts, propensity = counts[0]
-    assert len(rows) > 8000, "those of the last 30 days"
-    assert len(cohorts) == 2
+    events, sizes, plan, charts, propensity = counts[0]
+    assert len(events) > 8000, "those of the last 30 days"
+    assert len(sizes) == 2
     states = {row["event_type"]: row["is_active"] for row in plan}
     assert states["Heartbeat Sent"] is False
     assert {"Gift Wrapped", "Review Written"} <= set(states)

@@ -44,13 +44,13 @@ class Plan:
         assert reply.json["success"] is True
         return reply.json["data"]
 
-    def post(self, *parts: str, **fields: object) -> None:
+    def post(self, *parts: str, **fields: str) -> None:
         self.done(self.send("POST", *parts, **fields))
 
-    def put(self, *parts: str, **fields: object) -> None:
+    def put(self, *parts: str, **fields: str) -> None:
         self.done(self.send("PUT", *parts, **fields))
 
-    def delete(self, *parts: str, **fields: object) -> None:
+    def delete(self, *parts: str, **fields: str) -> None:
         self.done(self.send("DELETE", *parts, **fields))
 
     def done(self, reply: Reply) -> None:
@@ -265,7 +265,7 @@ def test_deleting_follows_the_state(plan: Plan, api: Api) -> None:
 
 # --- event properties ---
 
-CHECKOUT = {
+CHECKOUT: dict[str, Any] = {
     "event_property": "method",
     "event_type": "Checkout Done",
     "description": "",
@@ -286,7 +286,7 @@ def checkout(plan: Plan) -> Plan:
     return plan
 
 
-def add_method(plan: Plan, **fields: object) -> None:
+def add_method(plan: Plan, **fields: str) -> None:
     plan.post(
         "event-property",
         event_property="method",
@@ -592,7 +592,7 @@ def test_a_group_property_as_documented(org: Plan) -> None:
         description="Paid seats",
         type="number",
     )
-    row = {
+    row: dict[str, Any] = {
         "group_type": "org id",
         "group_property": "grp:seats",
         "description": "Paid seats",
