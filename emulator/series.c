@@ -147,10 +147,12 @@ static bool place_part(emu_calc *c, emu_part *part, const emu_groups *kept)
 
     if (!kept_of)
         return false;
-    for (size_t g = 0; g < part->groups.n; g++)
-        kept_of[g] = part->key_n == 0 && !part->number
-                         ? 0
-                         : emu_groups_find(kept, &part->groups.keys[g]);
+    for (size_t g = 0; g < part->groups.n; g++) {
+        if (part->key_n > 0 || part->number)
+            kept_of[g] = emu_groups_find(kept, &part->groups.keys[g]);
+        else
+            kept_of[g] = c->kept_n ? 0 : EMU_NO_GROUP; /* the others may have no group */
+    }
     ok = emu_part_place(c->q, part, kept_of, c->kept_n);
     free(kept_of);
     return ok;

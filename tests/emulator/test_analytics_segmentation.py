@@ -617,6 +617,22 @@ def test_formula_terms_join_on_labels(api: Api) -> None:
     assert data["series"] == [[0.5], [0]]
 
 
+def test_a_formula_of_no_group_beside_one_that_has_rows(api: Api) -> None:
+    """The terms that are grouped have no row in the range, the one that is not has many."""
+    api.emu.switch(cost_limits=False)
+    first = at("01-01 10:00")
+    days = range(300)
+    send(api, row("0001", "Late", "12-30 10:00", k="x"))
+    send(api, *(row("0001", "Often", first + day * 86_400_000) for day in days))
+    for formula in ("UNIQUES(A)/UNIQUES(B)", "UNIQUES(B)/UNIQUES(A)"):
+        query = {"e2": event("Often"), "m": "formula", "formula": formula}
+        data = segmentation(api, event("Late", by="k"), "0101", "1029", **query)
+        assert (data["series"], data["seriesLabels"]) == ([], [])
+        assert data["seriesCollapsed"] == []
+    data = segmentation(api, event("Often"), "0101", "1029", m="totals")
+    assert data["series"] == [[1] * 300 + [0, 0]]
+
+
 def test_formula_terms_may_name_segments(three: Api) -> None:
     s = [segment(prop("user_id", "is", "user-0001")), segment(prop("user_id", "is", "user-0002"))]
     data = segmentation(
