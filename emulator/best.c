@@ -32,11 +32,11 @@ bool emu_best_user(emu_best *b, const emu_group_key *key, uint32_t *kept)
     uint32_t group;
 
     *kept = EMU_NO_GROUP;
-    if (!emu_groups_add(&b->groups, key, &group))
-        return false;
     if (b->ranking)
-        return count(b, group);
-    *kept = b->kept_of[group];
+        return emu_groups_add(&b->groups, key, &group) && count(b, group);
+    group = emu_groups_find(&b->groups, key);
+    if (group != EMU_NO_GROUP) /* a switch may have changed between the walks */
+        *kept = b->kept_of[group];
     return true;
 }
 
