@@ -149,17 +149,7 @@ static bool list_hits(emu_funnel *f)
 
 size_t emu_first_hit(const emu_hit *list, size_t n, int64_t second)
 {
-    size_t lo = 0, hi = n;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-
-        if (list[mid].second < second)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+    return emu_first_at(list, n, sizeof(*list), offsetof(emu_hit, second), second);
 }
 
 static bool is_used(const emu_path *path, uint32_t row)

@@ -175,17 +175,7 @@ bool emu_event_fits(emu_ask *q, emu_event_def *ev, const emu_cell *c)
 
 size_t emu_actor_from(const emu_actor *p, int64_t t)
 {
-    size_t lo = 0, hi = p->n;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-
-        if (p->rows[mid].t < t)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+    return emu_first_at(p->rows, p->n, sizeof(emu_cell), offsetof(emu_cell, t), t);
 }
 
 bool emu_actor_at(emu_ask *q, size_t place, emu_actor *p)
@@ -254,17 +244,7 @@ bool emu_segment_row(emu_ask *q, emu_segment *s, const emu_actor *p, const emu_c
 
 static size_t before(const emu_cond *c, int64_t t)
 {
-    size_t lo = 0, hi = c->time_n;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-
-        if (c->times[mid] < t)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+    return emu_first_at(c->times, c->time_n, sizeof(*c->times), 0, t);
 }
 
 static bool related(emu_relation r, double x, double y)

@@ -3,7 +3,30 @@
 #ifndef EMU_MATCH_H
 #define EMU_MATCH_H
 
+#include <stddef.h>
+#include <string.h>
+
 #include "query.h"
+
+/* Index of the first of n ascending items at or after a time: an int64_t at `offset` in each. */
+static inline size_t emu_first_at(const void *items, size_t n, size_t size, size_t offset,
+                                  int64_t time)
+{
+    const char *at = items;
+    size_t lo = 0, hi = n;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int64_t t;
+
+        memcpy(&t, at + mid * size + offset, sizeof(t));
+        if (t < time)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
 
 bool emu_read_prop(emu_ask *q, bool user, emu_str name, emu_prop *out);
 

@@ -230,21 +230,6 @@ bool emu_retention_backs(job *j)
     return true;
 }
 
-static size_t first_back(const job *j, int64_t at)
-{
-    size_t lo = 0, hi = j->back_n;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-
-        if (j->backs[mid].at < at)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 static void mark_return(job *j, bits *to, int64_t d)
 {
     if (d < 0)
@@ -266,7 +251,8 @@ static void mark_return(job *j, bits *to, int64_t d)
 static void follow(job *j, const start *s)
 {
     bits *to = &j->kept[s->cohort];
-    size_t i = first_back(j, s->origin);
+    size_t i = emu_first_at(j->backs, j->back_n, sizeof(*j->backs),
+                            offsetof(struct emu_back, at), s->origin);
 
     /* Only the hour (or day) of the start itself can hold returns before it. */
     while (i < j->back_n && j->backs[i].t < s->t)
