@@ -206,6 +206,7 @@ static int client_stats(lua_State *L)
     set_count(L, "stringified", stats.stringified);
     set_count(L, "spool_bytes", stats.spool_bytes);
     set_count(L, "spool_unread_bytes", stats.spool_unread_bytes);
+    set_count(L, "spool_uncertain_bytes", stats.spool_uncertain_bytes);
     set_count(L, "spool_lanes", stats.spool_lanes);
     set_count(L, "spool_torn", stats.spool_torn);
     set_count(L, "spool_unreadable", stats.spool_unreadable);

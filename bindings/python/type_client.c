@@ -131,9 +131,9 @@ PyDoc_STRVAR(
     "Where the events are, as counts: (accepted, stored, rejected, uncertain, expired,\n"
     "dropped, waiting, waiting_bytes, refused, requests, retries, paused,\n"
     "filtered, dup_insert_id, outcomes_missed, truncated, replaced, nulled, stringified,\n"
-    "recovered, lost, and of the spool: bytes, unread_bytes, lanes, torn, unreadable,\n"
-    "quarantined, foreign), merged, rejections_missed, held, age of the oldest in seconds,\n"
-    "clock_suspect, and the latest failure, None for none, with its time.");
+    "recovered, lost, and of the spool: bytes, unread_bytes, uncertain_bytes, lanes, torn,\n"
+    "unreadable, quarantined, foreign), merged, rejections_missed, held, age of the oldest\n"
+    "in seconds, clock_suspect, and the latest failure, None for none, with its time.");
 
 /* The latest failure and when it was, None for none. */
 static int get_trouble(PyObject *op, PyObject **error, PyObject **time)
@@ -170,7 +170,7 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
     if (get_trouble(op, &error, &time) < 0)
         return NULL;
     return Py_BuildValue(
-        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKKKKKdKNN)", (unsigned long long)stats.accepted,
+        "(KKKKKKKKKKKNKKKKKKKKKKKKKKKKKKKKdKNN)", (unsigned long long)stats.accepted,
         (unsigned long long)stats.stored, (unsigned long long)stats.rejected,
         (unsigned long long)stats.uncertain, (unsigned long long)stats.expired,
         (unsigned long long)stats.dropped, (unsigned long long)stats.waiting,
@@ -183,6 +183,7 @@ static PyObject *client_stats(PyObject *op, PyObject *unused)
         (unsigned long long)stats.stringified, (unsigned long long)stats.recovered,
         (unsigned long long)stats.lost, (unsigned long long)stats.spool_bytes,
         (unsigned long long)stats.spool_unread_bytes,
+        (unsigned long long)stats.spool_uncertain_bytes,
         (unsigned long long)stats.spool_lanes, (unsigned long long)stats.spool_torn,
         (unsigned long long)stats.spool_unreadable,
         (unsigned long long)stats.spool_quarantined,

@@ -70,7 +70,7 @@ class Client:
         self,
     ) -> tuple[
         int, int, int, int, int, int, int, int, int, int, int, bool, int, int, int, int, int,
-        int, int, int, int, int, int, int, int, int, int, int, int, int, int, float, int,
+        int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, float, int,
         TidewheelError | None, float | None,
     ]: ...  # fmt: skip
     def outcome(self) -> tuple[str, str, str, int] | None: ...

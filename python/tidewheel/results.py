@@ -62,6 +62,9 @@ class Stats(NamedTuple):
         lost: Could not be read back from the spool, for its files were damaged.
         spool_bytes: Size of the files with events that this client holds.
         spool_unread_bytes: Of these the files of processes that ended, not read yet.
+        spool_uncertain_bytes: Of these the full files that nothing but uncertain events keeps,
+            however few: up to 8 MiB for one. resend_uncertain() frees them, and so does
+            tidewheel.spool.purge once the process has ended.
         spool_lanes: Processes that ended whose events were taken over.
         spool_torn: Files whose last bytes were no event, as after a power cut.
         spool_unreadable: Files left as they are: the disk failed, or a later version wrote them.
@@ -105,6 +108,7 @@ class Stats(NamedTuple):
     lost: int = 0
     spool_bytes: int = 0
     spool_unread_bytes: int = 0
+    spool_uncertain_bytes: int = 0
     spool_lanes: int = 0
     spool_torn: int = 0
     spool_unreadable: int = 0

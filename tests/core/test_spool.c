@@ -324,6 +324,114 @@ static void test_limit_of_file_sizes(void **state)
     tw__spool_free(w->led.sp);
 }
 
+/* ---- what is set aside ----------------------------------------------------------------- */
+
+static tw_spool_stats stats_of(tw_spool *sp)
+{
+    tw_spool_stats now;
+
+    tw__spool_stats(sp, &now);
+    return now;
+}
+
+static void set_aside(ledger *led, size_t number)
+{
+    assert_int_equal(tw__spool_set_aside(led->sp, &led->entries[number].id, 1, NULL),
+                     TW_OK);
+}
+
+/* Until one segment more is there: the file that was written until then is full. */
+static void turn_over(ledger *led)
+{
+    uint64_t segments = stats_of(led->sp).segments;
+
+    while (stats_of(led->sp).segments == segments)
+        assert_int_equal(ledger_append(led, 1), TW_OK);
+}
+
+static void test_what_only_records_set_aside_keep_is_told(void **state)
+{
+    world *w = *state;
+    ledger *led = &w->led;
+    uint64_t count;
+    size_t i;
+
+    led->sp = open_ok(w);
+    assert_int_equal(ledger_append(led, 1), TW_OK);
+    turn_over(led);
+    turn_over(led);
+    set_aside(led, 3);
+    ledger_ack(led, 0, 3);
+    ledger_ack(led, 5, led->count - 5);
+    assert_int_equal(stats_of(led->sp).segments, 2);
+    assert_int_equal(stats_of(led->sp).aside_bytes, 0); /* record 4 waits */
+    set_aside(led, 4);
+    set_aside(led, 4);
+    assert_in_range(stats_of(led->sp).aside_bytes, SEGMENT / 2, SEGMENT);
+    ledger_ack(led, 3, 1); /* whoever has it after all */
+    assert_in_range(stats_of(led->sp).aside_bytes, SEGMENT / 2, SEGMENT);
+    ledger_ack(led, 4, 1);
+    assert_int_equal(stats_of(led->sp).segments, 1);
+    assert_int_equal(stats_of(led->sp).aside_bytes, 0);
+    /* Before its segment is full, and beside others. */
+    i = led->count;
+    assert_int_equal(ledger_append(led, 1), TW_OK);
+    set_aside(led, i);
+    assert_int_equal(stats_of(led->sp).aside_bytes, 0);
+    turn_over(led);
+    ledger_ack(led, i + 1, led->count - i - 1);
+    assert_int_equal(stats_of(led->sp).segments, 2);
+    assert_in_range(stats_of(led->sp).aside_bytes, SEGMENT / 2, SEGMENT);
+    tw__spool_free(led->sp);
+    led->sp = open_ok(w);
+    assert_int_equal(stats_of(led->sp).aside_bytes, 0); /* not read yet */
+    assert_int_equal(ledger_read(led, led->sp, 0, NULL), 0);
+    assert_true(stats_of(led->sp).aside_bytes != 0);
+    assert_int_equal(stats_of(led->sp).aside_bytes, stats_of(led->sp).bytes);
+    assert_int_equal(tw__spool_revive(&count, led->sp, NULL), TW_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(stats_of(led->sp).aside_bytes, 0);
+    assert_int_equal(ledger_read(led, led->sp, 0, NULL), 1);
+    ledger_ack(led, i, 1);
+    assert_int_equal(stats_of(led->sp).bytes, 0);
+    tw__spool_free(led->sp);
+}
+
+static int failing_sync(void *ctx, int fd)
+{
+    int *left = ctx;
+
+    return --*left == 0 ? -EIO : tw__spool_system.datasync(NULL, fd);
+}
+
+/* It was copied because the disk failed, and is smaller now. */
+static void test_what_is_kept_so_is_weighed_again_when_copied(void **state)
+{
+    world *w = *state;
+    ledger *led = &w->led;
+    int left = -1;
+    uint64_t before;
+
+    w->sys.datasync = failing_sync;
+    w->sys.ctx = &left;
+    w->settings.sys = &w->sys;
+    w->settings.durable = 0;
+    led->sp = open_ok(w);
+    assert_int_equal(ledger_append(led, 1), TW_OK);
+    turn_over(led);
+    set_aside(led, 0);
+    ledger_ack(led, 1, led->count - 2);
+    before = stats_of(led->sp).aside_bytes;
+    assert_in_range(before, SEGMENT / 2, SEGMENT);
+    left = 1;
+    assert_int_not_equal(ledger_sync(led), TW_OK);
+    assert_int_equal(stats_of(led->sp).rewritten, 1);
+    assert_in_range(stats_of(led->sp).aside_bytes, 1, before / 4);
+    ledger_ack(led, 0, 1);
+    assert_int_equal(stats_of(led->sp).aside_bytes, 0);
+    tw__spool_free(led->sp);
+}
+
 /* ---- processes ------------------------------------------------------------------------- */
 
 /* Appends until it is killed and tells each acceptance. */
@@ -755,6 +863,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_file_made_ahead_becomes_the_next_segment,
                                         world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_limit_of_file_sizes, world_begin, world_end),
+        cmocka_unit_test_setup_teardown(test_what_only_records_set_aside_keep_is_told,
+                                        world_begin, world_end),
+        cmocka_unit_test_setup_teardown(test_what_is_kept_so_is_weighed_again_when_copied,
+                                        world_begin, world_end),
         cmocka_unit_test_setup_teardown(test_killed_writers_lose_nothing, world_begin,
                                         world_end),
         cmocka_unit_test_setup_teardown(test_a_segment_without_a_head_is_empty,

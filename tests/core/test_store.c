@@ -275,8 +275,11 @@ static void past_the_window_a_doubtful_event_is_not_sent_again(void **state)
     spool_start(w);
     assert_null(w->gate.call);
     assert_int_equal(stats(w).uncertain, 3);
+    assert_true(stats(w).spool_uncertain_bytes != 0);
+    assert_int_equal(stats(w).spool_uncertain_bytes, stats(w).spool_bytes);
     assert_int_equal(tw__ingest_resend_uncertain(&count, w->ing, NULL), TW_OK);
     assert_int_equal(count, 3);
+    assert_int_equal(stats(w).spool_uncertain_bytes, 0);
     fake_run(&w->gate);
     assert_int_equal(sent(w), 3);
     assert_int_equal(in_order(w, 0), 3);

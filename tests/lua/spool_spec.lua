@@ -48,6 +48,27 @@ describe("the spool", function()
     client:close()
   end)
 
+  it("says what uncertain events keep", function()
+    emulator:faults { {
+      when = "before_commit", count = 2,
+      ["do"] = { status = 200, body = '{"code":200,"events_ingested":7}' },
+    } }
+    local client = open(emulator.url, { backoff_first = 0.001 })
+    assert(client:track(event(1)))
+    assert.equal(1, assert(client:flush(20)).uncertain)
+    assert.equal(0, client:stats().spool_uncertain_bytes) -- more may be written to the file
+    client:close()
+    client = open(emulator.url)
+    assert.equal(1, assert(client:drain(20)).uncertain)
+    local stats = client:stats()
+    assert.is_true(stats.spool_uncertain_bytes > 0)
+    assert.equal(stats.spool_bytes, stats.spool_uncertain_bytes)
+    assert.equal(1, client:resend_uncertain())
+    assert.equal(1, assert(client:drain(20)).stored)
+    assert.equal(0, client:stats().spool_uncertain_bytes)
+    client:close()
+  end)
+
   for _, mode in ipairs { "fast", "durable" } do
     it("survives a kill in mode " .. mode, function()
       local text = support.run(([[

@@ -15,7 +15,7 @@ import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, MakeClient, Server, forks
+from .conftest import API_KEY, MakeClient, Server, forks, json_answer, store_events
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -264,6 +264,26 @@ async def use_async(server: Server, spool: Path) -> None:
         report = await client.drain(20)
         assert (report.recovered, report.stored) == (1, 1)
         assert client.resend_uncertain() == 0
+
+
+def test_what_uncertain_events_keep_is_told(
+    server: Server, make_client: MakeClient, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    server.answer = lambda _: json_answer({"code": 200, "events_ingested": 7})
+    client = make_client(server.url, spool=spool, backoff_first=0.001)
+    client.track(event(1))
+    assert client.flush(20).uncertain == 1
+    assert client.stats().spool_uncertain_bytes == 0  # more may be written to the file
+    client.close()
+    server.answer = store_events
+    client = make_client(server.url, spool=spool)
+    assert client.drain(20).uncertain == 1
+    stats = client.stats()
+    assert 0 < stats.spool_uncertain_bytes == stats.spool_bytes
+    assert client.resend_uncertain() == 1
+    assert client.drain(20).stored == 1
+    assert client.stats().spool_uncertain_bytes == 0
 
 
 def test_a_folder_without_a_client(server: Server, tmp_path: Path) -> None:

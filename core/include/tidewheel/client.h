@@ -67,11 +67,14 @@ typedef struct tw_stats {
     uint64_t
         oldest_ms; /* age of the oldest waiting event that was read, at most; 0 for none */
     uint64_t clock_suspect; /* accepted with the time of a clock that stood before 2010 */
+    uint64_t
+        spool_uncertain_bytes; /* of spool_bytes: full files that were read and that nothing
+                                  but uncertain events keeps; tw_resend_uncertain frees them */
 } tw_stats;
 #define TW_STATS_INIT                                                                    \
     {                                                                                    \
         sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                           \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                        \
     }
 
 TW_API int tw_client_stats(tw_client *cl, tw_stats *stats);

@@ -232,6 +232,7 @@ static void stats_spool(tw_stats *now, const tw_ingest *ing, const tw_spool_stat
     now->lost = ing->finals[TW_FINAL_LOST] + spool->lost;
     now->spool_bytes = spool->bytes;
     now->spool_unread_bytes = spool->unread;
+    now->spool_uncertain_bytes = spool->aside_bytes;
     now->spool_lanes = spool->lanes;
     now->spool_torn = spool->torn;
     now->spool_unreadable = spool->unreadable;

@@ -213,7 +213,10 @@ static void run_note(note_run *run, const tw_note *note)
         run->why = rc;
         return;
     }
+    run->seg->asides += note->kind == TW_NOTE_ASIDE;
     if (note->kind == TW_NOTE_ACK) {
+        if (run->seg->asides != 0 && tw__notes_is_aside(run->seg, note->first))
+            run->seg->asides--;
         pthread_mutex_lock(&run->sp->lock);
         run->seg->waiting--;
         run->sp->stats.waiting--;
@@ -324,9 +327,12 @@ static int segment_revive(uint64_t *count, tw_spool *sp, tw_lane *lane, tw_segme
             rc = tw__notes_apply(seg, &notes[0]);
         if (rc == 0) {
             *count += notes[0].count;
+            seg->asides =
+                0; /* where memory ends before all are back: none to be counted */
             (void)tw__notes_write(sp, lane, seg, notes, 2);
         }
     }
+    tw__segment_weigh(sp, seg);
     sp->any_revived |= seg->revived.count != 0;
     return rc;
 }

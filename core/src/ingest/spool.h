@@ -99,6 +99,7 @@ typedef struct tw_spool_stats {
     uint64_t rewritten;   /* segments copied because the disk failed a sync */
     uint64_t aside;       /* records of dead processes that were found set aside */
     uint64_t unread;      /* bytes of dead processes' segments that were not read yet */
+    uint64_t aside_bytes; /* of full segments in which all that waits was set aside */
 } tw_spool_stats;
 
 /* Opens the folder, starts a lane of its own and takes over those of dead processes; reads

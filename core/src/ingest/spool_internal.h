@@ -76,7 +76,9 @@ typedef struct tw_segment {
     int suspect;                /* a sync of the records failed: only a rewrite helps */
     int data_unsynced;          /* the same of records; stays 0 in durable mode */
     int behind;                 /* notes in memory that are not in the file */
-    uint64_t waiting;           /* records that exist and are not acknowledged */
+    uint64_t waiting;           /* records that exist and are not acknowledged, ... */
+    uint64_t asides;            /* and those of them that are set aside */
+    uint64_t aside_bytes;       /* what it has in the count of this name */
     unsigned char *acked;       /* a bit per record */
     size_t acked_room;          /* bytes */
     unsigned char *parked;      /* a bit per record that memory let go of */
@@ -276,8 +278,11 @@ int tw__segment_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg);
 /* Syncs the records of the own lane; sealed files that fail are rewritten, `*failed` is set
  * where the one in use does. @locks needs files */
 int tw__segments_sync(tw_spool *sp, int *failed);
-/* Removes the segment if all its records are acknowledged; it may be gone afterwards.
- * @locks needs files */
+/* Counts its bytes, or no more, as kept by nothing but records that are set aside. @locks needs
+ * files */
+void tw__segment_weigh(tw_spool *sp, tw_segment *seg);
+/* Removes the segment if all its records are acknowledged; it may be gone afterwards. Else weighs
+ * it. @locks needs files */
 void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg);
 
 /* ---- spool_turn.c ---------------------------------------------------------------------- */

@@ -128,6 +128,7 @@ static void page_count(const survey *found, tw_spool *sp, tw_segment *seg)
             }
         }
     }
+    seg->asides = aside;
     if (found->middle_broken || lost != 0)
         seg->damaged = 1;
     pthread_mutex_lock(&sp->lock);

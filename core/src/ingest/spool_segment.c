@@ -128,6 +128,7 @@ static void segment_remove(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         sp->stats.bytes -= seg->bytes;
         sp->stats.segments--;
     }
+    sp->stats.aside_bytes -= seg->aside_bytes;
     pthread_mutex_unlock(&sp->lock);
     tw__segment_free(sp, seg);
 }
@@ -513,6 +514,7 @@ int tw__segment_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         sp->stats.rewritten++;
         seg->bytes = out.size;
         pthread_mutex_unlock(&sp->lock);
+        tw__segment_weigh(sp, seg);
         rc = tw__spool_dir_sync(sp);
     }
     tw__buf_clear(&out);
@@ -546,6 +548,19 @@ void tw__segment_distrust(tw_spool *sp, tw_segment *seg)
 
 /* ---- removal --------------------------------------------------------------------------- */
 
+void tw__segment_weigh(tw_spool *sp, tw_segment *seg)
+{
+    int kept = seg->sealed && seg->loaded && seg->asides != 0;
+
+    if (!kept && seg->aside_bytes == 0)
+        return;
+    pthread_mutex_lock(&sp->lock);
+    sp->stats.aside_bytes -= seg->aside_bytes;
+    seg->aside_bytes = kept && seg->asides == seg->waiting ? seg->bytes : 0;
+    sp->stats.aside_bytes += seg->aside_bytes;
+    pthread_mutex_unlock(&sp->lock);
+}
+
 /* The order is what makes it safe: acknowledgements durable, records gone durably, and only
  * then the acknowledgements. Records that came back without them would be sent again. */
 void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg)
@@ -554,8 +569,10 @@ void tw__segment_retire(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     char other[TW_SPOOL_NAME];
     int rc;
 
-    if (!seg->sealed || !seg->loaded || seg->waiting != 0)
+    if (!seg->sealed || !seg->loaded || seg->waiting != 0) {
+        tw__segment_weigh(sp, seg);
         return;
+    }
     /* On a full disk the notes may not find room: removing the records is the way out. */
     (void)tw__notes_sync(sp, lane, seg);
     tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);

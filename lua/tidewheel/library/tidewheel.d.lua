@@ -262,6 +262,7 @@ function Client:revenue(revenue) end
 ---@field lost integer could not be read back from the spool, for its files were damaged
 ---@field spool_bytes integer size of the files with events that this client holds
 ---@field spool_unread_bytes integer of these the files of processes that ended, not read yet
+---@field spool_uncertain_bytes integer of these the full files that nothing but uncertain events keeps, however few: up to 8 MiB for one. resend_uncertain() frees them, and so does tidewheel.spool.purge once the process has ended
 ---@field spool_lanes integer processes that ended whose events were taken over
 ---@field spool_torn integer files whose last bytes were no event, as after a power cut
 ---@field spool_unreadable integer files left as they are: the disk failed, or a later version wrote them
