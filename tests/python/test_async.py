@@ -149,6 +149,7 @@ def test_a_cancelled_task_cancels_its_work(run: Callable[[Main], None], server: 
                 asyncio.ensure_future(anext(export)),
                 asyncio.ensure_future(download._all()),
             ]
+            await asyncio.sleep(0)  # from here on each of them waits
             await arrived(server)
             for task in tasks:
                 task.cancel()
