@@ -51,6 +51,21 @@ static void try_operation(const tw_operation *op, const char *text, size_t size)
     tw__buf_clear(&out);
 }
 
+static void try_diff(const char *state, size_t state_size, const char *plan,
+                     size_t plan_size, int deletes)
+{
+    tw_error *err = NULL;
+    char *changes;
+    size_t length;
+    int rc = tw_taxonomy_diff(&changes, &length, state, state_size, plan, plan_size,
+                              deletes, &err);
+
+    if (rc == TW_OK)
+        must_be_json(changes, length);
+    must_be_said(rc, err);
+    tw_text_free(changes);
+}
+
 static void try_plan(const char *text, size_t size)
 {
     static const char state[] =
@@ -58,32 +73,11 @@ static void try_plan(const char *text, size_t size)
         "\"q\":{\"type\":\"any\"}}},\"gone\":{\"deleted\":true}},\"event_properties\":{"
         "\"q\":{}},\"user_properties\":{\"gp:tier\":{}},\"group_properties\":{"
         "\"grp:seats\":{}}}";
-    int deletes;
 
-    for (deletes = 0; deletes < 2; deletes++) {
-        tw_error *err = NULL;
-        char *changes;
-        size_t length;
-        int rc = tw_taxonomy_diff(&changes, &length, state, strlen(state), text, size,
-                                  deletes, &err);
-
-        if (rc == TW_OK)
-            must_be_json(changes, length);
-        must_be_said(rc, err);
-        tw_text_free(changes);
-    }
-    {
-        tw_error *err = NULL;
-        char *changes;
-        size_t length;
-        int rc = tw_taxonomy_diff(&changes, &length, text, size, state, strlen(state), 1,
-                                  &err);
-
-        if (rc == TW_OK)
-            must_be_json(changes, length);
-        must_be_said(rc, err);
-        tw_text_free(changes);
-    }
+    try_diff(state, strlen(state), text, size, 0);
+    try_diff(state, strlen(state), text, size, 1);
+    try_diff("", 0, text, size, 1); /* before the state is known */
+    try_diff(text, size, state, strlen(state), 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -39,8 +39,8 @@ TW_API int tw_arguments_start(tw_job **out, tw_arguments *args, tw_queue *queue,
 /**
  * What the call would cost of its budget, without making it; for queries days x conditions x type,
  * the upper bound where the documents can be read in two ways (Amplitude Dashboard REST API docs,
- * "rate limits", read 2026-11-27). Errors are those of the start, and TW_E_INVALID where nobody
- * can tell, as of a saved chart.
+ * "rate limits", read 2026-11-27). Errors are those of the start, but for a cost above the option
+ * max_query_cost, and TW_E_INVALID where nobody can tell, as of a saved chart.
  *
  * @param args taken always
  */
