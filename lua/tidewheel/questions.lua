@@ -97,14 +97,20 @@ local COUNTS = {
 
 -- An event as the members of a condition: of its document, the JSON text of that, or its name.
 local function members(what)
-  if type(what) == "table" then
-    return what
-  elseif type(what) ~= "string" or what:sub(1, 1) ~= "{" then
+  local made = what
+  if type(what) == "string" and what:sub(1, 1) == "{" then
+    local decoded, err = core.json_decode(what)
+    if not decoded then
+      error("the event is a text that is not JSON: " .. err.message, 3)
+    end
+    made = decoded
+  elseif type(what) ~= "table" then
     return { event_type = what } -- refused where it is checked if it is no name
   end
-  local made, err = core.json_decode(what)
-  if not made then
-    error("the event is a text that is not JSON: " .. err.message, 3)
+  for _, name in ipairs{ "op", "value", "time_type", "time_value" } do
+    if made[name] ~= nil then
+      error("the event has '" .. name .. "': a whole condition stands in a list of them", 3)
+    end
   end
   return made
 end

@@ -52,18 +52,22 @@ def _calls(value: Any, methods: Iterable[tuple[str, tuple[Any, ...], dict[str, A
 
 def _performed(event: EventLike) -> dict[str, Any]:
     """An event as the members of a condition: its name, document, or JSON text of that."""
-    if isinstance(event, Event):
-        return event._document
-    if not isinstance(event, str):
-        return dict(event)
-    if not event.startswith("{"):
+    if isinstance(event, str) and not event.startswith("{"):
         return {"event_type": event}
-    try:
-        made: dict[str, Any] = json.loads(event)
-    except ValueError as error:
-        raise ValidationError(
-            f"event was a text that is not JSON: {error}", code="validation", field="event"
-        ) from None
+    if isinstance(event, str):
+        try:
+            made: dict[str, Any] = json.loads(event)
+        except ValueError as error:
+            raise ValidationError(
+                f"event was a text that is not JSON: {error}", code="validation", field="event"
+            ) from None
+    else:
+        made = dict(event._document if isinstance(event, Event) else event)
+    for name in ("op", "value", "time_type", "time_value"):
+        if name in made:
+            raise TypeError(
+                f"the event has {name!r}: a whole condition is no event, and stands in a list"
+            )
     return made
 
 
@@ -235,7 +239,7 @@ class Segment(_Builder):
                 "currentInterval".
 
         Raises:
-            TypeError: More than one count was given.
+            TypeError: More than one count was given, or a whole condition as the event.
             ValidationError: A text that begins as JSON is none.
         """
         counts = {

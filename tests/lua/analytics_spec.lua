@@ -450,6 +450,9 @@ describe("builders", function()
     assert.same(tw.segment():performed({ event_type = "a", filters = tw.array{} }),
       tw.segment():performed '{"event_type":"a","filters":[]}')
     assert.has_error(function() tw.segment():performed '{"event_type":' end)
+    for name, value in pairs{ op = "=", value = 0, time_type = "rolling", time_value = 3 } do
+      assert.has_error(function() tw.segment():performed{ event_type = "a", [name] = value } end)
+    end
     assert.has_error(function() tw.segment():performed("a", { at_least = 1, exactly = 2 }) end)
     assert.has_error(function() tw.segment():performed("a", { often = 1 }) end)
   end)

@@ -104,6 +104,9 @@ def test_who_performed_takes_raw_json() -> None:
     with pytest.raises(tidewheel.ValidationError, match="not JSON") as caught:
         Segment().not_performed('{"event_type":')
     assert caught.value.field == "event"
+    for more in ({"op": "=", "value": 0}, {"time_type": "rolling"}, {"time_value": 3}):
+        with pytest.raises(TypeError, match="a whole condition is no event"):
+            Segment().performed({**document, **more})
 
 
 def test_who_did_not_and_two_counts() -> None:
