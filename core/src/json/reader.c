@@ -694,6 +694,7 @@ int tw__json_number(tw_json_token *token, const char *json, size_t size)
     one.rd.max_bytes = SIZE_MAX;
     one.rd.after[0] = AFTER_TOP;
     tw_json_reader_start(&one.rd, json, size);
+    end.kind = TW_JSON_NULL;
     rc = tw_json_reader_next(&one.rd, token);
     /* Nothing may come behind it: the text may be anybody's. */
     if (rc == TW_OK)
