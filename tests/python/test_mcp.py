@@ -352,6 +352,20 @@ def test_async(emu: tidewheel.Emulator) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+def test_calls_that_begin_together_ask_once(emu: tidewheel.Emulator, era: str) -> None:
+    emu.switch(mcp_era=era)
+
+    async def main() -> None:
+        async with tidewheel.AsyncClient(**options(emu)) as client:
+            lists = await asyncio.gather(*(client.mcp.tools() for _ in range(20)))
+            assert [len(tools) for tools in lists] == [24] * 20
+
+    asyncio.run(main())
+    before = {"modern": [200], "legacy": [400, 200, 202]}[era]
+    assert wire(emu) == [("POST", status) for status in before + [200] * 20]
+
+
 @forks
 def test_a_forked_child_has_the_token(client: tidewheel.Client) -> None:
     client.mcp.set_token(TOKEN)
