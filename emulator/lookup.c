@@ -11,7 +11,18 @@
 #include "map.h"
 #include "plan.h"
 
-#define DAY_MS 86400000LL
+int64_t emu_session_ms(const twe *e, int64_t id, int64_t first_ms, int64_t last_ms)
+{
+    bool by_id = EMU_SW(e, session_length);
+    int64_t from = by_id ? id : first_ms, length;
+
+    if (from > last_ms || (by_id && id < 0))
+        return 0;
+    /* Times of events may lie as far apart as numbers do. */
+    if (__builtin_sub_overflow(last_ms, from, &length) || length > EMU_SESSION_MAX_MS)
+        return EMU_SESSION_MAX_MS;
+    return length;
+}
 
 /* Only who looks users up pays for these indexes. */
 static int make_indexes(emu_store *s)
@@ -74,9 +85,11 @@ void emu_row_put(emu_buf *b, emu_str row, const char *key)
 
 void emu_put_date(emu_buf *b, const twe *e, int64_t ms)
 {
+    int64_t offset = emu_zone_offset(e->zone, emu_floor_div(ms, 1000)) * 1000, local;
     char text[EMU_TIME_N + 1];
 
-    emu_time_text(text, ms + emu_zone_offset(e->zone, emu_floor_div(ms, 1000)) * 1000);
+    /* Far beyond the years that are shown a zone makes no difference. */
+    emu_time_text(text, __builtin_add_overflow(ms, offset, &local) ? ms : local);
     emu_buf_quote(b, (emu_str){text, 10});
 }
 

@@ -23,6 +23,12 @@ typedef struct emu_person {
     size_t session_n, session_cap;
 } emu_person;
 
+#define EMU_SESSION_MAX_MS 86400000 /* longer ones are none (Dashboard REST API docs) */
+
+/* How long a session is from its first row, or from the time in its id, to its last one; the
+ * bound above for all that are as long or longer. */
+int64_t emu_session_ms(const twe *e, int64_t id, int64_t first_ms, int64_t last_ms);
+
 /* All below: @locks needs the store's. */
 
 /* Rows of a user, those of merged ones included, as EMU_ROW_COLUMNS; ?1 is the amplitude id,

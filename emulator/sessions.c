@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lookup.h"
 #include "parts.h"
 #include "routes.h"
 #include "series.h"
 
-#define LONGEST_MS 86400000LL /* longer ones are left out (Dashboard REST API docs) */
-#define BINS_MAX 1000         /* ours */
+#define BINS_MAX 1000 /* ours */
 #define ELEMENTS_MAX 1000
 
 typedef enum kind { LENGTH, AVERAGE, PER_USER } kind;
@@ -53,7 +53,7 @@ typedef struct job {
 static void default_bins(job *j)
 {
     static const int64_t edges[] = {0,      3000,   10000,   30000,   60000,
-                                    180000, 600000, 1800000, 3600000, LONGEST_MS};
+                                    180000, 600000, 1800000, 3600000, EMU_SESSION_MAX_MS};
 
     j->bins = sizeof(edges) / sizeof(edges[0]) - 1;
     memcpy(j->edges, edges, sizeof(edges));
@@ -135,15 +135,6 @@ static bool list_sessions(job *j)
     }
     j->n = n;
     return true;
-}
-
-static int64_t length_of(const job *j, const session *s)
-{
-    int64_t length = s->last - s->first;
-
-    if (EMU_SW(j->q->e, session_length)) /* last row minus the time in the id */
-        length = s->sid > s->last || s->sid < 0 ? 0 : s->last - s->sid;
-    return length;
 }
 
 /* --- adding up --- */
@@ -235,10 +226,12 @@ static bool take_user(job *j)
     if (!emu_segment_meet(j->q, j->segment, &j->p) || !list_sessions(j))
         return false;
     for (size_t i = 0; i < j->n; i++) {
-        int64_t length = length_of(j, &j->sessions[i]);
+        const session *s = &j->sessions[i];
+        int64_t length = emu_session_ms(j->q->e, s->sid, s->first, s->last);
 
-        if (length < LONGEST_MS && !each_group(j, &j->p.rows[j->sessions[i].row], length,
-                                               j->ranking ? rank_session : add_session))
+        if (length < EMU_SESSION_MAX_MS &&
+            !each_group(j, &j->p.rows[s->row], length,
+                        j->ranking ? rank_session : add_session))
             return false;
     }
     if (j->kind != PER_USER || j->ranking)

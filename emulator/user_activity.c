@@ -9,7 +9,6 @@
 #define LIMIT_DEFAULT \
     1000 /* and the largest (user activity in the Dashboard REST docs) */
 #define NO_PLACE "\"1.7976931348623157E308\"" /* as seen live */
-#define SESSION_MAX_MS 86400000 /* sessions of a day or more are no sessions (docs) */
 
 typedef struct request {
     int64_t user, offset, limit;
@@ -77,10 +76,9 @@ static void put_sessions(emu_buf *b, const twe *e, const emu_person *p)
 
     for (size_t i = 0; i < p->session_n; i++) {
         const emu_session *s = &p->sessions[i];
-        int64_t from = EMU_SW(e, session_length) == 1 ? s->id : s->from_ms;
-        int64_t length = s->to_ms > from ? s->to_ms - from : 0;
+        int64_t length = emu_session_ms(e, s->id, s->from_ms, s->to_ms);
 
-        if (length >= SESSION_MAX_MS)
+        if (length >= EMU_SESSION_MAX_MS)
             continue;
         n++;
         sum += length;

@@ -280,6 +280,34 @@ def test_days_are_those_of_the_project() -> None:
         api.connection.close()
 
 
+def test_times_as_far_apart_as_numbers_go() -> None:
+    with Emulator(time_zone="America/New_York") as emulator:
+        api = Api(emulator)
+        now = int(time.time() * 1000)
+        api.upload(
+            event(1, time=-(2**63), session_id=5),
+            event(1, time=now, session_id=5),
+            event(1, time=now),
+        )
+        data = activity(api, find(api, "user-0001"))["userData"]
+        api.connection.close()
+    assert (data["num_events"], data["num_sessions"], data["usage_time"]) == (3, 0, 0)
+    assert data["first_used"] == "0000-01-01"
+
+
+def test_a_session_from_its_id_is_as_long_as_in_charts(api: Api, emu: Emulator) -> None:
+    emu.switch(session_length="session_id")
+    now = int(time.time() * 1000)
+    ids = {"a": -(2**63), "b": -7, "c": now + 1, "d": now - 60_000, "e": 0}
+    for name, session_id in ids.items():
+        api.upload(event(1, time=now, session_id=session_id, insert_id=name))
+    data = activity(api, find(api, "user-0001"))["userData"]
+    assert (data["num_sessions"], data["usage_time"]) == (4, 60_000)
+    today = time.strftime("%Y%m%d", time.gmtime(now / 1000))
+    reply = api.get("/api/2/sessions/average", start=today, end=today)
+    assert reply.json["data"]["series"] == [[15]]
+
+
 def test_what_is_still_to_come_does_not_count(api: Api, emu: Emulator) -> None:
     api.upload(event(1, time=NOW_MS - DAY_MS), event(1, event_type="Later", time=NOW_MS + DAY_MS))
     user = find(api, "user-0001")
