@@ -264,6 +264,92 @@ static void test_the_first_of_the_next_round_takes_over(void **state)
     close_gated(sp);
 }
 
+/* The first of another round: the next but one waits at the same bell while those of this one, who
+ * are done, have not been told yet. */
+typedef struct stranger {
+    pthread_t thread;
+    tw_bell *bell;
+    int here, gone;
+} stranger;
+
+static void *stranger_run(void *arg)
+{
+    stranger *self = arg;
+
+    pthread_mutex_lock(&self->bell->lock);
+    self->here = 1;
+    while (!self->gone)
+        pthread_cond_wait(&self->bell->first, &self->bell->lock);
+    pthread_mutex_unlock(&self->bell->lock);
+    return NULL;
+}
+
+static void stranger_come(stranger *self, tw_bell *bell)
+{
+    int here;
+
+    memset(self, 0, sizeof *self);
+    self->bell = bell;
+    assert_int_equal(pthread_create(&self->thread, NULL, stranger_run, self), 0);
+    do {
+        sched_yield();
+        pthread_mutex_lock(&bell->lock);
+        here = self->here;
+        pthread_mutex_unlock(&bell->lock);
+    } while (!here);
+}
+
+static void stranger_go(stranger *self)
+{
+    pthread_mutex_lock(&self->bell->lock);
+    self->gone = 1;
+    pthread_cond_broadcast(&self->bell->first);
+    pthread_mutex_unlock(&self->bell->lock);
+    assert_int_equal(pthread_join(self->thread, NULL), 0);
+}
+
+/* Of one that would wait for ever. */
+static void hand_join_in_time(hand *self)
+{
+    struct timespec late;
+
+    clock_gettime(CLOCK_REALTIME, &late);
+    late.tv_sec += 30;
+    assert_int_equal(pthread_timedjoin_np(self->thread, NULL, &late), 0);
+    assert_int_equal(self->rc, TW_OK);
+}
+
+static void test_two_firsts_at_one_bell_are_both_woken(void **state)
+{
+    tw_spool *sp = open_gated(1);
+    stranger other;
+    hand hands[3];
+    int i;
+
+    (void)state;
+    gate_set(1);
+    hand_start(&hands[0], sp);
+    gate_await(1);
+    stranger_come(&other, &sp->bells[1]);
+    hand_start(&hands[1], sp); /* is called to lead */
+    await_waiting(sp, 1);
+    gate_set(0);
+    hand_join(&hands[0]);
+    hand_join_in_time(&hands[1]);
+    stranger_go(&other);
+    hope(sp, 3, 3600);
+    stranger_come(&other, &sp->bells[sp->round & 1]);
+    for (i = 0; i < 3; i++) {
+        hand_start(&hands[i], sp); /* the first is told by the last */
+        if (i < 2)
+            await_waiting(sp, (unsigned)i + 1);
+    }
+    for (i = 3; i-- > 0;)
+        hand_join_in_time(&hands[i]);
+    stranger_go(&other);
+    close_gated(sp);
+}
+
 static uint64_t segments_after_preparing(tw_spool *sp)
 {
     tw_spool_stats stats;
@@ -392,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_hope_returns),
         cmocka_unit_test(test_a_lone_thread_is_not_delayed),
         cmocka_unit_test(test_the_first_of_the_next_round_takes_over),
+        cmocka_unit_test(test_two_firsts_at_one_bell_are_both_woken),
         cmocka_unit_test(test_small_syncs_move_to_written_blocks),
         cmocka_unit_test(test_large_syncs_stay_where_they_are),
         cmocka_unit_test(test_a_slow_sync_delays_no_append),

@@ -98,7 +98,7 @@ static void waiters_tell(tw_spool_group *list, int why)
     }
     pthread_mutex_unlock(&bell->lock); /* from here on they may be gone */
     pthread_cond_broadcast(&bell->done);
-    pthread_cond_signal(&bell->first);
+    pthread_cond_broadcast(&bell->first);
 }
 
 /* @locks needs lock */
@@ -131,7 +131,7 @@ static void token_give_back(tw_spool *sp)
     pthread_mutex_lock(&next->bell->lock);
     next->called = 1;
     pthread_mutex_unlock(&next->bell->lock);
-    pthread_cond_signal(&next->bell->first);
+    pthread_cond_broadcast(&next->bell->first);
 }
 
 static void token_await(tw_spool *sp)
