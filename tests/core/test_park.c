@@ -2,6 +2,7 @@
 /* With a spool, what a throttled user has waits on the disk, and nobody else has to. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 
 #include "ingest/spool.h"
@@ -409,6 +410,111 @@ static void a_record_that_the_disk_lost_is_counted(void **state)
     fake_job_unref(job);
 }
 
+static tw_spool_sys flawed; /* cannot read files with this in their names: */
+static const char *unreadable;
+
+static int flawed_open(void *ctx, int dir, const char *name, int flags)
+{
+    if (unreadable != NULL && (flags & O_ACCMODE) == O_RDONLY &&
+        strstr(name, unreadable) != NULL)
+        return -EIO;
+    return tw__spool_system.open(ctx, dir, name, flags);
+}
+
+/* The first of several segments cannot be read back. */
+static void flawed_start(world *w)
+{
+    flawed = tw__spool_system;
+    flawed.open = flawed_open;
+    w->set.spool_sys = &flawed;
+    w->set.spool_bytes = 200000; /* four segments */
+    start(w);
+    unreadable = "-000000000001.seg";
+}
+
+/* A bad sector keeps its own records waiting, nobody else's, and not for ever. */
+static void what_cannot_be_read_keeps_no_other_waiting(void **state)
+{
+    world *w = *state;
+    tw_job *job;
+    int i;
+
+    flawed_start(w);
+    for (i = 0; i < 100; i++)
+        track_of(w, i < 50 ? "user-full" : "user-quick", NULL, 1000);
+    job = flush(w);
+    while (w->gate.call != NULL) {
+        serve_all_but(w, "user-quick", "throttled_users");
+        if (w->gate.call != NULL)
+            serve_all_but(w, "user-full", "throttled_users");
+    }
+    assert_int_equal(w->ing->parked, 100);
+    advance(w, 30000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).waiting, w->ing->parked);
+    assert_in_range(w->ing->parked, 30, 50); /* in the first segment */
+    assert_int_equal(stats(w).lost, 0);
+    track_of(w, "user-calm", NULL, 10);
+    track_of(w, "user-quick", NULL, 10);
+    for (i = 0; i < 5; i++) {
+        advance(w, 1000);
+        answer_all_ok(w);
+    }
+    assert_int_equal(stats(w).waiting, w->ing->parked); /* both, too */
+    assert_false(job->finished);
+    unreadable = NULL;
+    advance(w, 1000);
+    answer_all_ok(w);
+    assert_true(job->finished);
+    fake_job_unref(job);
+    expect(w, 102, 0, 0);
+    balanced(w);
+}
+
+static void what_cannot_be_read_outlives_max_age_alone(void **state)
+{
+    world *w = *state;
+    uint64_t left;
+    int i;
+
+    w->set.max_age_ms = 600000;
+    flawed_start(w);
+    for (i = 0; i < 100; i++)
+        track_of(w, "user-full", NULL, 1000);
+    advance(w, 5000);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    advance(w, 600000);
+    left = stats(w).waiting;
+    assert_in_range(left, 30, 50);
+    assert_int_equal(stats(w).expired, 100 - left);
+    unreadable = NULL;
+    advance(w, 1000);
+    assert_int_equal(stats(w).expired, 100);
+    balanced(w);
+}
+
+/* Nor does it keep a full spool from making room. */
+static void what_cannot_be_read_is_not_dropped_first(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    flawed_start(w);
+    for (i = 0; i < 150; i++)
+        track_of(w, "user-full", NULL, 1000);
+    advance(w, 5000);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    assert_int_equal(w->ing->parked, 150);
+    for (i = 0; i < 100; i++)
+        track_of(w, "user-full", NULL, 1000);
+    unreadable = NULL;
+    assert_in_range(stats(w).dropped, 50, 110);
+    balanced(w);
+}
+
 /* Whoever was too fast is not let go all at once: else he is too fast again. */
 static void what_was_held_goes_in_steps(void **state)
 {
@@ -493,6 +599,9 @@ int main(void)
         disk_test(what_another_left_parked_ends_at_max_age),
         disk_test(nobody_drops_what_is_not_counted_yet),
         disk_test(a_record_that_the_disk_lost_is_counted),
+        disk_test(what_cannot_be_read_keeps_no_other_waiting),
+        disk_test(what_cannot_be_read_outlives_max_age_alone),
+        disk_test(what_cannot_be_read_is_not_dropped_first),
         disk_test(what_was_held_goes_in_steps),
         disk_test(steps_hold_in_memory_too),
     };

@@ -76,7 +76,7 @@ struct tw_ingest {
     pid_t pid;
     tw_ingest_settings settings;
     tw_event_looks looks; /* of all its events */
-    char *head; /* the envelope before the events; holds the API key */
+    char *head;           /* the envelope before the events; holds the API key */
     size_t head_size;
     tw_task task;           /* pumps */
     int64_t steady_from_ms; /* see tw__ingest_steady */
@@ -174,9 +174,11 @@ struct tw_ingest {
     size_t aside_count;
     pthread_mutex_t reading;      /* held by who reads from the spool */
     tw_spool_item own, foreigner; /* read, but not in a batch yet; text NULL: none */
-    uint64_t sweep_at; /* where the sweep through the parked ones is; 0: none */
-    int sweep_more;    /* and whether it could go on at once */
-    int backlog_turn;  /* it goes before new events this time */
+    uint64_t sweep_at;   /* where the sweep through the parked ones is; 0: none */
+    int sweep_more;      /* and whether it could go on, at once or when it is due */
+    int sweep_blind;     /* it has passed over what the disk cannot read */
+    int64_t park_due_ms; /* before then no parked one is read again, after a failure */
+    int backlog_turn;    /* it goes before new events this time */
     int64_t sync_due_ms, adopt_due_ms, reread_due_ms;
 };
 
@@ -326,7 +328,7 @@ int tw__lanes_sweep_begin(tw_ingest *ing, uint64_t *from, int64_t now);
 int tw__lanes_sweep_on(const tw_ingest *ing, uint64_t id);
 /* Whether this one may be sent now; if so it is counted. */
 int tw__lanes_sweep_let(tw_ingest *ing, const tw_spool_item *item);
-/* It has seen all records of the lanes that it was for. */
+/* It has seen all records of the lanes that it was for, or all that the disk can read. */
 void tw__lanes_sweep_end(tw_ingest *ing);
 /* Whether another sweep would find a lane that lets some go. */
 int tw__lanes_open(const tw_ingest *ing);

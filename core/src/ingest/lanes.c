@@ -427,10 +427,10 @@ int tw__lanes_sweep_let(tw_ingest *ing, const tw_spool_item *item)
         if (hold_lets(holds[i], 1))
             continue;
         holds[i]->missed = 1;
-        if (holds[i]
-                ->swept) { /* what it may send now is used up: from here on next time */
+        if (holds[i]->swept) { /* what it may send now is used up */
             holds[i]->swept = 0;
-            holds[i]->from = item->id;
+            if (!ing->sweep_blind)
+                holds[i]->from = item->id; /* from here on next time */
         }
         hold_park(holds[i], item->id);
     }
@@ -442,7 +442,7 @@ void tw__lanes_sweep_end(tw_ingest *ing)
     size_t i;
 
     for (i = 0; i < ing->hold_count; i++) {
-        if (ing->holds[i].swept)
+        if (ing->holds[i].swept && !ing->sweep_blind)
             ing->holds[i].past = 0;
         ing->holds[i].swept = 0;
     }

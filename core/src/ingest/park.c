@@ -114,8 +114,15 @@ static void unpark(tw_ingest *ing, tw_spool *sp, const tw_spool_item *item)
     pthread_mutex_unlock(&ing->lock);
 }
 
+/* Not at once again. */
+static void park_put_off(tw_ingest *ing)
+{
+    ing->park_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+}
+
 /* What is at `ing->sweep_at` or behind it: TW_OK, TW_DONE, TW_AGAIN where the batch is full, or an
- * error. */
+ * error. What the disk cannot read is passed over, and looked for again later: it keeps nobody
+ * waiting whose records can be read. */
 static int sweep_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
                       const tw_batch_limits *limits)
 {
@@ -125,6 +132,11 @@ static int sweep_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
     if (!tw__lanes_sweep_on(ing, ing->sweep_at))
         return TW_DONE;
     rc = tw__spool_parked(&item, sp, ing->sweep_at, NULL);
+    if (rc == TW_E_QUEUE_FULL) {
+        ing->sweep_blind = 1;
+        ing->sweep_at = item.id;
+        return TW_OK;
+    }
     if (rc != TW_OK)
         return rc;
     if (!tw__lanes_sweep_on(ing, item.id))
@@ -162,7 +174,7 @@ int64_t tw__park_due(const tw_ingest *ing)
 
     if (ing->parked == 0 || ing->settings.max_age_ms == 0)
         return INT64_MAX;
-    return due > ing->reread_due_ms ? due : ing->reread_due_ms;
+    return due > ing->park_due_ms ? due : ing->park_due_ms;
 }
 
 /* Like sweep_step, for what is too old. In each lane of the spool the oldest come first; where the
@@ -174,6 +186,11 @@ static int age_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
     tw_spool_item item;
     int rc = tw__spool_parked(&item, sp, *from, NULL);
 
+    if (rc == TW_E_QUEUE_FULL) { /* nobody knows how old it is: it stays the oldest */
+        *since = INT64_MIN;
+        *from = item.id;
+        return TW_OK;
+    }
     if (rc == TW_OK && item.text != NULL) {
         int64_t accepted_ms = tw__ingest_steady_of(ing, item.accepted_ms);
 
@@ -210,16 +227,16 @@ static void age_refill(tw_ingest *ing, tw_spool *sp)
     if (!old)
         return;
     batch = tw__store_begin(ing, &ing->freed_lanes, 1, 1, &limits);
-    if (batch == NULL) { /* without memory not at once again */
-        ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+    if (batch == NULL) { /* without memory */
+        park_put_off(ing);
         return;
     }
     while (rc == TW_OK && looked++ < LOOK_ONCE)
         rc = age_step(ing, sp, batch, &limits, &from, &since);
     pthread_mutex_lock(&ing->lock);
-    if (rc < 0)
-        ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
-    if (rc == TW_DONE && since != INT64_MAX)
+    if (rc < 0 || since == INT64_MIN)
+        park_put_off(ing);
+    else if (rc == TW_DONE && since != INT64_MAX)
         ing->parked_since_ms = since;
     tw__store_end(ing, &ing->freed_lanes, batch);
     pthread_mutex_unlock(&ing->lock);
@@ -242,6 +259,8 @@ void tw__park_refill(tw_ingest *ing, tw_spool *sp)
     int looked = 0;
     int rc = TW_OK;
 
+    if (tw__monotonic_ms() < ing->park_due_ms)
+        return;
     age_refill(ing, sp);
     ing->sweep_more = 0;
     if (ing->hold_count == 0 || !sweep_begin(ing))
@@ -252,14 +271,15 @@ void tw__park_refill(tw_ingest *ing, tw_spool *sp)
     while (rc == TW_OK && looked++ < LOOK_ONCE)
         rc = sweep_step(ing, sp, batch, &limits);
     pthread_mutex_lock(&ing->lock);
-    if (rc < 0)
-        ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+    if (rc < 0 || (rc == TW_DONE && ing->sweep_blind))
+        park_put_off(ing);
     if (rc == TW_DONE) {
         tw__lanes_sweep_end(ing);
         ing->sweep_at = 0;
+        ing->sweep_blind = 0;
     }
     /* Others may have come open since it began. */
-    ing->sweep_more = rc == TW_OK || (rc == TW_DONE && tw__lanes_open(ing));
+    ing->sweep_more = rc <= TW_OK || (rc == TW_DONE && tw__lanes_open(ing));
     tw__store_end(ing, &ing->freed_lanes, batch);
     pthread_mutex_unlock(&ing->lock);
     if (rc == TW_DONE)
@@ -273,6 +293,7 @@ size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most)
     tw_batch_limits limits = {most, SIZE_MAX};
     tw_batch *batch = NULL;
     tw_spool_item item;
+    uint64_t from = 0;
     size_t count;
     size_t i;
 
@@ -282,9 +303,15 @@ size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most)
     pthread_mutex_unlock(&ing->lock);
     if (batch == NULL)
         return 0;
-    while (tw__batch_count(batch) < most &&
-           tw__spool_parked(&item, sp, 0, NULL) == TW_OK) {
-        if (item.text != NULL && tw__store_add(ing, batch, &item, &limits) != TW_OK)
+    while (tw__batch_count(batch) < most) {
+        int rc = tw__spool_parked(&item, sp, from, NULL);
+
+        from = item.id;
+        if (rc == TW_E_QUEUE_FULL)
+            continue; /* behind what the disk cannot read */
+        if (rc == TW_OK && item.text != NULL)
+            rc = tw__store_add(ing, batch, &item, &limits);
+        if (rc != TW_OK)
             break;
         unpark(ing, sp, &item);
     }

@@ -121,8 +121,8 @@ static void timer_set(tw_ingest *ing)
         if (ing->retry.head != NULL || ing->ready.head != NULL ||
             ing->backlog.head != NULL || ing->freed_lanes.head != NULL)
             due = INT64_MIN;
-        if (ing->sweep_more && ing->reread_due_ms < due)
-            due = ing->reread_due_ms;
+        if (ing->sweep_more && ing->park_due_ms < due)
+            due = ing->park_due_ms;
         for (batch = ing->held.head; batch != NULL; batch = batch->next) {
             if (batch->due_ms < due)
                 due = batch->due_ms;

@@ -217,6 +217,9 @@ int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error *
     }
     out->id = from;
     rc = record_find(&frame, sp, lane, seg, from & TW_SPOOL_SEQ_MASK);
+    if (rc < 0) /* one that takes records has none behind it in its lane */
+        out->id =
+            (from & ~TW_SPOOL_SEQ_MASK) | (seg->end != 0 ? seg->end : TW_SPOOL_SEQ_MASK);
     if (rc == 0) {
         out->accepted_ms = frame.accepted_ms;
         out->sent_ms = tw__notes_sent_ms(seg, frame.seq);

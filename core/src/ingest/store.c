@@ -572,10 +572,10 @@ static void refill_backlog(tw_ingest *ing, tw_spool *sp, int force)
 /* With `force` also where memory has no room. @locks needs reading */
 static void refill(tw_ingest *ing, tw_spool *sp, int force)
 {
-    if (tw__monotonic_ms() < ing->reread_due_ms)
-        return;
-    refill_own(ing, sp, force);
-    refill_backlog(ing, sp, force);
+    if (tw__monotonic_ms() >= ing->reread_due_ms) {
+        refill_own(ing, sp, force);
+        refill_backlog(ing, sp, force);
+    }
     if (!force)
         tw__park_refill(ing, sp);
 }
@@ -725,8 +725,8 @@ int64_t tw__store_due(const tw_ingest *ing)
     due = ing->adopt_due_ms;
     if (ing->unsynced && ing->sync_due_ms < due)
         due = ing->sync_due_ms;
-    if ((ing->backlog_left || ing->spilled != 0 || ing->sweep_at != 0) &&
-        ing->reread_due_ms < due && ing->reread_due_ms > tw__monotonic_ms())
+    if ((ing->backlog_left || ing->spilled != 0) && ing->reread_due_ms < due &&
+        ing->reread_due_ms > tw__monotonic_ms())
         due = ing->reread_due_ms;
     return due;
 }
