@@ -703,6 +703,52 @@ static void a_full_spool_can_drop_the_oldest(void **state)
     assert_int_equal(stats(w).recovered, 0);
 }
 
+/* Begins with a limit that leaves room for a record behind 20 others, but not for the head of the
+ * segment that it needs. */
+static void start_without_room_for_a_head(world *w, tw_on_full policy)
+{
+    uint64_t record;
+
+    start(w);
+    assert_int_equal(tw_event_commit(event_of(w, "e", 1000), NULL), TW_OK);
+    record = stats(w).spool_bytes - 64;
+    world_end(w);
+    folder_remove();
+    w->set.spool_bytes = 4 * (64 + 5 * record + (record + 3) / 4 + 4);
+    w->set.on_full = policy;
+    start(w);
+}
+
+static void room_that_is_gone_meanwhile_is_made_again(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start_without_room_for_a_head(w, TW_FULL_DROP_OLDEST);
+    for (i = 0; i < 40; i++)
+        assert_int_equal(tw_event_commit(event_of(w, "e", 1000), NULL), TW_OK);
+    assert_int_equal(stats(w).refused, 0);
+    assert_true(stats(w).dropped > 0);
+    balanced(w);
+}
+
+static void room_that_is_gone_meanwhile_is_waited_for(void **state)
+{
+    world *w = *state;
+    tw_event *ev;
+    int i;
+
+    start_without_room_for_a_head(w, TW_FULL_BLOCK);
+    for (i = 0; i < 20; i++)
+        assert_int_equal(tw_event_commit(event_of(w, "e", 1000), NULL), TW_OK);
+    ev = event_of(w, "e", 1000);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_AGAIN);
+    advance(w, 5000);
+    answer_ok(w);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+    assert_int_equal(stats(w).refused, 0);
+}
+
 static void what_dead_processes_left_is_dropped_first(void **state)
 {
     world *w = *state;
@@ -837,6 +883,8 @@ int main(void)
         disk_test(a_full_spool_refuses_and_has_room_again),
         disk_test(whoever_blocks_waits_for_room_in_the_spool),
         disk_test(a_full_spool_can_drop_the_oldest),
+        disk_test(room_that_is_gone_meanwhile_is_made_again),
+        disk_test(room_that_is_gone_meanwhile_is_waited_for),
         disk_test(what_dead_processes_left_is_dropped_first),
         disk_test(closing_does_not_wait_for_what_must_wait),
         disk_test(after_the_end_nothing_is_accepted),

@@ -110,8 +110,9 @@ int tw__spool_open(tw_spool **out, const tw_spool_settings *settings, tw_error *
 void tw__spool_free(tw_spool *sp);
 
 /* Stores `count` records, all or none, with ids from `*first_id` upwards. When it returns
- * TW_OK they have been handed to the kernel and, if durable, synced. TW_E_QUEUE_FULL where
- * there is no room or the disk refused them; TW_E_TOO_LARGE. @thread any */
+ * TW_OK they have been handed to the kernel and, if durable, synced. TW_AGAIN where the limit
+ * leaves no room for them; TW_E_QUEUE_FULL where the disk refused them; TW_E_TOO_LARGE.
+ * @thread any */
 int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *texts,
                      size_t count, tw_error **err);
 

@@ -322,15 +322,15 @@ static int better_ready(const tw_spool *sp)
            tw__segment_small_syncs(sp);
 }
 
-/* Waits until `size` bytes fit behind what is staged. 0, or a negated errno.
- * @locks needs lock */
+/* Waits until `size` bytes fit behind what is staged. 0, TW_AGAIN where the limit leaves no room
+ * for them, or a negated errno. @locks needs lock */
 static int make_room(tw_spool *sp, uint64_t size)
 {
     int rc = 0;
 
     for (;;) {
         if (over_limit(sp, size))
-            return -EDQUOT;
+            return TW_AGAIN;
         if (sp->current != NULL && sp->planned + size <= sp->segment_bytes &&
             !better_ready(sp))
             return 0;
@@ -430,10 +430,8 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
         *first_id = self.group.first_id;
         return TW_OK;
     }
-    if (rc == -EDQUOT && self.done == 0)
-        return tw__error(err, TW_E_QUEUE_FULL,
-                         "spool %s: it was at its limit of %llu bytes", sp->path,
-                         (unsigned long long)sp->max_bytes);
+    if (rc == TW_AGAIN)
+        return TW_AGAIN;
     return tw__spool_fail(err, sp, rc, "the record was not stored");
 }
 

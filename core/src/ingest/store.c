@@ -237,7 +237,8 @@ static tw_spool_text piece_of(const tw_record_text *text)
     return piece;
 }
 
-/* There is room for it; where there is more, it may be merged with the one before it. */
+/* There was room for it; where there is more, it may be merged with the one before it. TW_AGAIN
+ * where the room has been taken by others, or by the head of the next segment. */
 static int append(tw_ingest *ing, tw_event *ev, tw_spool *sp, const tw_record_text *text,
                   tw_error **err)
 {
@@ -271,9 +272,14 @@ int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
 
     if (sp == NULL)
         return tw__error(err, TW_E_CLOSED, "the client was closed");
-    rc = tw__spool_has_room(sp, size) ? TW_OK : full(ing, ev, sp, size, err);
-    if (rc == TW_OK)
+    for (;;) {
+        rc = tw__spool_has_room(sp, size) ? TW_OK : full(ing, ev, sp, size, err);
+        if (rc != TW_OK)
+            break;
         rc = append(ing, ev, sp, text, err);
+        if (rc != TW_AGAIN)
+            break;
+    }
     tw__store_unuse(ing);
     return rc;
 }
