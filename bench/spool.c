@@ -264,8 +264,8 @@ static void syncs(const char *folder, size_t size, int count, int grow)
     close(fd);
 }
 
-/* What threads that sleep through each other's syncs can reach: the last one to come writes for all,
- * syncs and wakes them, and nobody does anything else. */
+/* What threads that sleep through each other's syncs can reach: the last one to come writes for
+ * all, syncs and wakes them, and nobody does anything else. */
 typedef struct round_table {
     atomic_uint come, over; /* of this round; rounds */
     unsigned threads;

@@ -131,8 +131,8 @@ int tw__spool_reread(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error *
 int tw__spool_park(tw_spool *sp, const uint64_t *ids, size_t count);
 /* The first parked record with an id from `from` on: TW_OK, TW_DONE. Its text is borrowed until
  * the next call of this or of parked_end; NULL where the file has it no more. TW_E_QUEUE_FULL
- * where the disk cannot read: it stays parked, and what may be readable begins at `out->id`. @thread
- * one at a time */
+ * where the disk cannot read: it stays parked, and what may be readable begins at `out->id`.
+ * @thread one at a time */
 int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err);
 /* It is in memory again, or has ended. @thread any */
 void tw__spool_unpark(tw_spool *sp, uint64_t id);

@@ -105,8 +105,9 @@ typedef struct tw_lane {
 typedef enum tw_spare { TW_SPARE_NONE, TW_SPARE_USED, TW_SPARE_READY } tw_spare;
 
 /* Where the records of one round wait: one round at most is being written while the next one is
- * gathering. Who is done needs no lock but this one, and all are woken in one call. Who leads may be
- * slow to tell: the round after the next then waits at the same bell, and its first with theirs. */
+ * gathering. Who is done needs no lock but this one, and all are woken in one call. Who leads may
+ * be slow to tell: the round after the next then waits at the same bell, and its first with
+ * theirs. */
 typedef struct tw_bell {
     pthread_mutex_t lock; /* taken inside the spool's `lock`, and nothing inside it */
     pthread_cond_t done;  /* of all but the first */

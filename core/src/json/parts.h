@@ -35,8 +35,8 @@ void tw__parts_end(tw_parts *parts);
 tw_json_kind tw__json_kind(const char *json, size_t size);
 /* Puts the decoded text of a JSON string behind `out`; TW_DONE where it is none. */
 int tw__json_text(tw_buf *out, const char *json, size_t size);
-/* The token of a text that is one number: TW_OK; TW_DONE for another kind, TW_E_PROTOCOL for what is
- * none. No memory is needed but for the rarest reals (more than 19 digits, half way between two
+/* The token of a text that is one number: TW_OK; TW_DONE for another kind, TW_E_PROTOCOL for what
+ * is none. No memory is needed but for the rarest reals (more than 19 digits, half way between two
  * doubles as far as those go): TW_E_NOMEM. */
 int tw__json_number(tw_json_token *token, const char *json, size_t size);
 /* Nonzero and `*out` set for an integer of 64 bits. */
