@@ -155,6 +155,49 @@ static void mutate(sim_inode *file, sim_inode *other, uint64_t *seed)
     }
 }
 
+static size_t last_place(const sim_inode *file, const char *text)
+{
+    size_t at = file->size - strlen(text);
+
+    while (at > 0 && memcmp(file->data + at, text, strlen(text)) != 0)
+        at--;
+    assert_true(at > 0);
+    return at;
+}
+
+/* A process that dies before anybody has sealed what it filled leaves the ends all the same. */
+static void test_damage_to_what_nobody_sealed_is_counted(void **state)
+{
+    ledger *led = test_calloc(1, sizeof *led);
+    tw_spool_settings settings = {
+        "x", "project-number-1", 0, 1 << 20, SEGMENT, NULL, NULL, NULL};
+    tw_spool_stats stats;
+    tw_spool_sys sys;
+    sim_disk *disk;
+    size_t segments;
+
+    (void)state;
+    led->disk = sim_new();
+    sys = sim_sys(led->disk);
+    settings.sys = &sys;
+    assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+    do {
+        assert_int_equal(ledger_append(led, 1), TW_OK);
+        tw__spool_stats(led->sp, &stats);
+        segments = (size_t)stats.segments;
+    } while (segments < 4);
+    disk = sim_crashed(led->disk, led->disk->op_count, SIM_KEEP_ALL, 0);
+    while (segments-- > 0) {
+        sim_inode *file = &disk->inodes[nth(disk, ".seg", segments)->inode];
+
+        file->data[last_place(file, "\"m\":")] ^= 1;
+    }
+    assert_int_equal(look(led, disk).stats.lost, 3); /* the last segment has no end */
+    sim_free(disk);
+    tw__spool_free(led->sp);
+    ledger_end(led);
+}
+
 static void test_random_damage_is_counted_exactly(void **state)
 {
     tw_spool_sys sys;
@@ -344,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_damage_is_counted_exactly),
+        cmocka_unit_test(test_damage_to_what_nobody_sealed_is_counted),
         cmocka_unit_test(test_damaged_notes_lose_no_record),
         cmocka_unit_test(test_each_flipped_byte_costs_one_record),
         cmocka_unit_test(test_torn_tail_is_cut),

@@ -358,18 +358,26 @@ int tw__segment_make(tw_segment **out, tw_spool *sp)
 
 /* ---- the end --------------------------------------------------------------------------- */
 
+int tw__segment_mark_end(tw_spool *sp, const tw_segment *seg, uint64_t end)
+{
+    tw_buf frame;
+    int rc = -ENOMEM;
+
+    tw__buf_init(&frame, TW_SPOOL_FRAME);
+    if (tw__frame_put(&frame, sp->own->crc, TW_FRAME_END, end, 0, NULL) == TW_OK)
+        rc = tw__spool_write_all(sp, seg->fd, frame.data, frame.size, seg->bytes);
+    tw__buf_clear(&frame);
+    return rc;
+}
+
 /* The end is written twice, behind the records and in the notes, so that one damaged place
  * does not hide how many records there were. Without either, the last good record ends it. */
 static void segment_end(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     tw_note note = {TW_NOTE_END, seg->end, 0, 0};
-    tw_buf frame;
 
-    tw__buf_init(&frame, TW_SPOOL_FRAME);
-    if (tw__frame_put(&frame, lane->crc, TW_FRAME_END, seg->end, 0, NULL) == TW_OK &&
-        tw__spool_write_all(sp, seg->fd, frame.data, frame.size, seg->bytes) == 0)
-        (void)tw__spool_truncate(sp, seg->fd, seg->bytes + frame.size);
-    tw__buf_clear(&frame);
+    if (tw__segment_mark_end(sp, seg, seg->end) == 0)
+        (void)tw__spool_truncate(sp, seg->fd, seg->bytes + TW_SPOOL_FRAME);
     (void)tw__notes_write(sp, lane, seg, &note, 1);
 }
 

@@ -106,6 +106,8 @@ int tw__segment_turn(tw_spool *sp, tw_segment *seg)
         seal_now(sp, seg);
         seg = NULL;
     }
+    if (seg != NULL) /* what the process leaves if it dies before somebody seals it */
+        (void)tw__segment_mark_end(sp, seg, sp->next_seq);
     rc = turns_left(sp) ? tw__segment_make(&made, sp) : -ENOMEM;
     if (rc == 0)
         begin(sp, made, seg);
