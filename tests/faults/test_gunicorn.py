@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 import kit
 import ledger
 import pytest
-from web import PATIENCE, Load, alive, free_port, wait_until
+from web import Load, alive, free_port, wait_until
 
 import tidewheel
 
@@ -76,9 +77,19 @@ class Gunicorn:
         self.process.send_signal(signal.SIGHUP)
         wait_until("a reload", lambda: not any(map(alive, old)) and len(self.workers()) == WORKERS)
 
+    def ended(self) -> bool:
+        # A worker that was just forked still has its master's handler, which drops the signal, and
+        # the master sends it once.
+        if self.process.poll() is None:
+            for worker in self.workers():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGTERM)
+        return self.process.poll() is not None
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(PATIENCE) == 0, self.log.read_text()
+        wait_until("the end", self.ended)
+        assert self.process.returncode == 0, self.log.read_text()
 
 
 @pytest.fixture

@@ -269,8 +269,8 @@ int tw__segment_small_syncs(const tw_spool *sp);
 void tw__segment_spare_drop(tw_spool *sp);
 /* Nothing is staged for the current segment from now on. @locks needs lock and busy */
 tw_segment *tw__segment_detach(tw_spool *sp);
-/* Writes the end behind the records of the own lane's file: 0, or a negated errno. @locks needs busy,
- * or files where the file is sealed */
+/* Writes the end behind the records of the own lane's file: 0, or a negated errno. @locks needs
+ * busy, or files where the file is sealed */
 int tw__segment_mark_end(tw_spool *sp, const tw_segment *seg, uint64_t end);
 /* The detached file takes no more than it has, up to that number. @locks needs files */
 void tw__segment_seal(tw_spool *sp, tw_segment *seg, uint64_t end);
