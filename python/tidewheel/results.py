@@ -77,7 +77,8 @@ class Stats(NamedTuple):
         held: Of the waiting: those of users and devices that the server throttles, until these
             may go on. Others do not wait for them.
         oldest_age: Seconds since the oldest waiting event was accepted; 0.0 where none waits.
-            What ended processes left counts once it is read.
+            What ended processes left counts once it is read. Without a spool and max_age an event
+            counts as old as the first one that went into the same request.
         clock_suspect: Accepted with the time of a clock that stood before 2010: probably it was
             not set yet.
         last_error: Why nothing goes out: the error of the latest ingestion request, None where

@@ -32,13 +32,19 @@ static size_t record_text(char *out, size_t room, unsigned n)
                             "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 }
 
+/* Neither in the order of the numbers nor against it. */
+static int64_t accepted_of(unsigned n)
+{
+    return 1000 + n * 7 % 11;
+}
+
 static void add(tw_batch *batch, unsigned n)
 {
     char text[96];
     size_t size = record_text(text, sizeof text, n);
     tw_record_text pieces = {text, size - 1, text + size - 1, 1};
 
-    assert_int_equal(tw__batch_add(batch, &pieces, n), TW_OK);
+    assert_int_equal(tw__batch_add(batch, &pieces, n, accepted_of(n)), TW_OK);
 }
 
 /* The batch holds exactly these records, in this order, and its body says so. */
@@ -48,6 +54,7 @@ static void holds(tw_batch *batch, const unsigned *numbers, size_t count)
     size_t size = HEAD;
     size_t bytes = 0;
     size_t body_size;
+    int64_t oldest = INT64_MAX;
     const char *body;
     size_t i;
 
@@ -61,6 +68,8 @@ static void holds(tw_batch *batch, const unsigned *numbers, size_t count)
         one = record_text(expected + size, 96, numbers[i]);
         size += one;
         bytes += one;
+        if (accepted_of(numbers[i]) < oldest)
+            oldest = accepted_of(numbers[i]);
         assert_int_equal(batch->records[batch->first + i].seq, numbers[i]);
         assert_int_equal(batch->records[batch->first + i].size, one);
     }
@@ -71,8 +80,10 @@ static void holds(tw_batch *batch, const unsigned *numbers, size_t count)
     assert_int_equal(tw__batch_body_size(batch), size);
     body = tw__batch_body(batch, head, &body_size);
     assert_int_equal(body_size, size);
-    if (count != 0)
+    if (count != 0) {
         assert_memory_equal(body, expected, size);
+        assert_int_equal(tw__batch_oldest(batch), oldest);
+    }
     free(expected);
 }
 
@@ -327,7 +338,7 @@ static void without_memory_nothing_has_happened(void **state)
     add(batch, 2);
     add(batch, 3);
     heap_fails = 1;
-    assert_int_equal(tw__batch_add(empty, &pieces, 1), TW_E_NOMEM);
+    assert_int_equal(tw__batch_add(empty, &pieces, 1, 0), TW_E_NOMEM);
     assert_int_equal(tw__batch_copy(empty, batch, marks, 1), TW_E_NOMEM);
     assert_int_equal(tw__batch_append(empty, batch), TW_E_NOMEM);
     assert_int_equal(tw__batch_cut(&rest, batch, 1), TW_E_NOMEM);

@@ -95,6 +95,30 @@ static int rising(const world *w, const char *user, int from)
     return from;
 }
 
+/* Damages the text of the record with this number, from 0, of the only segment. */
+static void record_spoil(int number)
+{
+    DIR *list = opendir(folder);
+    struct dirent *entry;
+    uint32_t size;
+    off_t at = 64;
+    int fd = -1;
+
+    assert_non_null(list);
+    while ((entry = readdir(list)) != NULL) {
+        if (strstr(entry->d_name, ".seg") != NULL)
+            fd = openat(dirfd(list), entry->d_name, O_RDWR);
+    }
+    closedir(list);
+    assert_true(fd >= 0);
+    for (; number > 0; number--) {
+        assert_int_equal(pread(fd, &size, sizeof size, at + 24), sizeof size);
+        at += 36 + size;
+    }
+    assert_int_equal(pwrite(fd, "!", 1, at + 36), 1);
+    close(fd);
+}
+
 /* Answers as a server does that throttles one user: what it holds of him is listed. */
 static void serve_all_but(world *w, const char *user, const char *list)
 {
@@ -344,6 +368,98 @@ static void what_is_parked_ends_at_max_age(void **state)
     assert_int_equal(of_user(w, "user-full"), 1);
     answer_ok(w);
     expect(w, 31, 0, 0);
+}
+
+/* Also when it has gone and others stay, in this process's lane or in another's. */
+static void the_oldest_of_what_is_parked_is_told(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 5; i++)
+        track_of(w, "user-quick", NULL, 10);
+    advance(w, 5000);
+    serve_all_but(w, "user-quick", "throttled_users");
+    for (i = 0; i < 5; i++) {
+        advance(w, 1000);
+        track_of(w, "user-full", NULL, 10);
+    }
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    assert_null(w->gate.call);
+    assert_int_equal(w->ing->parked, 10);
+    assert_int_equal(stats(w).oldest_ms, 15000);
+    advance(w, 20000);
+    assert_int_equal(stats(w).oldest_ms, 35000); /* on the wire */
+    answer_ok(w);
+    assert_int_equal(w->ing->parked, 5);
+    assert_int_equal(stats(w).oldest_ms, 29000);
+    world_end(w);
+    advance(w, 1000);
+    spool_start(w);
+    track_of(w, "user-full", NULL, 10);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    advance(w, 5000);
+    assert_null(w->gate.call);
+    assert_int_equal(w->ing->parked, 6);
+    assert_int_equal(stats(w).oldest_ms, 35000);
+    /* In one batch, in which the younger one of this process comes first. */
+    advance(w, 3600000 - 5000);
+    assert_int_equal(stats(w).oldest_ms, 3630000);
+    answer_all_ok(w);
+    assert_int_equal(w->ing->parked, 0);
+    assert_int_equal(stats(w).oldest_ms, 0);
+}
+
+static void the_oldest_is_told_after_some_were_dropped(void **state)
+{
+    world *w = *state;
+    int i;
+
+    w->set.spool_bytes = 200000;
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    start(w);
+    for (i = 0; i < 100; i++) {
+        track_of(w, "user-full", NULL, 1000);
+        advance(w, 10);
+    }
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    assert_int_equal(w->ing->parked, 100);
+    assert_int_equal(stats(w).oldest_ms, 6000);
+    while (stats(w).dropped == 0)
+        track_of(w, "user-calm", NULL, 1000);
+    assert_int_equal(w->ing->parked, 100 - stats(w).dropped);
+    assert_int_equal(stats(w).oldest_ms, 6000 - 10 * stats(w).dropped);
+    answer_all_ok(w);
+}
+
+static void the_oldest_is_told_beside_lost_ones(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    track_of(w, "user-quick", NULL, 10);
+    track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    serve_all_but(w, "user-full", "exceeded_daily_quota_users");
+    serve_all_but(w, "user-quick", "throttled_users");
+    for (i = 0; i < 5; i++)
+        track_of(w, "user-full", NULL, 10);
+    advance(w, 5000);
+    assert_int_equal(w->ing->parked, 7);
+    record_spoil(1);
+    advance(w, 25000);
+    assert_int_equal(stats(w).oldest_ms, 35000);
+    answer_all_ok(w);
+    assert_int_equal(w->ing->parked, 6);
+    assert_int_equal(stats(w).oldest_ms, 30000);
+    folder_remove();
+    advance(w, 3600000);
+    assert_int_equal(stats(w).lost, 6);
+    assert_int_equal(stats(w).oldest_ms, 0);
 }
 
 /* The next process takes them over, and parks them as well. */
@@ -597,6 +713,9 @@ int main(void)
         disk_test(what_is_parked_is_dropped_first),
         disk_test(what_is_parked_ends_at_max_age),
         disk_test(what_another_left_parked_ends_at_max_age),
+        disk_test(the_oldest_of_what_is_parked_is_told),
+        disk_test(the_oldest_is_told_after_some_were_dropped),
+        disk_test(the_oldest_is_told_beside_lost_ones),
         disk_test(nobody_drops_what_is_not_counted_yet),
         disk_test(a_record_that_the_disk_lost_is_counted),
         disk_test(what_cannot_be_read_keeps_no_other_waiting),

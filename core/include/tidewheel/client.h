@@ -64,8 +64,7 @@ typedef struct tw_stats {
         rejections_missed; /* rejections that made room for newer ones before they were taken */
     uint64_t
         held; /* of `waiting`: until their user or device, which is throttled, may go on */
-    uint64_t
-        oldest_ms; /* age of the oldest waiting event that was read, at most; 0 for none */
+    uint64_t oldest_ms; /* age of the oldest waiting event that was read; 0 for none */
     uint64_t clock_suspect; /* accepted with the time of a clock that stood before 2010 */
     uint64_t
         spool_uncertain_bytes; /* of spool_bytes: full files that were read and that nothing

@@ -243,22 +243,18 @@ static void stats_spool(tw_stats *now, const tw_ingest *ing, const tw_spool_stat
 /* ---- how long the oldest has waited, and how many are held -------------------------- */
 
 typedef struct waits {
-    int64_t now_ms, steady_ms;
+    int64_t now_ms;    /* steady */
     int64_t oldest_ms; /* age */
     uint64_t held;
 } waits;
 
-/* Where its records do not know when they were accepted, the batch does. */
-static void waits_of(waits *w, const tw_batch *batch)
+static void waits_of(waits *w, tw_batch *batch)
 {
-    const tw_record *first;
     int64_t age;
 
     if (batch == NULL || tw__batch_count(batch) == 0)
         return;
-    first = &batch->records[batch->first];
-    age = first->accepted_ms != 0 ? w->steady_ms - first->accepted_ms
-                                  : w->now_ms - batch->since_ms;
+    age = w->now_ms - tw__batch_oldest(batch);
     if (age > w->oldest_ms)
         w->oldest_ms = age;
     w->held += batch->laned ? tw__batch_count(batch) : 0;
@@ -269,8 +265,8 @@ static waits waits_look(const tw_ingest *ing)
 {
     const tw_batch_list *lists[] = {&ing->ready, &ing->retry, &ing->held, &ing->backlog,
                                     &ing->freed_lanes};
-    waits w = {tw__monotonic_ms(), tw__ingest_steady(ing), 0, ing->parked};
-    const tw_batch *batch;
+    waits w = {tw__ingest_steady(ing), 0, ing->parked};
+    tw_batch *batch;
     size_t i;
 
     for (i = 0; i < sizeof lists / sizeof *lists; i++) {
@@ -279,8 +275,8 @@ static waits waits_look(const tw_ingest *ing)
     }
     waits_of(&w, ing->open);
     waits_of(&w, ing->on_wire);
-    if (ing->parked != 0 && w.steady_ms - ing->parked_since_ms > w.oldest_ms)
-        w.oldest_ms = w.steady_ms - ing->parked_since_ms;
+    if (ing->parked != 0 && w.now_ms - ing->parked_since_ms > w.oldest_ms)
+        w.oldest_ms = w.now_ms - ing->parked_since_ms;
     return w;
 }
 

@@ -93,7 +93,7 @@ struct tw_ingest {
     tw_batch_list held;           /* each waits until its due_ms */
     tw_batch_list backlog;        /* of dead processes, read from the spool */
     tw_batch_list freed_lanes;    /* were on the disk until their users could go on */
-    const tw_batch *on_wire;      /* `sent`, for any thread to look at */
+    tw_batch *on_wire;            /* `sent`, for any thread to look at */
     tw_batch *spare;              /* empty ones kept for reuse */
     unsigned spare_count;
     uint64_t next_seq;
@@ -178,6 +178,7 @@ struct tw_ingest {
     int sweep_more;      /* and whether it could go on, at once or when it is due */
     int sweep_blind;     /* it has passed over what the disk cannot read */
     int64_t park_due_ms; /* before then no parked one is read again, after a failure */
+    int parked_moved;    /* under `reading`: what was the oldest of them may be gone */
     int backlog_turn;    /* it goes before new events this time */
     int64_t sync_due_ms, adopt_due_ms, reread_due_ms;
 };
@@ -219,7 +220,8 @@ void tw__ingest_tell_room(tw_ingest *ing);
 /* Of the endpoint that the batch goes to; those of new events. @locks needs lock */
 tw_batch_limits *tw__limits_of(tw_ingest *ing, const tw_batch *batch);
 tw_batch_limits *tw__limits_fresh(tw_ingest *ing);
-/* Puts a record into the open batch: TW_OK or TW_E_NOMEM. @locks needs lock */
+/* Puts a record into the open batch: TW_OK or TW_E_NOMEM. With 0 it counts as accepted with the
+ * first of the batch. @locks needs lock */
 int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
                     int64_t accepted_ms, int *wake);
 /* The open batch takes no more. @locks needs lock */

@@ -134,34 +134,49 @@ static int records_reserve(tw_batch *batch, size_t more)
     return TW_OK;
 }
 
-/* Takes the place for a record, which has been reserved. */
-static tw_record *record_put(tw_batch *batch, size_t size, uint64_t seq)
+/* Takes the place, which has been reserved, for a record like this one. */
+static tw_record *record_put(tw_batch *batch, const tw_record *like)
 {
     tw_record *record = &batch->records[batch->count];
 
     if (batch->count != batch->first)
         batch->data[batch->size++] = ',';
+    else
+        batch->oldest_ms = like->accepted_ms;
+    if (like->accepted_ms < batch->oldest_ms)
+        batch->oldest_ms = like->accepted_ms;
+    *record = *like;
     record->at = (uint32_t)batch->size;
-    record->size = (uint32_t)size;
-    record->seq = seq;
-    record->carrier = 0;
-    record->accepted_ms = 0;
-    record->sent_ms = -1;
-    record->maybe = 0;
-    record->let = 0;
-    batch->size += size;
+    batch->size += like->size;
     batch->count++;
     return record;
 }
 
-int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq)
+int64_t tw__batch_oldest(tw_batch *batch)
+{
+    uint32_t i;
+
+    if (batch->oldest_ms != TW_OLDEST_UNKNOWN)
+        return batch->oldest_ms;
+    batch->oldest_ms = INT64_MAX;
+    for (i = batch->first; i < batch->count; i++) {
+        if (batch->records[i].accepted_ms < batch->oldest_ms)
+            batch->oldest_ms = batch->records[i].accepted_ms;
+    }
+    return batch->oldest_ms;
+}
+
+int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq,
+                  int64_t accepted_ms)
 {
     size_t size = text->head_size + text->tail_size;
+    tw_record like = {
+        .size = (uint32_t)size, .seq = seq, .accepted_ms = accepted_ms, .sent_ms = -1};
     tw_record *record;
 
     if (data_reserve(batch, size + 1) != TW_OK || records_reserve(batch, 1) != TW_OK)
         return TW_E_NOMEM;
-    record = record_put(batch, size, seq);
+    record = record_put(batch, &like);
     memcpy(batch->data + record->at, text->head, text->head_size);
     memcpy(batch->data + record->at + text->head_size, text->tail, text->tail_size);
     return TW_OK;
@@ -172,6 +187,8 @@ void tw__batch_drop_first(tw_batch *batch)
     if (batch->first == batch->count)
         return;
     head_wipe(batch); /* before its place is forgotten */
+    if (batch->records[batch->first].accepted_ms == batch->oldest_ms)
+        batch->oldest_ms = TW_OLDEST_UNKNOWN;
     batch->first++;
     if (batch->first == batch->count) {
         batch->first = 0;
@@ -195,13 +212,8 @@ const char *tw__batch_body(tw_batch *batch, const char *head, size_t *size)
 
 static void record_copy(tw_batch *into, const tw_batch *from, const tw_record *record)
 {
-    tw_record *copy = record_put(into, record->size, record->seq);
+    const tw_record *copy = record_put(into, record);
 
-    copy->carrier = record->carrier;
-    copy->accepted_ms = record->accepted_ms;
-    copy->sent_ms = record->sent_ms;
-    copy->maybe = record->maybe;
-    copy->let = record->let;
     memcpy(into->data + copy->at, from->data + record->at, record->size);
 }
 
@@ -217,17 +229,12 @@ void tw__batch_keep(tw_batch *batch, const unsigned char *marks, unsigned char m
     batch->count = 0;
     for (i = first; i < count; i++) {
         tw_record record = batch->records[i];
-        tw_record *kept;
+        const tw_record *kept;
 
         if (marks[i - first] != mark)
             continue;
         /* Never overtakes what is still to be moved: the records only come closer. */
-        kept = record_put(batch, record.size, record.seq);
-        kept->carrier = record.carrier;
-        kept->accepted_ms = record.accepted_ms;
-        kept->sent_ms = record.sent_ms;
-        kept->maybe = record.maybe;
-        kept->let = record.let;
+        kept = record_put(batch, &record);
         memmove(batch->data + kept->at, batch->data + record.at, record.size);
     }
 }
@@ -295,6 +302,7 @@ int tw__batch_cut(tw_batch **out, tw_batch *batch, size_t keep)
     rest->seen = batch->seen;
     batch->size = batch->records[from].at - 1; /* the comma goes as well */
     batch->count = from;
+    batch->oldest_ms = TW_OLDEST_UNKNOWN;
     *out = rest;
     return TW_OK;
 }

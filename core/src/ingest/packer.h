@@ -14,7 +14,7 @@ typedef struct tw_record {
     uint32_t size;       /* bytes, without the comma before it */
     uint64_t seq;        /* order of acceptance within the client; its id in the spool */
     uint64_t carrier;    /* 1 + seq of an event that has its operations too; 0: none */
-    int64_t accepted_ms; /* steady (tw__ingest_steady); 0 where nobody asks */
+    int64_t accepted_ms; /* steady (tw__ingest_steady) */
     int64_t sent_ms;     /* steady, of the first attempt that may have stored it, or -1 */
     unsigned char maybe; /* an attempt ended without an answer: it may be stored */
     unsigned char let;   /* its held lanes have counted it and let it pass */
@@ -35,12 +35,13 @@ typedef struct tw_batch {
     uint32_t first; /* records before it were dropped */
     uint32_t count; /* one past the last */
     uint32_t records_room;
-    int64_t since_ms; /* monotonic: when the first record came */
-    int64_t due_ms;   /* held back until then */
-    int resent;       /* holds records that were sent before */
-    int use_batch;    /* goes to /batch */
-    int laned;        /* its records wait for their users or devices */
-    int short_ack;    /* the server confirmed fewer events than were sent */
+    int64_t since_ms;  /* monotonic: when the first record came */
+    int64_t due_ms;    /* held back until then */
+    int64_t oldest_ms; /* see tw__batch_oldest; TW_OLDEST_UNKNOWN: to be looked up */
+    int resent;        /* holds records that were sent before */
+    int use_batch;     /* goes to /batch */
+    int laned;         /* its records wait for their users or devices */
+    int short_ack;     /* the server confirmed fewer events than were sent */
     /* The server fails, and it may be because of this one (schedule.c): */
     unsigned failed; /* attempts since it was tried first or another one in its place */
     int probe;       /* goes in the place of the one that is first */
@@ -59,6 +60,8 @@ typedef struct tw_batch_limits {
     size_t bytes; /* of the whole body */
 } tw_batch_limits;
 
+#define TW_OLDEST_UNKNOWN INT64_MIN
+
 int tw__batch_new(tw_batch **out, size_t head);
 void tw__batch_free(tw_batch *batch); /* NULL is allowed; wipes the envelope's head */
 /* Empties it and keeps the memory. */
@@ -71,8 +74,11 @@ size_t tw__batch_bytes(const tw_batch *batch);
 size_t tw__batch_body_size(const tw_batch *batch);
 int tw__batch_fits(const tw_batch *batch, size_t record_size,
                    const tw_batch_limits *limits);
+/* The earliest time of acceptance of its records, of which there is one at least. */
+int64_t tw__batch_oldest(tw_batch *batch);
 /* TW_OK or TW_E_NOMEM, which leaves the batch as it was. */
-int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq);
+int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq,
+                  int64_t accepted_ms);
 /* Forgets the first record. */
 void tw__batch_drop_first(tw_batch *batch);
 /* Puts head and end around the records; borrowed until the batch changes. */

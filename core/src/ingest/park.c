@@ -90,6 +90,7 @@ static void unpark(tw_ingest *ing, tw_spool *sp, const tw_spool_item *item)
     tw_flush *flush;
 
     tw__spool_unpark(sp, item->id);
+    ing->parked_moved = 1;
     pthread_mutex_lock(&ing->lock);
     ing->parked--;
     ing->parked_bytes -= item->size;
@@ -118,6 +119,23 @@ static void unpark(tw_ingest *ing, tw_spool *sp, const tw_spool_item *item)
 static void park_put_off(tw_ingest *ing)
 {
     ing->park_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
+}
+
+/* Looks when the oldest of what is left was accepted. Where the disk cannot tell it is said to be as
+ * old as the oldest that was there: less than 0. @locks needs reading */
+static int since_find(tw_ingest *ing, tw_spool *sp)
+{
+    int64_t wall_ms;
+    int rc;
+
+    ing->parked_moved = 0;
+    rc = tw__spool_parked_since(&wall_ms, sp, NULL);
+    if (rc == TW_OK) {
+        pthread_mutex_lock(&ing->lock);
+        ing->parked_since_ms = tw__ingest_steady_of(ing, wall_ms);
+        pthread_mutex_unlock(&ing->lock);
+    }
+    return rc;
 }
 
 /* What is at `ing->sweep_at` or behind it: TW_OK, TW_DONE, TW_AGAIN where the batch is full, or an
@@ -181,22 +199,18 @@ int64_t tw__park_due(const tw_ingest *ing)
  * clock was set back, one that is older than those before it waits until they are too old as well.
  */
 static int age_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
-                    const tw_batch_limits *limits, uint64_t *from, int64_t *since)
+                    const tw_batch_limits *limits, uint64_t *from, int *blind)
 {
     tw_spool_item item;
     int rc = tw__spool_parked(&item, sp, *from, NULL);
 
-    if (rc == TW_E_QUEUE_FULL) { /* nobody knows how old it is: it stays the oldest */
-        *since = INT64_MIN;
+    if (rc == TW_E_QUEUE_FULL) { /* nobody knows how old it is */
+        *blind = 1;
         *from = item.id;
         return TW_OK;
     }
     if (rc == TW_OK && item.text != NULL) {
-        int64_t accepted_ms = tw__ingest_steady_of(ing, item.accepted_ms);
-
-        if (!is_old(ing, accepted_ms)) {
-            if (accepted_ms < *since)
-                *since = accepted_ms;
+        if (!is_old(ing, tw__ingest_steady_of(ing, item.accepted_ms))) {
             *from = (item.id / TW_FOREIGN_SEQ + 1) * TW_FOREIGN_SEQ; /* the next lane */
             return TW_OK;
         }
@@ -210,14 +224,14 @@ static int age_step(tw_ingest *ing, tw_spool *sp, tw_batch *batch,
 }
 
 /* They come into memory although their lanes are shut, and end there as all do that are too old.
- */
-static void age_refill(tw_ingest *ing, tw_spool *sp)
+ * Nonzero when it has looked for any. */
+static int age_refill(tw_ingest *ing, tw_spool *sp)
 {
     tw_batch_limits limits;
     tw_batch *batch;
     uint64_t from = 0;
-    int64_t since = INT64_MAX;
     int looked = 0;
+    int blind = 0;
     int rc = TW_OK;
     int old;
 
@@ -225,22 +239,21 @@ static void age_refill(tw_ingest *ing, tw_spool *sp)
     old = tw__park_due(ing) <= tw__monotonic_ms() && ing->freed_lanes.head == NULL;
     pthread_mutex_unlock(&ing->lock);
     if (!old)
-        return;
+        return 0;
     batch = tw__store_begin(ing, &ing->freed_lanes, 1, 1, &limits);
     if (batch == NULL) { /* without memory */
         park_put_off(ing);
-        return;
+        return 0;
     }
     while (rc == TW_OK && looked++ < LOOK_ONCE)
-        rc = age_step(ing, sp, batch, &limits, &from, &since);
+        rc = age_step(ing, sp, batch, &limits, &from, &blind);
     pthread_mutex_lock(&ing->lock);
-    if (rc < 0 || since == INT64_MIN)
-        park_put_off(ing);
-    else if (rc == TW_DONE && since != INT64_MAX)
-        ing->parked_since_ms = since;
     tw__store_end(ing, &ing->freed_lanes, batch);
     pthread_mutex_unlock(&ing->lock);
-    tw__spool_parked_end(sp);
+    /* Also where none ended, as by a clock that was set: the same must not be due at once again. */
+    if (since_find(ing, sp) < 0 || rc < 0 || blind)
+        park_put_off(ing);
+    return 1;
 }
 
 static int sweep_begin(tw_ingest *ing)
@@ -252,22 +265,20 @@ static int sweep_begin(tw_ingest *ing)
     return ing->sweep_at != 0;
 }
 
-void tw__park_refill(tw_ingest *ing, tw_spool *sp)
+/* Nonzero when a sweep has come to its end. */
+static int sweep_refill(tw_ingest *ing, tw_spool *sp)
 {
     tw_batch_limits limits;
     tw_batch *batch;
     int looked = 0;
     int rc = TW_OK;
 
-    if (tw__monotonic_ms() < ing->park_due_ms)
-        return;
-    age_refill(ing, sp);
     ing->sweep_more = 0;
     if (ing->hold_count == 0 || !sweep_begin(ing))
-        return;
+        return 0;
     batch = tw__store_begin(ing, &ing->freed_lanes, 1, 0, &limits);
     if (batch == NULL)
-        return;
+        return 0;
     while (rc == TW_OK && looked++ < LOOK_ONCE)
         rc = sweep_step(ing, sp, batch, &limits);
     pthread_mutex_lock(&ing->lock);
@@ -282,7 +293,22 @@ void tw__park_refill(tw_ingest *ing, tw_spool *sp)
     ing->sweep_more = rc <= TW_OK || (rc == TW_DONE && tw__lanes_open(ing));
     tw__store_end(ing, &ing->freed_lanes, batch);
     pthread_mutex_unlock(&ing->lock);
-    if (rc == TW_DONE)
+    return rc == TW_DONE;
+}
+
+void tw__park_refill(tw_ingest *ing, tw_spool *sp)
+{
+    int ended;
+
+    if (tw__monotonic_ms() < ing->park_due_ms)
+        return;
+    ended = age_refill(ing, sp);
+    ended |= sweep_refill(ing, sp);
+    if (ing->parked_moved) { /* mostly in the page that is there */
+        (void)since_find(ing, sp);
+        ended = 1;
+    }
+    if (ended && ing->sweep_at == 0)
         tw__spool_parked_end(sp);
 }
 
@@ -315,6 +341,8 @@ size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most)
             break;
         unpark(ing, sp, &item);
     }
+    if (ing->parked_moved)
+        (void)since_find(ing, sp);
     count = tw__batch_count(batch);
     pthread_mutex_lock(&ing->lock);
     ing->mem_events += count;

@@ -434,9 +434,12 @@ int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
     }
     if (ing->open == NULL && tw__ingest_batch(&ing->open, ing) != TW_OK)
         return TW_E_NOMEM;
-    if (tw__batch_add(ing->open, text, seq) != TW_OK)
+    if (accepted_ms == 0)
+        accepted_ms = tw__batch_count(ing->open) == 0
+                          ? tw__ingest_steady(ing)
+                          : ing->open->records[ing->open->count - 1].accepted_ms;
+    if (tw__batch_add(ing->open, text, seq, accepted_ms) != TW_OK)
         return TW_E_NOMEM;
-    ing->open->records[ing->open->count - 1].accepted_ms = accepted_ms;
     if (tw__batch_count(ing->open) == 1) {
         ing->open->since_ms = tw__monotonic_ms();
         *wake = 1;

@@ -72,7 +72,7 @@ static void body_squeeze(tw_ingest *ing, tw_call_spec *spec)
     ing->gzip_sent = 1;
 }
 
-static void on_wire(tw_ingest *ing, const tw_batch *batch)
+static void on_wire(tw_ingest *ing, tw_batch *batch)
 {
     pthread_mutex_lock(&ing->lock);
     ing->on_wire = batch;

@@ -134,6 +134,10 @@ int tw__spool_park(tw_spool *sp, const uint64_t *ids, size_t count);
  * where the disk cannot read: it stays parked, and what may be readable begins at `out->id`.
  * @thread one at a time */
 int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error **err);
+/* When the first of each lane was accepted, which is the oldest unless the clock was set back: the
+ * earliest of these times. TW_DONE where nothing is parked that the disk gives back. Reads only
+ * what it has not looked at before. @thread as parked, whose item it takes the text from */
+int tw__spool_parked_since(int64_t *wall_ms, tw_spool *sp, tw_error **err);
 /* It is in memory again, or has ended. @thread any */
 void tw__spool_unpark(tw_spool *sp, uint64_t id);
 /* Nobody asks for more soon: frees what was read. @thread as parked */

@@ -97,8 +97,10 @@ typedef struct tw_lane {
     unsigned slot;         /* 0 is the lane of this process */
     tw_segment **segments; /* by number */
     size_t count, room;
-    uint64_t cursor; /* the reader has been through all records before it */
-    int over;        /* nothing is left of it */
+    uint64_t cursor;     /* the reader has been through all records before it */
+    int over;            /* nothing is left of it */
+    uint64_t parked_seq; /* was the first one parked, 0 for none, ... */
+    int64_t parked_ms;   /* when this was accepted, the first of these that was there */
 } tw_lane;
 
 /* The file made ahead. Whoever makes it or takes it has its name for himself. */

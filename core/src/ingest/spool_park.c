@@ -231,6 +231,50 @@ int tw__spool_parked(tw_spool_item *out, tw_spool *sp, uint64_t from, tw_error *
                    : tw__spool_fail(err, sp, rc, "records could not be read back");
 }
 
+/* Finds out when the first one of the lane, which is `seq`, was accepted. 0, or a negated errno. */
+static int lane_since(tw_spool *sp, tw_lane *lane, tw_segment *seg, uint64_t seq)
+{
+    uint64_t id = (uint64_t)lane->slot << TW_SPOOL_SEQ_BITS | seq;
+    tw_lane *of = lane;
+    tw_frame frame;
+    int rc;
+
+    if (lane->parked_seq == seq)
+        return 0;
+    do {
+        rc = record_find(&frame, sp, lane, seg, id & TW_SPOOL_SEQ_MASK);
+        id++;
+    } while (rc == 1 && parked_find(sp, &id, &of, &seg) && of == lane);
+    if (rc < 0)
+        return rc;
+    lane->parked_seq = seq;
+    lane->parked_ms = rc == 0 ? frame.accepted_ms : INT64_MAX;
+    return 0;
+}
+
+int tw__spool_parked_since(int64_t *wall_ms, tw_spool *sp, tw_error **err)
+{
+    uint64_t id = 0;
+    tw_lane *lane;
+    tw_segment *seg;
+    int rc = 0;
+
+    *wall_ms = INT64_MAX;
+    if (sp->pid != tw__pid())
+        return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
+    tw__files_lock(sp);
+    while (rc == 0 && parked_find(sp, &id, &lane, &seg)) {
+        rc = lane_since(sp, lane, seg, id & TW_SPOOL_SEQ_MASK);
+        if (rc == 0 && lane->parked_ms < *wall_ms)
+            *wall_ms = lane->parked_ms;
+        id = ((uint64_t)lane->slot + 1) << TW_SPOOL_SEQ_BITS;
+    }
+    tw__files_unlock(sp);
+    if (rc < 0)
+        return tw__spool_fail(err, sp, rc, "records could not be read back");
+    return *wall_ms != INT64_MAX ? TW_OK : TW_DONE;
+}
+
 void tw__spool_parked_end(tw_spool *sp)
 {
     tw__free(sp->park_page);

@@ -410,10 +410,10 @@ int tw__store_add(const tw_ingest *ing, tw_batch *batch, const tw_spool_item *it
 
     if (tw__batch_count(batch) != 0 && !tw__batch_fits(batch, item->size, limits))
         return TW_AGAIN;
-    if (tw__batch_add(batch, &text, item->id) != TW_OK)
+    if (tw__batch_add(batch, &text, item->id,
+                      tw__ingest_steady_of(ing, item->accepted_ms)) != TW_OK)
         return TW_E_NOMEM;
     record = &batch->records[batch->count - 1];
-    record->accepted_ms = tw__ingest_steady_of(ing, item->accepted_ms);
     if (item->sent_ms >= 0)
         record->sent_ms = tw__ingest_steady_of(ing, item->sent_ms);
     record->maybe = item->sent_ms >= 0;

@@ -271,7 +271,7 @@ function Client:revenue(revenue) end
 ---@field merged integer with coalesce_identify: not sent, for a later event of the user carries the same operations
 ---@field rejections_missed integer rejected events that made room for newer ones before they were taken; the newest 1,000 are kept, up to 4 MB
 ---@field held integer of the waiting: those of users and devices that the server throttles, until these may go on
----@field oldest_age number seconds since the oldest waiting event was accepted; 0 where none waits. What ended processes left counts once it is read
+---@field oldest_age number seconds since the oldest waiting event was accepted; 0 where none waits. What ended processes left counts once it is read. Without a spool and max_age an event counts as old as the first one that went into the same request
 ---@field clock_suspect integer accepted with the time of a clock that stood before 2010: probably it was not set yet
 ---@field last_error tidewheel.Error? why nothing goes out: the error of the latest ingestion request; nil where that went well. The events are kept and sent again
 ---@field last_error_time number? when that was, in seconds since 1970
