@@ -87,6 +87,39 @@ static void holds(tw_batch *batch, const unsigned *numbers, size_t count)
     free(expected);
 }
 
+/* It is a guess: more than that goes in, and less memory than there was is not taken. */
+static void what_is_expected_has_room(void **state)
+{
+    tw_batch *batch = batch_new();
+    unsigned numbers[600];
+    const char *data;
+    const tw_record *records;
+    unsigned i;
+
+    (void)state;
+    tw__batch_expect(batch, 10, 1); /* what every batch has anyway */
+    assert_null(batch->data);
+    assert_null(batch->records);
+    tw__batch_expect(batch, 50000, 500);
+    data = batch->data;
+    records = batch->records;
+    for (i = 0; i < 600; i++) {
+        add(batch, i);
+        numbers[i] = i;
+        if (i < 500)
+            assert_ptr_equal(batch->records, records);
+        if (batch->size + 2 <= 50000)
+            assert_ptr_equal(batch->data, data);
+    }
+    holds(batch, numbers, 600);
+    tw__batch_reset(batch);
+    data = batch->data;
+    tw__batch_expect(batch, 40000, 400);
+    assert_ptr_equal(batch->data, data);
+    holds(batch, NULL, 0);
+    tw__batch_free(batch);
+}
+
 static void an_empty_batch_has_no_body(void **state)
 {
     tw_batch *batch = batch_new();
@@ -347,7 +380,11 @@ static void without_memory_nothing_has_happened(void **state)
     assert_null(rest);
     holds(batch, numbers, 3);
     holds(empty, NULL, 0);
+    tw__batch_expect(empty, 400000, 4000);
+    holds(empty, NULL, 0);
     heap_fails = 0;
+    add(empty, 3);
+    holds(empty, numbers + 2, 1);
     tw__batch_free(batch);
     tw__batch_free(empty);
     tw_set_allocator(NULL);
@@ -357,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_batch_has_no_body),
+        cmocka_unit_test(what_is_expected_has_room),
         cmocka_unit_test(records_stand_one_after_the_other),
         cmocka_unit_test(limits_are_exact),
         cmocka_unit_test(any_order_of_operations_agrees_with_the_model),

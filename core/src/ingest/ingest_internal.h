@@ -88,6 +88,8 @@ struct tw_ingest {
     tw_batch_limits limits; /* of a request to /2/httpapi; only ever lowered, by 413 */
     tw_batch_limits batch_limits; /* to /batch */
     tw_batch *open;               /* takes the events that are accepted now */
+    size_t usual_size;            /* what open ones came to lately, ... */
+    size_t usual_count;           /* and of how many records */
     tw_batch_list ready;          /* full ones, oldest first */
     tw_batch_list retry;          /* to be sent before all others */
     tw_batch_list held;           /* each waits until its due_ms */

@@ -134,6 +134,22 @@ static int records_reserve(tw_batch *batch, size_t more)
     return TW_OK;
 }
 
+void tw__batch_expect(tw_batch *batch, size_t size, size_t count)
+{
+    size_t room = size + END_SIZE;
+
+    if (room > batch->room && room > FIRST_ROOM && size < UINT32_MAX) {
+        tw__free(batch->data); /* to grow it would copy what is of no use */
+        batch->data = tw__alloc(room);
+        batch->room = batch->data != NULL ? room : 0;
+    }
+    if (count > batch->records_room && count > FIRST_RECORDS && count < UINT32_MAX) {
+        tw__free(batch->records);
+        batch->records = tw__alloc(count * sizeof *batch->records);
+        batch->records_room = batch->records != NULL ? (uint32_t)count : 0;
+    }
+}
+
 /* Takes the place, which has been reserved, for a record like this one. */
 static tw_record *record_put(tw_batch *batch, const tw_record *like)
 {

@@ -76,6 +76,9 @@ int tw__batch_fits(const tw_batch *batch, size_t record_size,
                    const tw_batch_limits *limits);
 /* The earliest time of acceptance of its records, of which there is one at least. */
 int64_t tw__batch_oldest(tw_batch *batch);
+/* The batch, which is empty, is likely to need so much (`size` as in tw_batch) and as many records:
+ * takes the memory at once, where there is any, so that nothing has to be moved meanwhile. */
+void tw__batch_expect(tw_batch *batch, size_t size, size_t count);
 /* TW_OK or TW_E_NOMEM, which leaves the batch as it was. */
 int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq,
                   int64_t accepted_ms);

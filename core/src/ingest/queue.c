@@ -16,6 +16,7 @@ enum {
     POOL_EVENTS = 64,         /* idle slots kept */
     POOL_EVENT_BYTES = 65536, /* a slot that has grown past this is given back */
     SPARE_BATCHES = 2,
+    FORGET = 8, /* part of what a batch once needed that the next one is not made for */
     WAIT_SLICE_MS = 50 /* a signal that comes just before the wait is seen after this */
 };
 
@@ -413,12 +414,37 @@ tw_batch_limits *tw__limits_fresh(tw_ingest *ing)
     return ing->settings.use_batch == TW_BATCH_ALWAYS ? &ing->batch_limits : &ing->limits;
 }
 
+/* The most of late: what was needed once is forgotten by an eighth with each batch. */
+static size_t usual(size_t before, size_t now)
+{
+    before -= before / FORGET;
+    return now > before ? now : before;
+}
+
 void tw__ingest_seal(tw_ingest *ing)
 {
     if (ing->open == NULL || tw__batch_count(ing->open) == 0)
         return;
+    ing->usual_size = usual(ing->usual_size, ing->open->size);
+    ing->usual_count = usual(ing->usual_count, ing->open->count);
     tw__batch_push(&ing->ready, ing->open);
     ing->open = NULL;
+}
+
+/* The next open batch has room for what is usual, and an eighth more, from the beginning: in the
+ * thread of a caller it would have to be copied, and all its pages be touched at once. @locks needs
+ * lock */
+static int open_make(tw_ingest *ing)
+{
+    const tw_batch_limits *limits = tw__limits_fresh(ing);
+    size_t size = ing->usual_size + ing->usual_size / FORGET;
+    size_t count = ing->usual_count + ing->usual_count / FORGET;
+
+    if (tw__ingest_batch(&ing->open, ing) != TW_OK)
+        return TW_E_NOMEM;
+    tw__batch_expect(ing->open, size < limits->bytes ? size : limits->bytes,
+                     count < limits->events ? count : limits->events);
+    return TW_OK;
 }
 
 /* `*wake` when the I/O thread has to know. */
@@ -432,7 +458,7 @@ int tw__ingest_take(tw_ingest *ing, const tw_record_text *text, uint64_t seq,
         tw__ingest_seal(ing);
         *wake = 1;
     }
-    if (ing->open == NULL && tw__ingest_batch(&ing->open, ing) != TW_OK)
+    if (ing->open == NULL && open_make(ing) != TW_OK)
         return TW_E_NOMEM;
     if (accepted_ms == 0)
         accepted_ms = tw__batch_count(ing->open) == 0

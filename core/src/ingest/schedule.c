@@ -112,8 +112,8 @@ static tw_batch *untried_take(tw_ingest *ing, int64_t now)
     ing->backlog_turn = 1;
     batch = tw__batch_shift(&ing->ready);
     if (batch == NULL && fresh) {
-        batch = ing->open;
-        ing->open = NULL;
+        tw__ingest_seal(ing);
+        batch = tw__batch_shift(&ing->ready);
     }
     return batch != NULL ? address(ing, batch, 0) : NULL;
 }
