@@ -24,6 +24,20 @@ static void run(world *w, int64_t ms)
         serve_breaking(w);
 }
 
+/* It fails at the first batch until another one is to be tried in its place, after a minute. */
+static void fail_at_the_first(world *w)
+{
+    int i;
+
+    fake_run(&w->gate);
+    for (i = 0; i < 3; i++) {
+        if (i > 0)
+            advance(w, 61000);
+        assert_int_equal(in_body(w, "user-000000"), 1);
+        answer(w, 500, "down");
+    }
+}
+
 static void others_pass_a_batch_that_breaks_the_server(void **state)
 {
     world *w = *state;
@@ -139,11 +153,8 @@ static void one_batch_alone_keeps_its_order(void **state)
     start(w);
     track(w, 10);
     fake_job_unref(flush(w));
-    fake_run(&w->gate);
-    for (i = 0; i < 3; i++) {
-        answer(w, 500, "down");
-        advance(w, 61000);
-    }
+    fail_at_the_first(w);
+    advance(w, 61000);
     for (i = 0; i < 10; advance(w, 1000)) {
         char name[32];
         int first = i;
@@ -162,19 +173,13 @@ static void one_batch_alone_keeps_its_order(void **state)
 static void a_probe_that_was_cut_tells_all_the_same(void **state)
 {
     world *w = *state;
-    int i;
 
     w->set.batch_events = 10;
     start(w);
     track(w, 20);
-    fake_run(&w->gate);
-    for (i = 0; i < 3; i++) {
-        assert_int_equal(in_body(w, "user-000000"), 1);
-        answer(w, 500, "down");
-        if (i == 2)
-            w->ing->limits.events = w->ing->batch_limits.events = 4;
-        advance(w, 61000);
-    }
+    fail_at_the_first(w);
+    w->ing->limits.events = w->ing->batch_limits.events = 4;
+    advance(w, 61000);
     assert_int_equal(in_body(w, "user-000010"), 1);
     assert_int_equal(in_body(w, "user-000014"), 0);
     answer_ok(w);
@@ -193,17 +198,12 @@ static void a_probe_that_was_cut_tells_all_the_same(void **state)
 static void a_throttled_probe_blames_nobody(void **state)
 {
     world *w = *state;
-    int i;
 
     w->set.batch_events = 10;
     start(w);
     track(w, 20);
-    fake_run(&w->gate);
-    for (i = 0; i < 3; i++) {
-        assert_int_equal(in_body(w, "user-000000"), 1);
-        answer(w, 500, "down");
-        advance(w, 61000);
-    }
+    fail_at_the_first(w);
+    advance(w, 61000);
     assert_int_equal(in_body(w, "user-000010"), 1);
     answer(w, 429, "{\"code\":429,\"error\":\"Too many requests\"}");
     assert_int_equal(w->ing->held.head->probe, 0);
@@ -218,16 +218,12 @@ static void a_throttled_probe_blames_nobody(void **state)
 static void the_first_goes_next_after_an_outage(void **state)
 {
     world *w = *state;
-    int i;
 
     w->set.batch_events = 10;
     start(w);
     track(w, 30);
-    fake_run(&w->gate);
-    for (i = 0; i < 3; i++) {
-        answer(w, 500, "down");
-        advance(w, 61000);
-    }
+    fail_at_the_first(w);
+    advance(w, 61000);
     assert_int_equal(in_body(w, "user-000010"), 1);
     answer_ok(w);
     assert_int_equal(in_body(w, "user-000000"), 1);
