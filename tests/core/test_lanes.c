@@ -258,6 +258,73 @@ static void a_crowd_of_held_events_drops_its_own(void **state)
     answer_ok(w);
 }
 
+/* A lane is shut for an hour, and then for another: that is no reason to keep what is too old. What
+ * may have been stored is uncertain then. */
+static void what_is_held_ends_at_max_age(void **state)
+{
+    static const char quota[] =
+        "{\"code\":429,\"exceeded_daily_quota_users\":{\"user-full\":500001}}";
+    world *w = *state;
+    tw_job *job;
+    int i;
+
+    w->set.max_age_ms = 600000;
+    w->set.batch_events = 1000;
+    start(w);
+    for (i = 0; i < 2500; i++) /* more than one batch holds */
+        track_as(w, "a", i % 10 == 0 ? "user-calm" : "user-full", NULL);
+    fake_run(&w->gate);
+    reply(w, 0, TW_E_TIMEOUT, TW_STORED_MAYBE, -1, "");
+    advance(w, 1000);
+    answer(w, 429, quota);
+    answer_all_ok(w);
+    advance(w, 4000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).held, 2250);
+    job = flush(w);
+    advance(w, 295000);
+    track_as(w, "b", "user-full", NULL);
+    advance(w, 300000);
+    assert_int_equal(stats(w).waiting, 2251);
+    assert_false(job->finished);
+    advance(w, 1000);
+    assert_null(w->gate.call);
+    assert_int_equal(stats(w).uncertain, 900);
+    assert_int_equal(stats(w).expired, 1350);
+    expect(w, 250, 0, 1);
+    assert_true(job->finished);
+    fake_job_unref(job);
+    assert_int_equal(stats(w).oldest_ms, 301000);
+    advance(w, 300000);
+    expect(w, 250, 0, 0);
+    assert_int_equal(stats(w).expired, 1351);
+    advance(w, 3600000); /* the lane opens, and nothing is left */
+    assert_null(w->gate.call);
+    track_as(w, "c", "user-full", NULL);
+    advance(w, 5000);
+    types_are(w, "c");
+    answer_ok(w);
+}
+
+/* Also while nothing is sent because the server asks for patience. */
+static void what_is_held_ends_while_all_wait(void **state)
+{
+    world *w = *state;
+
+    w->set.max_age_ms = 30000;
+    start(w);
+    track_as(w, "a", "user-full", NULL);
+    advance(w, 5000);
+    reply(w, 429, TW_E_HTTP, TW_STORED_NO, 300000,
+          "{\"code\":429,\"error\":\"Slow down\"}");
+    assert_true(w->ing->not_before_ms > fake.now_ms);
+    advance(w, 25000);
+    expect(w, 0, 0, 1);
+    advance(w, 1000);
+    expect(w, 0, 0, 0);
+    assert_int_equal(stats(w).expired, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +334,8 @@ int main(void)
         test(a_list_with_an_impossible_index_refuses_nobody),
         test(a_daily_quota_parks_the_user_and_asks_every_hour),
         test(many_events_of_a_held_user_cost_one_request),
+        test(what_is_held_ends_at_max_age),
+        test(what_is_held_ends_while_all_wait),
         test(held_events_leave_half_of_the_queue_to_others),
         test(a_crowd_of_held_events_drops_its_own),
     };

@@ -298,6 +298,9 @@ void tw__coalesce_settle(tw_ingest *ing, tw_batch *batch);
 /* ---- schedule.c: the I/O thread ---------------------------------------------------- */
 /* When the open batch is to go although it is not full. @locks needs lock */
 int64_t tw__open_due(const tw_ingest *ing);
+/* When what is held, as of users whose lanes are shut for long, has become too old. @locks needs
+ * lock */
+int64_t tw__held_age_due(const tw_ingest *ing);
 /* The next batch to be sent, off its list; NULL when there is none. @locks needs lock */
 tw_batch *tw__batch_next(tw_ingest *ing, int64_t now);
 /* What of it may go in one request; the rest goes back. NULL without memory to cut it. @locks needs

@@ -5,6 +5,7 @@
 #include "ingest/ingest_internal.h"
 
 enum {
+    HELD_AGE_MS = 1000, /* what has been too old for so long ends, although it is held */
     PAUSE_MAX_MS = 300000, /* a refused sender tries again at least this often */
     TRIES = 3,      /* of a batch that the server fails at, before another is tried */
     BLIND_CUTS = 16 /* so many requests more an outage may cost in the end */
@@ -205,11 +206,51 @@ static int age(tw_ingest *ing, tw_batch *batch)
     return any;
 }
 
+int64_t tw__held_age_due(const tw_ingest *ing)
+{
+    int64_t now = tw__ingest_steady(ing);
+    int64_t left = INT64_MAX;
+    tw_batch *batch;
+
+    if (ing->settings.max_age_ms == 0 || ing->held.head == NULL)
+        return INT64_MAX;
+    for (batch = ing->held.head; batch != NULL; batch = batch->next) {
+        int64_t one = ing->settings.max_age_ms - (now - tw__batch_oldest(batch));
+
+        left = one < left ? one : left;
+    }
+    left += HELD_AGE_MS;
+    return tw__ms_add(tw__monotonic_ms(), left < 0 ? 0 : left);
+}
+
+/* Of those that are held one batch at a time, for the spool is told of the ends of no more at once.
+ * Nonzero when there was one. @locks needs lock */
+static int held_age(tw_ingest *ing)
+{
+    int64_t now = tw__ingest_steady(ing);
+    tw_batch *batch = ing->settings.max_age_ms != 0 ? ing->held.head : NULL;
+
+    while (batch != NULL && now - tw__batch_oldest(batch) <= ing->settings.max_age_ms)
+        batch = batch->next;
+    if (batch == NULL)
+        return 0;
+    (void)age(ing, batch);
+    if (tw__batch_count(batch) == 0) {
+        tw__batch_list_remove(&ing->held, batch);
+        tw__ingest_recycle(ing, batch);
+    }
+    return 1;
+}
+
 tw_batch *tw__batch_next(tw_ingest *ing, int64_t now)
 {
     tw_batch *batch;
 
     held_release(ing, now);
+    if (!ing->canceled && held_age(ing)) {
+        ing->aged = 1;
+        return NULL;
+    }
     if (ing->canceled || now < ing->not_before_ms)
         return NULL;
     batch = batch_take(ing, now);

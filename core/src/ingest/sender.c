@@ -131,6 +131,8 @@ static void timer_set(tw_ingest *ing)
             due = tw__lanes_due(ing);
         if (due < ing->not_before_ms)
             due = ing->not_before_ms;
+        if (tw__held_age_due(ing) < due)
+            due = tw__held_age_due(ing);
     }
     if (!ing->canceled && tw__store_due(ing) < due)
         due = tw__store_due(ing);
