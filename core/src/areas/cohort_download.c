@@ -601,16 +601,9 @@ int tw__cohort_download_start(tw_job **out, tw_gate *gate,
     rc = download_fill(dl, settings, id, &own, err);
     if (rc == TW_OK)
         rc = download_check(dl, err);
-    if (rc == TW_OK)
-        rc = tw__job_new(out, tw__gate_loop(gate), queue, &download_kind, dl, err);
     if (rc != TW_OK) {
         download_release(dl);
         return rc;
     }
-    rc = tw__job_submit(*out, err);
-    if (rc != TW_OK) {
-        tw_job_unref(*out);
-        *out = NULL;
-    }
-    return rc;
+    return tw__job_start(out, tw__gate_loop(gate), queue, &download_kind, dl, err);
 }

@@ -378,17 +378,9 @@ int tw__taxonomy_pull_start(tw_job **out, tw_gate *gate, tw_taxonomy_part part,
         return tw__error_nomem(err);
     pl->gate = gate;
     pl->part = part;
-    rc = items_begin(pl) == TW_OK ? TW_OK : tw__error_nomem(err);
-    if (rc == TW_OK)
-        rc = tw__job_new(out, tw__gate_loop(gate), queue, &kind, pl, err);
-    if (rc != TW_OK) {
+    if (items_begin(pl) != TW_OK) {
         pull_release(pl);
-        return rc;
+        return tw__error_nomem(err);
     }
-    rc = tw__job_submit(*out, err);
-    if (rc != TW_OK) {
-        tw_job_unref(*out);
-        *out = NULL;
-    }
-    return rc;
+    return tw__job_start(out, tw__gate_loop(gate), queue, &kind, pl, err);
 }

@@ -361,16 +361,9 @@ int tw__export_start(tw_job **out, tw_gate *gate, const char *start, const char 
     snprintf(ex->query, sizeof ex->query, "start=%s&end=%s", window.first.text,
              window.last.text);
     rc = export_options(ex, options, err);
-    if (rc == TW_OK)
-        rc = tw__job_new(out, tw__gate_loop(gate), queue, &export_kind, ex, err);
     if (rc != TW_OK) {
         export_release(ex);
         return rc;
     }
-    rc = tw__job_submit(*out, err);
-    if (rc != TW_OK) {
-        tw_job_unref(*out);
-        *out = NULL;
-    }
-    return rc;
+    return tw__job_start(out, tw__gate_loop(gate), queue, &export_kind, ex, err);
 }
