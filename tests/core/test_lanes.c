@@ -306,6 +306,35 @@ static void what_is_held_ends_at_max_age(void **state)
     answer_ok(w);
 }
 
+/* There was no memory for what was to be held: its batch is there all the same, and empty. */
+static void an_empty_batch_is_not_too_old(void **state)
+{
+    world *w = *state;
+    tw_batch *batch;
+
+    w->set.max_age_ms = 30000;
+    start(w);
+    track_as(w, "a", "user-calm", NULL);
+    advance(w, 5000);
+    answer_ok(w);
+    pthread_mutex_lock(&w->ing->lock);
+    assert_int_equal(tw__ingest_batch(&batch, w->ing), TW_OK); /* the one that was sent */
+    batch->due_ms = fake.now_ms + 60000;
+    batch->laned = 1;
+    tw__batch_push(&w->ing->held, batch);
+    pthread_mutex_unlock(&w->ing->lock);
+    track_as(w, "b", "user-calm", NULL);
+    advance(w, 40000);
+    assert_ptr_equal(w->ing->held.head, batch);
+    answer_all_ok(w);
+    assert_int_equal(tw__held_age_due(w->ing), INT64_MAX);
+    advance(w, 20000);
+    track_as(w, "c", "user-calm", NULL);
+    advance(w, 5000);
+    answer_ok(w);
+    assert_null(w->ing->held.head);
+}
+
 /* Also while nothing is sent because the server asks for patience. */
 static void what_is_held_ends_while_all_wait(void **state)
 {
@@ -336,6 +365,7 @@ int main(void)
         test(many_events_of_a_held_user_cost_one_request),
         test(what_is_held_ends_at_max_age),
         test(what_is_held_ends_while_all_wait),
+        test(an_empty_batch_is_not_too_old),
         test(held_events_leave_half_of_the_queue_to_others),
         test(a_crowd_of_held_events_drops_its_own),
     };

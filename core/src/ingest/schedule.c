@@ -206,19 +206,27 @@ static int age(tw_ingest *ing, tw_batch *batch)
     return any;
 }
 
+/* How long the oldest record of the batch may still wait; less than 0 where it is too old. */
+static int64_t age_left(const tw_ingest *ing, tw_batch *batch, int64_t now)
+{
+    if (ing->settings.max_age_ms == 0 || tw__batch_count(batch) == 0)
+        return INT64_MAX; /* an empty one was to take what there was no memory for */
+    return ing->settings.max_age_ms - (now - tw__batch_oldest(batch));
+}
+
 int64_t tw__held_age_due(const tw_ingest *ing)
 {
     int64_t now = tw__ingest_steady(ing);
     int64_t left = INT64_MAX;
     tw_batch *batch;
 
-    if (ing->settings.max_age_ms == 0 || ing->held.head == NULL)
-        return INT64_MAX;
     for (batch = ing->held.head; batch != NULL; batch = batch->next) {
-        int64_t one = ing->settings.max_age_ms - (now - tw__batch_oldest(batch));
+        int64_t one = age_left(ing, batch, now);
 
         left = one < left ? one : left;
     }
+    if (left == INT64_MAX)
+        return left;
     left += HELD_AGE_MS;
     return tw__ms_add(tw__monotonic_ms(), left < 0 ? 0 : left);
 }
@@ -228,9 +236,9 @@ int64_t tw__held_age_due(const tw_ingest *ing)
 static int held_age(tw_ingest *ing)
 {
     int64_t now = tw__ingest_steady(ing);
-    tw_batch *batch = ing->settings.max_age_ms != 0 ? ing->held.head : NULL;
+    tw_batch *batch = ing->held.head;
 
-    while (batch != NULL && now - tw__batch_oldest(batch) <= ing->settings.max_age_ms)
+    while (batch != NULL && age_left(ing, batch, now) >= 0)
         batch = batch->next;
     if (batch == NULL)
         return 0;
