@@ -273,7 +273,7 @@ int tw__lanes_hold(tw_ingest *ing, const tw_batch *batch, size_t index,
 /* ---- setting apart ----------------------------------------------------------------- */
 
 /* The batch for records that are due then. @locks needs lock */
-static tw_batch *held_batch(tw_ingest *ing, int64_t due, size_t count, int64_t now)
+static tw_batch *held_batch(tw_ingest *ing, int64_t due, size_t count)
 {
     tw_batch *batch;
 
@@ -285,7 +285,6 @@ static tw_batch *held_batch(tw_ingest *ing, int64_t due, size_t count, int64_t n
     }
     if (tw__ingest_batch(&batch, ing) != TW_OK)
         return NULL;
-    batch->since_ms = now;
     batch->due_ms = due;
     batch->laned = 1;
     batch->use_batch =
@@ -343,7 +342,7 @@ int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now)
         return 0;
     for (mark = 1; mark < UINT8_MAX; mark++) {
         int64_t due = mark_next(dues, all, marks, mark, &count);
-        tw_batch *into = due != 0 ? held_batch(ing, due, count, now) : NULL;
+        tw_batch *into = due != 0 ? held_batch(ing, due, count) : NULL;
         int rc = into != NULL ? tw__batch_copy(into, batch, marks, mark) : TW_OK;
 
         if (due == 0)
@@ -354,8 +353,6 @@ int tw__lanes_part(tw_ingest *ing, tw_batch *batch, int64_t now)
             break;
         }
         into->resent |= batch->resent;
-        if (batch->since_ms < into->since_ms)
-            into->since_ms = batch->since_ms;
         any = 1;
     }
     if (any) {

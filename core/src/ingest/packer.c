@@ -309,7 +309,6 @@ int tw__batch_cut(tw_batch **out, tw_batch *batch, size_t keep)
     }
     for (i = from; i < batch->count; i++)
         record_copy(rest, batch, &batch->records[i]);
-    rest->since_ms = batch->since_ms;
     rest->resent = batch->resent;
     rest->use_batch = batch->use_batch;
     rest->short_ack = batch->short_ack;

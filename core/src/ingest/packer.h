@@ -35,7 +35,7 @@ typedef struct tw_batch {
     uint32_t first; /* records before it were dropped */
     uint32_t count; /* one past the last */
     uint32_t records_room;
-    int64_t since_ms;  /* monotonic: when the first record came */
+    int64_t since_ms;  /* monotonic: when the first record came into the open batch */
     int64_t due_ms;    /* held back until then */
     int64_t oldest_ms; /* see tw__batch_oldest; TW_OLDEST_UNKNOWN: to be looked up */
     int resent;        /* holds records that were sent before */

@@ -431,8 +431,6 @@ tw_batch *tw__store_begin(tw_ingest *ing, const tw_batch_list *list, int wanted,
     if (wanted && list->head == NULL && (force || in_window(ing, 0)) && !ing->canceled)
         (void)tw__ingest_batch(&batch, ing);
     pthread_mutex_unlock(&ing->lock);
-    if (batch != NULL)
-        batch->since_ms = tw__monotonic_ms();
     return batch;
 }
 
