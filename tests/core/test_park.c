@@ -672,6 +672,40 @@ static void what_was_held_goes_in_steps(void **state)
     assert_int_equal(w->ing->hold_count, 0);
 }
 
+static int opened; /* files of records, to be read */
+
+static int counting_open(void *ctx, int dir, const char *name, int flags)
+{
+    opened += (flags & O_ACCMODE) == O_RDONLY && strstr(name, ".seg") != NULL;
+    return tw__spool_system.open(ctx, dir, name, flags);
+}
+
+/* To find what may go, and to know how old what stays is. */
+static void a_step_reads_a_file_once(void **state)
+{
+    world *w = *state;
+    tw_spool_sys sys = tw__spool_system;
+    int i;
+
+    sys.open = counting_open;
+    w->set.spool_sys = &sys;
+    w->set.use_batch = TW_BATCH_NEVER;
+    start(w);
+    for (i = 0; i < 3000; i++)
+        track_of(w, "user-quick", NULL, 10);
+    fake_run(&w->gate);
+    serve_all_but(w, "user-quick", "throttled_users");
+    for (i = 0; i < 3; i++) {
+        opened = 0;
+        advance(w, 30000);
+        assert_int_equal(opened, 1);
+        answer_all_ok(w);
+        assert_int_equal(opened, 1);
+        assert_int_equal(w->ing->parked, 3000 - 900 * (i + 1));
+    }
+    world_end(w);
+}
+
 static void steps_hold_in_memory_too(void **state)
 {
     world *w = *state;
@@ -722,6 +756,7 @@ int main(void)
         disk_test(what_cannot_be_read_outlives_max_age_alone),
         disk_test(what_cannot_be_read_is_not_dropped_first),
         disk_test(what_was_held_goes_in_steps),
+        disk_test(a_step_reads_a_file_once),
         disk_test(steps_hold_in_memory_too),
     };
 
