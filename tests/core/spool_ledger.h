@@ -115,11 +115,14 @@ static inline void ledger_sent(ledger *led, size_t from, size_t count, int64_t m
         ids[i] = led->entries[from + i].id;
     rc = tw__spool_mark_sent(led->sp, ids, count, ms, NULL);
     for (i = from; i < from + count; i++) {
-        if (rc == TW_OK && led->entries[i].sent == NEVER &&
-            led->entries[i].accepted != NEVER) {
-            led->entries[i].sent = ledger_now(led);
-            led->entries[i].sent_ms = ms;
-        }
+        ledger_entry *e = &led->entries[i];
+
+        if (e->id == 0 || e->accepted == NEVER)
+            continue;
+        if (e->sent_ms < 0)
+            e->sent_ms = ms; /* counts even where the mark is in memory only */
+        if (rc == TW_OK && e->sent == NEVER)
+            e->sent = ledger_now(led);
     }
 }
 

@@ -213,6 +213,73 @@ static void test_failed_syncs_are_never_believed(void **state)
     ledger_end(led);
 }
 
+static int folder_fails; /* so many of its syncs */
+
+static int failing_dir_sync(void *ctx, int dir)
+{
+    return folder_fails > 0 && folder_fails-- > 0 ? -EIO
+                                                  : sim_sys(ctx).dir_sync(ctx, dir);
+}
+
+/* Nor is a new file of notes that nobody may find under its name. */
+static void test_notes_without_a_name_are_never_believed(void **state)
+{
+    tw_spool_sys sys;
+    ledger *led;
+    size_t states = 0;
+
+    (void)state;
+    ledger_start(&led, SIM_HONEST);
+    sys = sim_sys(led->disk);
+    sys.dir_sync = failing_dir_sync;
+    led->sp = open_on(led->disk, &sys, 1);
+    assert_int_equal(ledger_append(led, 3), TW_OK);
+    ledger_sent(led, 0, 1, 1111);
+    led->disk->fail_name = ".ack";
+    led->disk->fail_why = EIO;
+    led->disk->fail_count = led->disk->fail_at = 1;
+    led->disk->calls = 0;
+    folder_fails = 1;
+    ledger_sent(led, 1, 1, 2222);
+    assert_int_equal(folder_fails, 0);
+    assert_int_equal(led->entries[1].sent, NEVER);
+    ledger_sent(led, 2, 1, 3333);
+    assert_int_not_equal(led->entries[2].sent, NEVER);
+    tw__spool_free(led->sp);
+    led->disk->fail_at = 0;
+    led->disk->fail_name = NULL;
+    assert_int_equal(check_all_states(led, 1, 1, &states), 0);
+    assert_int_equal(led->litter, 0);
+    ledger_end(led);
+}
+
+/* The same where somebody took the old one away. */
+static void test_new_notes_of_an_old_segment_keep_their_name(void **state)
+{
+    tw_spool_sys sys;
+    ledger *led;
+    size_t states = 0;
+    int i;
+
+    (void)state;
+    ledger_start(&led, SIM_HONEST);
+    sys = sim_sys(led->disk);
+    led->sp = open_on(led->disk, &sys, 1);
+    assert_int_equal(ledger_append(led, 3), TW_OK);
+    tw__spool_free(led->sp);
+    for (i = 0; strstr(led->disk->names[i].name, ".ack") == NULL; i++)
+        continue;
+    assert_int_equal(sys.unlink(sys.ctx, 0, led->disk->names[i].name), 0);
+    assert_int_equal(sys.dir_sync(sys.ctx, 0), 0);
+    led->sp = open_on(led->disk, &sys, 1);
+    assert_int_equal(ledger_read(led, led->sp, 0, NULL), 3);
+    ledger_sent(led, 0, 3, 1111);
+    assert_int_not_equal(led->entries[0].sent, NEVER);
+    tw__spool_free(led->sp);
+    assert_int_equal(check_all_states(led, 1, 1, &states), 0);
+    ledger_end(led);
+}
+
 /* Fast mode: a sync that failed, whatever became of the repair, is made good by the next that
  * does not. */
 static void test_failed_syncs_in_fast_mode(void **state)
@@ -407,6 +474,74 @@ static void test_each_call_failing(void **state)
     }
 }
 
+/* Fast mode's part of the scenario: segments that nobody has sealed when they are synced. */
+static void fast_scenario(ledger *led, const tw_spool_sys *sys)
+{
+    size_t synced = 0;
+    size_t i;
+
+    led->sp = open_on(led->disk, sys, 0);
+    if (led->sp == NULL)
+        return;
+    for (i = 0; i < 40; i++) {
+        (void)ledger_append(led, 1);
+        if (i % 9 == 8 && ledger_sync(led) == TW_OK) {
+            for (; synced < led->count; synced++) {
+                if (led->entries[synced].accepted != NEVER)
+                    led->entries[synced].accepted = ledger_now(led);
+            }
+        }
+    }
+    for (; synced < led->count; synced++)
+        led->entries[synced].accepted = NEVER;
+    tw__spool_free(led->sp);
+    led->sp = NULL;
+}
+
+/* The power is cut at some time after a call has failed: every call, every few changes of the disk
+ * later. */
+static void test_power_cuts_after_a_failed_call(void **state)
+{
+    static const int whys[] = {EIO, ENOSPC};
+    size_t states = 0;
+    size_t step = getenv("TW_SPOOL_STATES") != NULL ? 1 : 7;
+    unsigned n;
+    int durable;
+
+    (void)state;
+    for (durable = 0; durable < 2; durable++) {
+        int fired = 1;
+
+        for (n = 1; fired; n++) {
+            tw_spool_sys sys;
+            ledger *led;
+            size_t moment;
+            int how;
+
+            ledger_start(&led, SIM_HONEST);
+            sys = sim_sys(led->disk);
+            led->disk->fail_at = n;
+            led->disk->fail_count = 1;
+            led->disk->fail_why = whys[n % 2];
+            if (durable)
+                scenario(led, &sys, 1);
+            else
+                fast_scenario(led, &sys);
+            fired = led->disk->calls >= n;
+            led->disk->fail_at = 0;
+            for (moment = n % step; moment <= led->disk->op_count; moment += step) {
+                for (how = 0; how < SIM_RANDOM; how++, states++) {
+                    if (check_state(led, moment, (sim_crash)how, 0, durable, 1) != 0)
+                        fail_msg("errno %d at call %u, cut at %zu", whys[n % 2], n,
+                                 moment);
+                }
+            }
+            ledger_end(led);
+        }
+    }
+    print_message("%zu states\n", states);
+}
+
 /* A parked record that the disk cannot read is not lost: it is there when the disk can again. */
 static void test_unread_is_not_lost(void **state)
 {
@@ -441,10 +576,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_power_cut),
         cmocka_unit_test(test_failed_syncs_are_never_believed),
+        cmocka_unit_test(test_notes_without_a_name_are_never_believed),
+        cmocka_unit_test(test_new_notes_of_an_old_segment_keep_their_name),
         cmocka_unit_test(test_failed_syncs_in_fast_mode),
         cmocka_unit_test(test_mutants_are_caught),
         cmocka_unit_test(test_fast_mode_window),
         cmocka_unit_test(test_each_call_failing),
+        cmocka_unit_test(test_power_cuts_after_a_failed_call),
         cmocka_unit_test(test_unread_is_not_lost),
     };
 

@@ -76,6 +76,7 @@ typedef struct tw_segment {
     int suspect;                /* a sync of the records failed: only a rewrite helps */
     int data_unsynced;          /* the same of records; stays 0 in durable mode */
     int behind;                 /* notes in memory that are not in the file */
+    int unnamed;                /* nor may the file of notes be found after a power cut */
     uint64_t waiting;           /* records that exist and are not acknowledged, ... */
     uint64_t asides;            /* and those of them that are set aside */
     uint64_t aside_bytes;       /* what it has in the count of this name */

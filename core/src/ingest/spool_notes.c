@@ -195,7 +195,11 @@ static int notes_open(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     if (seg->notes_fd >= 0)
         return 0;
     tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_NOTES);
-    seg->notes_fd = tw__spool_open_file(sp, name, O_RDWR | O_CREAT);
+    seg->notes_fd = tw__spool_open_file(sp, name, O_RDWR);
+    if (seg->notes_fd == -ENOENT) {
+        seg->notes_fd = tw__spool_open_file(sp, name, O_RDWR | O_CREAT);
+        seg->unnamed = 1;
+    }
     if (seg->notes_fd < 0) {
         rc = seg->notes_fd;
         seg->notes_fd = -1;
@@ -315,7 +319,8 @@ int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note 
     return rc;
 }
 
-/* A sync failed: what the file holds is unknown, so that a new one takes its place. */
+/* A sync failed: what the file holds, or which one has the name, is unknown, so that a new one takes
+ * its place. */
 static int notes_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     char spare[TW_SPOOL_NAME];
@@ -347,6 +352,7 @@ static int notes_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         seg->notes_at = out.size;
         seg->behind = 0;
         rc = tw__spool_dir_sync(sp);
+        seg->unnamed = rc != 0;
     }
     tw__buf_clear(&out);
     return rc;
@@ -361,7 +367,7 @@ int tw__notes_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     if (rc == 0 && seg->unsynced) {
         rc = notes_open(sp, lane, seg);
         if (rc == 0)
-            rc = tw__spool_data_sync(sp, seg->notes_fd);
+            rc = seg->unnamed ? -EIO : tw__spool_data_sync(sp, seg->notes_fd);
         if (rc < 0)
             rc = notes_rewrite(sp, lane, seg);
         seg->unsynced = rc != 0;

@@ -246,6 +246,7 @@ static ssize_t sim_pwrite(void *ctx, int fd, const void *bytes, size_t size, uin
     return (ssize_t)size;
 }
 
+/* What was written since the last sync; names are the folder's. */
 static void poison(sim_disk *disk, int inode)
 {
     size_t i;
@@ -255,7 +256,8 @@ static void poison(sim_disk *disk, int inode)
             continue;
         if (disk->ops[i].kind == SIM_SYNC)
             break;
-        disk->ops[i].poisoned = 1;
+        disk->ops[i].poisoned =
+            disk->ops[i].kind == SIM_WRITE || disk->ops[i].kind == SIM_TRUNCATE;
     }
 }
 
