@@ -542,6 +542,48 @@ static void test_power_cuts_after_a_failed_call(void **state)
     print_message("%zu states\n", states);
 }
 
+static int open_files(const sim_disk *disk)
+{
+    int count = 0;
+    int i;
+
+    for (i = 0; i < SIM_FDS; i++)
+        count += disk->fds[i].used;
+    return count;
+}
+
+/* Hours without a network, and hours of dead processes: files are not kept open for either. */
+static void test_a_backlog_keeps_few_files_open(void **state)
+{
+    enum { FULL = 60, OPEN_MOST = 30 };
+    int durable;
+
+    (void)state;
+    for (durable = 0; durable < 2; durable++) {
+        tw_spool_stats stats;
+        tw_spool_sys sys;
+        ledger *led;
+        size_t i;
+
+        ledger_start(&led, SIM_HONEST);
+        sys = sim_sys(led->disk);
+        led->sp = open_on(led->disk, &sys, durable);
+        do {
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+            tw__spool_stats(led->sp, &stats);
+        } while (stats.segments < FULL);
+        assert_in_range(open_files(led->disk), 1, OPEN_MOST);
+        tw__spool_free(led->sp);
+        led->sp = open_on(led->disk, &sys, durable);
+        assert_int_equal(ledger_read(led, led->sp, 0, NULL), led->count);
+        for (i = 0; i < led->count; i += 5)
+            ledger_sent(led, i, 1, 1111);
+        assert_in_range(open_files(led->disk), 1, OPEN_MOST);
+        tw__spool_free(led->sp);
+        ledger_end(led);
+    }
+}
+
 /* A parked record that the disk cannot read is not lost: it is there when the disk can again. */
 static void test_unread_is_not_lost(void **state)
 {
@@ -583,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_fast_mode_window),
         cmocka_unit_test(test_each_call_failing),
         cmocka_unit_test(test_power_cuts_after_a_failed_call),
+        cmocka_unit_test(test_a_backlog_keeps_few_files_open),
         cmocka_unit_test(test_unread_is_not_lost),
     };
 

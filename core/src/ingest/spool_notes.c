@@ -292,6 +292,7 @@ static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
     return rc;
 }
 
+/* The file of a sealed segment is kept open by nobody: a long backlog must not use up descriptors. */
 int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note *notes,
                     size_t count)
 {
@@ -315,6 +316,8 @@ int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note 
         seg->notes_at += out.size;
         seg->unsynced = 1;
     }
+    if (seg->sealed)
+        tw__spool_close(sp, &seg->notes_fd); /* a sync opens it again */
     tw__buf_clear(&out);
     return rc;
 }
@@ -373,8 +376,7 @@ int tw__notes_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         seg->unsynced = rc != 0;
         seg->behind = rc != 0;
     }
-    if (rc == 0 && seg->sealed)
-        tw__spool_close(sp,
-                        &seg->notes_fd); /* a long backlog must not use up descriptors */
+    if (seg->sealed)
+        tw__spool_close(sp, &seg->notes_fd);
     return rc;
 }

@@ -444,8 +444,6 @@ void tw__segment_seal(tw_spool *sp, tw_segment *seg, uint64_t end)
     segment_end(sp, lane, seg);
     if (!seg->data_unsynced)
         tw__spool_close(sp, &seg->fd);
-    if (!seg->unsynced && !seg->behind)
-        tw__spool_close(sp, &seg->notes_fd);
     for (i = 0; i < lane->count; i++)
         unsynced += lane->segments[i]->data_unsynced != 0;
     if (unsynced > UNSYNCED_MOST)
