@@ -469,6 +469,117 @@ static void test_a_sync_is_not_outrun_for_ever(void **state)
     close_gated(sp);
 }
 
+/* ---- everything at once ----------------------------------------------------------------- */
+
+enum { CROWD = 3, EACH = 1500 };
+
+typedef struct crowd {
+    tw_spool *sp;
+    _Atomic int working; /* who append */
+    _Atomic int bad;
+    uint64_t acked;
+} crowd;
+
+static void *crowd_append(void *arg)
+{
+    crowd *all = arg;
+    int i;
+
+    for (i = 0; i < EACH; i++)
+        all->bad |= put(all->sp) != TW_OK;
+    all->working--;
+    return NULL;
+}
+
+static void *crowd_sync(void *arg)
+{
+    crowd *all = arg;
+
+    while (all->working != 0) {
+        tw__spool_prepare(all->sp);
+        all->bad |= tw__spool_sync(all->sp, NULL) != TW_OK;
+    }
+    return NULL;
+}
+
+/* Ends three of four records, in all the ways that a client has for it. */
+static uint64_t crowd_end(tw_spool *sp, uint64_t id)
+{
+    if (id % 4 == 0)
+        return 0;
+    if (id % 4 == 1) {
+        assert_int_equal(tw__spool_park(sp, &id, 1), TW_OK);
+        tw__spool_unpark(sp, id);
+    }
+    assert_int_equal(tw__spool_mark_sent(sp, &id, 1, 1, NULL), TW_OK);
+    assert_int_equal(tw__spool_ack(sp, &id, 1, NULL), TW_OK);
+    return 1;
+}
+
+/* Reads back all that the others bring; no number is missing, none comes twice. */
+static void crowd_read(crowd *all)
+{
+    tw_spool_item item;
+    uint64_t from = 1;
+    int last = 0;
+
+    for (;;) {
+        int rc = tw__spool_reread(&item, all->sp, from, NULL);
+
+        if (rc == TW_DONE && last)
+            break;
+        last = rc == TW_DONE && all->working == 0;
+        if (rc != TW_OK)
+            continue;
+        assert_int_equal(item.id, from);
+        from++;
+        all->acked += crowd_end(all->sp, item.id);
+    }
+    assert_int_equal(from - 1, CROWD * EACH);
+}
+
+static void test_everything_at_once(void **state)
+{
+    int durable;
+
+    (void)state;
+    for (durable = 0; durable < 2; durable++) {
+        tw_spool_settings settings = {.path = folder,
+                                      .project = "project-number-1",
+                                      .durable = durable,
+                                      .max_bytes = 1 << 24,
+                                      .segment_bytes = 4096};
+        crowd all = {.working = CROWD};
+        pthread_t threads[CROWD + 1];
+        tw_spool_stats stats;
+        tw_spool_item item;
+        uint64_t left = 0;
+        int i;
+
+        snprintf(folder, sizeof folder, "/tmp/tw-groups-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        assert_int_equal(tw__spool_open(&all.sp, &settings, NULL), TW_OK);
+        for (i = 0; i <= CROWD; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL,
+                                            i < CROWD ? crowd_append : crowd_sync, &all),
+                             0);
+        crowd_read(&all);
+        for (i = 0; i <= CROWD; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(all.bad, 0);
+        tw__spool_stats(all.sp, &stats);
+        assert_int_equal(stats.waiting, CROWD * EACH - all.acked);
+        tw__spool_free(all.sp);
+        assert_int_equal(tw__spool_open(&all.sp, &settings, NULL), TW_OK);
+        for (; tw__spool_next(&item, all.sp, NULL) == TW_OK; left++)
+            assert_int_equal(tw__spool_ack(all.sp, &item.id, 1, NULL), TW_OK);
+        assert_int_equal(left, CROWD * EACH - all.acked);
+        tw__spool_stats(all.sp, &stats);
+        assert_int_equal(stats.lost, 0);
+        close_gated(all.sp);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_large_syncs_stay_where_they_are),
         cmocka_unit_test(test_a_slow_sync_delays_no_append),
         cmocka_unit_test(test_a_sync_is_not_outrun_for_ever),
+        cmocka_unit_test(test_everything_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

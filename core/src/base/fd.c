@@ -74,6 +74,8 @@ int tw__fd_own(int fd)
     pthread_once(&once, hook);
     entry = entry_of(fd, 1);
     if (entry != NULL && fstat(fd, &st) == 0) {
+        /* Another thread may have had the number before: what it did to the entry is over. */
+        (void)atomic_load_explicit(&entry->owned, memory_order_acquire);
         entry->device = st.st_dev;
         entry->inode = st.st_ino;
         atomic_store_explicit(&entry->owned, 1, memory_order_release);
