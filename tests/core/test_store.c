@@ -824,6 +824,48 @@ static int full_allocate(void *ctx, int fd, uint64_t size)
     return disk_is_full ? -ENOSPC : tw__spool_system.allocate(ctx, fd, size);
 }
 
+static int disk_is_ill; /* it syncs nothing, and no copy can be made */
+
+static int ill_sync(void *ctx, int fd)
+{
+    return disk_is_ill ? -EIO : tw__spool_system.datasync(ctx, fd);
+}
+
+static int ill_open(void *ctx, int dir, const char *name, int flags)
+{
+    if (disk_is_ill && strstr(name, ".tmp") != NULL)
+        return -EIO;
+    return tw__spool_system.open(ctx, dir, name, flags);
+}
+
+/* What a failed sync makes doubtful is copied as soon as the disk lets us, not when we end. */
+static void what_is_in_doubt_is_copied_soon(void **state)
+{
+    world *w = *state;
+    tw_spool_sys sys = tw__spool_system;
+    tw_spool_stats spool;
+
+    w->set.spool_sys = &sys;
+    sys.datasync = ill_sync;
+    sys.open = ill_open;
+    w->set.durable = 1;
+    start(w);
+    track(w, 4);
+    disk_is_ill = 1;
+    assert_int_equal(tw_event_commit(event_of(w, "e", 0), NULL), TW_E_QUEUE_FULL);
+    fake_run(&w->gate);
+    tw__store_stats(w->ing, &spool);
+    assert_int_equal(spool.rewritten, 0);
+    disk_is_ill = 0;
+    advance(w, 1000);
+    tw__store_stats(w->ing, &spool);
+    assert_int_equal(spool.rewritten, 1);
+    advance(w, 5000);
+    answer_ok(w);
+    expect(w, 4, 0, 0);
+    world_end(w);
+}
+
 static void a_full_disk_refuses_new_events_and_sends_the_old(void **state)
 {
     world *w = *state;
@@ -888,6 +930,7 @@ int main(void)
         disk_test(what_dead_processes_left_is_dropped_first),
         disk_test(closing_does_not_wait_for_what_must_wait),
         disk_test(after_the_end_nothing_is_accepted),
+        disk_test(what_is_in_doubt_is_copied_soon),
         disk_test(a_full_disk_refuses_new_events_and_sends_the_old),
     };
 

@@ -237,6 +237,16 @@ static tw_spool_text piece_of(const tw_record_text *text)
     return piece;
 }
 
+/* The disk refused it. Where it also kept the spool from moving what had been accepted, the next
+ * sync tries to again: in durable mode there would be none. */
+static void disk_failed(tw_ingest *ing)
+{
+    pthread_mutex_lock(&ing->lock);
+    ing->unsynced = 1;
+    ing->news = 1;
+    pthread_mutex_unlock(&ing->lock);
+}
+
 /* There was room for it; where there is more, it may be merged with the one before it. TW_AGAIN
  * where the room has been taken by others, or by the head of the next segment. */
 static int append(tw_ingest *ing, tw_event *ev, tw_spool *sp, const tw_record_text *text,
@@ -277,6 +287,8 @@ int tw__store_put(tw_ingest *ing, tw_event *ev, const tw_record_text *text,
         if (rc != TW_OK)
             break;
         rc = append(ing, ev, sp, text, err);
+        if (rc == TW_E_QUEUE_FULL)
+            disk_failed(ing);
         if (rc != TW_AGAIN)
             break;
     }
