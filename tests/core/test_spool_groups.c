@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Appends of many threads: who shares a sync with whom, who waits for whom, and who does not. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -388,6 +389,28 @@ static void test_large_syncs_stay_where_they_are(void **state)
     close_gated(sp);
 }
 
+static int no_room(void *ctx, int fd, uint64_t size)
+{
+    (void)ctx;
+    (void)fd;
+    (void)size;
+    return -ENOSPC;
+}
+
+/* A disk that is nearly full is not filled with zeros. */
+static void test_nothing_is_made_ahead_without_room(void **state)
+{
+    tw_spool *sp = open_gated(1);
+
+    (void)state;
+    sp->sys.allocate = no_room;
+    assert_int_equal(segments_after_preparing(sp), 1);
+    assert_int_equal(sp->spare, TW_SPARE_NONE);
+    sp->sys.allocate = tw__spool_system.allocate;
+    assert_int_equal(segments_after_preparing(sp), 2);
+    close_gated(sp);
+}
+
 static void *sync_run(void *arg)
 {
     hand *self = arg;
@@ -592,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_two_firsts_at_one_bell_are_both_woken),
         cmocka_unit_test(test_small_syncs_move_to_written_blocks),
         cmocka_unit_test(test_large_syncs_stay_where_they_are),
+        cmocka_unit_test(test_nothing_is_made_ahead_without_room),
         cmocka_unit_test(test_a_slow_sync_delays_no_append),
         cmocka_unit_test(test_a_sync_is_not_outrun_for_ever),
         cmocka_unit_test(test_everything_at_once),

@@ -230,6 +230,17 @@ static void spare_throw(tw_spool *sp, int fd)
     spare_end(sp, TW_SPARE_NONE, -1, 0);
 }
 
+/* Where there is not enough room for the whole file there is better none: writing zeros until the
+ * disk is full would take the last room from the records, and from everybody else. */
+static int spare_allocate(tw_spool *sp, int fd)
+{
+    int rc = tw__spool_allocate(sp, fd, sp->segment_bytes);
+
+    if (rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG)
+        return rc;
+    return rc < 0 ? tw__spool_truncate(sp, fd, 0) : 0;
+}
+
 void tw__spool_prepare(tw_spool *sp)
 {
     char name[TW_SPOOL_NAME];
@@ -241,7 +252,7 @@ void tw__spool_prepare(tw_spool *sp)
         return;
     spare_name(name, sp);
     fd = make_file(sp, name);
-    rc = fd < 0 ? fd : file_allocate(sp, fd);
+    rc = fd < 0 ? fd : spare_allocate(sp, fd);
     if (rc == 0 && written)
         rc = zeros_write(sp, fd);
     if (rc == 0)
