@@ -504,7 +504,7 @@ static void test_power_cuts_after_a_failed_call(void **state)
 {
     static const int whys[] = {EIO, ENOSPC};
     size_t states = 0;
-    size_t step = getenv("TW_SPOOL_STATES") != NULL ? 1 : 7;
+    size_t step = getenv("TW_SPOOL_STATES") != NULL ? 1 : 17;
     unsigned n;
     int durable;
 

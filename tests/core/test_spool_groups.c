@@ -494,7 +494,7 @@ static void test_a_sync_is_not_outrun_for_ever(void **state)
 
 /* ---- everything at once ----------------------------------------------------------------- */
 
-enum { CROWD = 3, EACH = 1500 };
+enum { CROWD = 3, EACH = 500 };
 
 typedef struct crowd {
     tw_spool *sp;
