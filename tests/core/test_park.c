@@ -526,6 +526,76 @@ static void a_record_that_the_disk_lost_is_counted(void **state)
     fake_job_unref(job);
 }
 
+/* Requests until the event of that user was in one. */
+static int requests_until(world *w, const char *user)
+{
+    int count = 1;
+
+    for (; w->gate.call != NULL && of_user(w, user) == 0; count++)
+        answer_ok(w);
+    assert_non_null(w->gate.call);
+    return count;
+}
+
+/* Thousands of his events may go at once: those of others are not behind them all. */
+static void whoever_is_let_go_keeps_no_other_waiting(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 20000; i++)
+        track_of(w, "user-quick", NULL, 10);
+    fake_run(&w->gate);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-quick", "throttled_users");
+    advance(w, 25000);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-quick", "throttled_users");
+    assert_int_equal(w->ing->parked, 20000);
+    track_of(w, "user-calm", NULL, 10);
+    track_of(w, "user-quick", NULL, 10);
+    advance(w, 30000);
+    assert_in_range(requests_until(w, "user-calm"), 1, 2);
+    track_of(w, "user-calm", NULL, 10);
+    answer_ok(w);
+    advance(w, 5000);
+    assert_in_range(requests_until(w, "user-calm"), 1, 3);
+    while (stats(w).waiting != 0) {
+        answer_all_ok(w);
+        advance(w, 5000);
+    }
+    expect(w, 20003, 0, 0);
+}
+
+/* The same where another process left them: their numbers are larger than those of new ones. */
+static void what_is_parked_behind_a_sweep_is_not_forgotten(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 9000; i++)
+        track_of(w, "user-quick", NULL, 10);
+    world_end(w);
+    spool_start(w);
+    while (w->gate.call != NULL)
+        serve_all_but(w, "user-quick", "throttled_users");
+    assert_int_equal(w->ing->parked, 9000);
+    advance(w, 30000);
+    assert_true(of_user(w, "user-quick") > 1000);
+    track_of(w, "user-quick", NULL, 10);
+    track_of(w, "user-calm", NULL, 10);
+    advance(w, 5000);
+    answer_ok(w);
+    assert_in_range(requests_until(w, "user-calm"), 1, 2);
+    for (i = 0; i < 40 && stats(w).waiting != 0; i++) {
+        answer_all_ok(w);
+        advance(w, 5000);
+    }
+    expect(w, 9002, 0, 0);
+}
+
 static tw_spool_sys flawed; /* cannot read files with this in their names: */
 static const char *unreadable;
 
@@ -752,6 +822,8 @@ int main(void)
         disk_test(the_oldest_is_told_beside_lost_ones),
         disk_test(nobody_drops_what_is_not_counted_yet),
         disk_test(a_record_that_the_disk_lost_is_counted),
+        disk_test(whoever_is_let_go_keeps_no_other_waiting),
+        disk_test(what_is_parked_behind_a_sweep_is_not_forgotten),
         disk_test(what_cannot_be_read_keeps_no_other_waiting),
         disk_test(what_cannot_be_read_outlives_max_age_alone),
         disk_test(what_cannot_be_read_is_not_dropped_first),

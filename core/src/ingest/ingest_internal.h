@@ -181,6 +181,7 @@ struct tw_ingest {
     int sweep_blind;     /* it has passed over what the disk cannot read */
     int64_t park_due_ms; /* before then no parked one is read again, after a failure */
     int parked_moved;    /* under `reading`: what was the oldest of them may be gone */
+    int freed_turn;      /* what was parked goes before all others this time */
     int backlog_turn;    /* it goes before new events this time */
     int64_t sync_due_ms, adopt_due_ms, reread_due_ms;
 };

@@ -223,6 +223,8 @@ static int64_t held_until(tw_ingest *ing, tw_batch *batch, size_t index)
         holds[i]->missed = 1;
         if (ing->ended != NULL)
             hold_park(holds[i], record->seq);
+        if (record->seq < ing->sweep_at)
+            holds[i]->swept = 0; /* which has passed it: the next one begins there */
         if (holds[i]->due_ms > due)
             due = holds[i]->due_ms;
     }

@@ -102,8 +102,14 @@ static tw_batch *untried_take(tw_ingest *ing, int64_t now)
     int fresh = ing->ready.head != NULL || tw__open_due(ing) <= now;
     tw_batch *batch;
 
-    if (ing->freed_lanes.head != NULL) /* older than what else there is of their users */
+    /* Older than what else there is of their users. While the sweep is not over all of that has to
+     * wait on the disk, whatever is sent meanwhile, and there may be much: others take turns. */
+    if (ing->freed_lanes.head != NULL && (ing->freed_turn || ing->sweep_at == 0 ||
+                                          !(fresh || ing->backlog.head != NULL))) {
+        ing->freed_turn = 0;
         return address(ing, tw__batch_shift(&ing->freed_lanes), 1);
+    }
+    ing->freed_turn = 1;
     /* What dead processes left and what is new go by turns: the former is older, but there
      * may be hours of it. */
     if (ing->backlog.head != NULL && (ing->backlog_turn || !fresh)) {
