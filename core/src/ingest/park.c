@@ -121,8 +121,8 @@ static void park_put_off(tw_ingest *ing)
     ing->park_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_PARKED_MS);
 }
 
-/* Looks when the oldest of what is left was accepted. Where the disk cannot tell it is said to be as
- * old as the oldest that was there: less than 0. @locks needs reading */
+/* Looks when the oldest of what is left was accepted. Where the disk cannot tell it is said to be
+ * as old as the oldest that was there: less than 0. @locks needs reading */
 static int since_find(tw_ingest *ing, tw_spool *sp)
 {
     int64_t wall_ms;

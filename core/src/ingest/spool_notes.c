@@ -292,7 +292,8 @@ static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
     return rc;
 }
 
-/* The file of a sealed segment is kept open by nobody: a long backlog must not use up descriptors. */
+/* The file of a sealed segment is kept open by nobody: a long backlog must not use up
+ * descriptors. */
 int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note *notes,
                     size_t count)
 {
@@ -322,8 +323,8 @@ int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note 
     return rc;
 }
 
-/* A sync failed: what the file holds, or which one has the name, is unknown, so that a new one takes
- * its place. */
+/* A sync failed: what the file holds, or which one has the name, is unknown, so that a new one
+ * takes its place. */
 static int notes_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     char spare[TW_SPOOL_NAME];
