@@ -149,6 +149,35 @@ static void who_waited_in_vain_asks_at_once(void **state)
         expect_code(&jobs[i], TW_OK);
 }
 
+/* Of those that ask at once the first to know is enough, whoever else is still asking. */
+static void who_waits_goes_with_whoever_finds_out(void **state)
+{
+    fixture *fx = *state;
+    tw_job *jobs[JOBS];
+    tw_job *late;
+    int i;
+
+    start_all(fx, jobs);
+    answer_to(fx, 0, 401, NULL, "");
+    expect_code(&jobs[0], TW_E_AUTH);
+    assert_int_equal(fx->wg.sc.count, JOBS);
+    late = start(fx, "{\"name\":\"late\"}");
+    assert_int_equal(fx->wg.sc.count, JOBS);
+    answer_to(fx, 2, 200, NULL, COMPLETE "\"supportedVersions\":[\"2026-07-28\"]}}");
+    assert_int_equal(fx->wg.sc.count, JOBS + 2);
+    assert_true(says(fx, JOBS, "\"name\":\"t2\""));
+    assert_true(says(fx, JOBS + 1, "\"name\":\"late\""));
+    answer_to(fx, JOBS, 200, NULL, COMPLETE "\"content\":[]}}");
+    answer_to(fx, JOBS + 1, 200, NULL, COMPLETE "\"content\":[]}}");
+    expect_code(&jobs[2], TW_OK);
+    expect_code(&late, TW_OK);
+    for (i = 1; i < JOBS; i += 2) {
+        tw_job_cancel(jobs[i]);
+        worked_turn(&fx->wg);
+        expect_code(&jobs[i], TW_E_CANCELED);
+    }
+}
+
 /* It has a deadline, can be cancelled from any place, and does not keep the others. */
 static void who_waits_can_be_stopped(void **state)
 {
@@ -262,6 +291,7 @@ int main(void)
         UNKNOWN(one_session_is_for_all_once_it_is_ready),
         UNKNOWN(a_session_that_was_not_taken_up_is_not_used),
         UNKNOWN(who_waited_in_vain_asks_at_once),
+        UNKNOWN(who_waits_goes_with_whoever_finds_out),
         UNKNOWN(who_waits_can_be_stopped),
         UNKNOWN(a_lost_session_is_made_anew_once),
         UNKNOWN(closing_ends_all_of_them),

@@ -51,9 +51,9 @@ static void mcp_initialized(mcp_call *mc)
 static void mcp_ask(mcp_call *mc, int modern)
 {
     tw_gate *gate = mc->gate;
-    int others = tw__mcp_leave(mc);
     tw_mcp_message message;
 
+    tw__mcp_leave(mc);
     memset(&message, 0, sizeof message);
     mc->stage = STAGE_ASK;
     mc->modern = message.modern = modern;
@@ -65,8 +65,7 @@ static void mcp_ask(mcp_call *mc, int modern)
         message.cursor_size = strlen(message.cursor);
     }
     tw__mcp_send(mc, &message); /* `mc` may be gone */
-    if (others)
-        tw__mcp_others_go(gate, 0);
+    tw__mcp_others_go(gate, 0); /* whoever found it out */
 }
 
 /* ---- one finds out ------------------------------------------------------------------- */
@@ -107,6 +106,16 @@ int tw__mcp_leave(mcp_call *mc)
     return 1;
 }
 
+/* A session is a user's. */
+static int is_known(tw_gate *gate)
+{
+    const tw_mcp_server *server = tw__gate_mcp(gate);
+
+    return server->era == TW_MCP_MODERN ||
+           (server->era == TW_MCP_LEGACY &&
+            server->session.token == tw__gate_token(gate));
+}
+
 void tw__mcp_others_go(tw_gate *gate, int in_vain)
 {
     tw_mcp_server *server = tw__gate_mcp(gate);
@@ -114,7 +123,8 @@ void tw__mcp_others_go(tw_gate *gate, int in_vain)
     if (server->waking)
         return; /* one that was woken has ended at once */
     server->waking = 1;
-    while (server->waiting != NULL && (in_vain || server->asking == NULL)) {
+    while (server->waiting != NULL &&
+           (in_vain || server->asking == NULL || is_known(gate))) {
         mcp_call *mc = server->waiting;
 
         wait_end(mc);
@@ -128,10 +138,7 @@ void tw__mcp_go(mcp_call *mc)
 {
     tw_mcp_server *server = tw__gate_mcp(mc->gate);
 
-    /* A session is a user's. */
-    if (server->era == TW_MCP_MODERN ||
-        (server->era == TW_MCP_LEGACY &&
-         server->session.token == tw__gate_token(mc->gate))) {
+    if (is_known(mc->gate)) {
         mcp_ask(mc, server->era == TW_MCP_MODERN);
         return;
     }
