@@ -452,8 +452,9 @@ class Analytics(Area):
 
         Days x conditions x type, the most where the documents can be read in two ways; 108,000 an
         hour, 1,000 at the same time or within five minutes (Amplitude Dashboard REST API docs,
-        "rate limits", read 2026-11-27). A query that alone costs more than the option
-        max_query_cost (1,000) raises a ValidationError when it is asked; here it has its cost.
+        "rate limits", read 2026-11-27). A query that alone, and without its last day, costs more
+        than the option max_query_cost (1,000) raises a ValidationError when it is asked; here it
+        has its cost.
 
         Args:
             method: Name of a method of this area, such as "segmentation".

@@ -499,7 +499,7 @@ int tw__query_cost_check(const tw_given *given, int64_t most, tw_error **err)
 {
     query_cost cost;
     char way[80] = "ask for less at once";
-    int64_t a_day;
+    int64_t a_day, least;
     int rc;
 
     if (most == 0 || given->operation->endpoint == TW_EP_CHART_CSV)
@@ -508,7 +508,8 @@ int tw__query_cost_check(const tw_given *given, int64_t most, tw_error **err)
     if (rc != TW_OK)
         return rc;
     a_day = cost.conditions * cost.type;
-    if (cost.days * a_day <= most)
+    least = a_day * (cost.days > 1 ? cost.days - 1 : 1); /* as it was observed */
+    if (least <= most)
         return TW_OK;
     if (a_day <= most)
         snprintf(way, sizeof way, "ask for %" PRId64 " day%s at most at once",

@@ -56,9 +56,9 @@ static const tw_option table[TW_OPT_COUNT] = {
          "minute. Downloads are not limited as long as bytes arrive."},
     [TW_OPT_MAX_QUERY_COST] =
         {"max_query_cost", TW_OPTION_INT, NUMBER(0, 1000000000, "1000"),
-         "Most that one analytics query may cost, as estimate() tells it; a dearer one is refused "
-         "before it is sent. The server's own limit is 1,000 for all that is under way. 0: none "
-         "is refused."},
+         "Most that one analytics query may cost; one that costs more even if its last day is not "
+         "charged is refused before it is sent. The server's own limit is 1,000 for all that is "
+         "under way. 0: none is refused."},
     [TW_OPT_PROXY] =
         {"proxy", TW_OPTION_STRING, TEXT(TW_RULE_PROXY, ""),
          "URL of a proxy (http, https, socks4, socks4a, socks5, socks5h). Set to "

@@ -427,7 +427,8 @@ function Analytics:composition_start(options, callback) end
 
 ---What a query would cost of the budgets of the project, without asking it: days x conditions x
 ---type (Amplitude Dashboard REST API docs, "rate limits", read 2026-11-27). A query that costs more
----than the option max_query_cost (1,000) is refused when it is asked; here it has its cost.
+---than the option max_query_cost (1,000), also without its last day, is refused when it is asked;
+---here it has its cost.
 ---@param method string name of a method of this area
 ---@param options? table its arguments
 ---@return integer? cost
