@@ -73,6 +73,8 @@ static void expect_body(tw_job *job, const char *expected)
     "\"classifications\":[]"
 #define ANY "{\"description\":\"\",\"type\":\"any\"," PROPERTY
 #define STRING "{\"description\":\"\",\"type\":\"string\"," PROPERTY
+#define LISTED \
+    "{\"type\":\"string\",\"regex\":\"^s\",\"enum_values\":[\"s1\"],\"classifications\":[]"
 #define FREE ",\"is_required\":false}"
 #define NEEDED ",\"is_required\":true}"
 
@@ -215,7 +217,7 @@ static void a_cancelled_pull_leaves_the_wire(void **state)
 #define SECTIONS                                                          \
     "\"event_properties\":{\"q\":" ANY FREE ",\"p\":" ANY FREE "},"       \
     "\"user_properties\":{\"gp:tier\":" STRING "},\"user_id\":" ANY "}}," \
-    "\"group_properties\":{\"grp:seats\":" ANY "}},\"group_types\":{}}"
+    "\"group_properties\":{\"grp:seats\":" LISTED "}},\"group_types\":{}}"
 
 static const char state_text[] =
     "{\"categories\":{\"Shop\":7,\"Old\":8},\"events\":{"
@@ -277,6 +279,13 @@ static const struct {
      "\"override_scope\":\"override\",\"is_required\":false}\n"
      "taxonomy.user_property_update {\"user_property\":\"gp:tier\",\"type\":\"any\"}\n",
      "~ user property \\\"gp:tier\\\": type \\\"string\\\" -> \\\"any\\\""},
+    /* What the new type cannot have goes with the old one. */
+    {"{\"group_properties\":{\"seats\":{\"type\":\"number\",\"regex\":null,"
+     "\"enum_values\":[]}}}",
+     0,
+     "taxonomy.group_property_update {\"group_property\":\"grp:seats\",\"type\":\"number\","
+     "\"regex\":\"\",\"enum_values\":[]}\n",
+     "regex \\\"^s\\\" -> nothing"},
     /* With and without prefix it is the same property. */
     {"{\"user_properties\":{\"tier\":{\"type\":\"any\"},\"level\":{}}}", 0,
      "taxonomy.user_property_update {\"user_property\":\"gp:tier\",\"type\":\"any\"}\n"

@@ -7,6 +7,7 @@
 #include "areas/taxonomy.h"
 #include "base/error.h"
 #include "json/parts.h"
+#include "json/view.h"
 
 /*
  * Source: Amplitude Taxonomy API docs, read 2026-11-27. The API has four words for a new name and
@@ -287,15 +288,25 @@ static int is_given(const tw_given *given, const char *name)
     return tw__given(given, name, &size) != NULL;
 }
 
+/* An empty text or list takes a value away. */
+static int is_filled(const tw_given *given, const char *name)
+{
+    tw_view value;
+
+    value.text = tw__given(given, name, &value.size);
+    return value.text != NULL &&
+           (tw__view_is_list(value) ? tw__view_count(value) != 0 : value.size > 2);
+}
+
 /* The documents tie each of the two to its type; their own example has enum_values with a string.
  */
 static int property_check(const tw_given *given, tw_error **err)
 {
-    if (is_given(given, "regex") && is_given(given, "type") &&
+    if (is_filled(given, "regex") && is_given(given, "type") &&
         !tw__given_is(given, "type", "string"))
         return tw__error_at(err, TW_E_VALIDATION, "regex",
                             "regex was given for a property that is not of type string");
-    if (is_given(given, "enum_values") && is_given(given, "type") &&
+    if (is_filled(given, "enum_values") && is_given(given, "type") &&
         !tw__given_is(given, "type", "enum") && !tw__given_is(given, "type", "string"))
         return tw__error_at(err, TW_E_VALIDATION, "enum_values",
                             "enum_values was given for a property that is not of type "
