@@ -24,8 +24,8 @@ int tw__table_check(const tw_given *given, tw_error **err);  /* one group */
 /* Days x conditions x type of a query that was found right; TW_E_INVALID for a saved chart, whose
  * query nobody knows here. */
 int tw__query_cost(int64_t *out, const tw_given *given, tw_error **err);
-/* TW_E_VALIDATION at "end" where a query that was found right costs more than `most` even if its last
- * day is not charged; 0 for any. A saved chart is let through. */
+/* TW_E_VALIDATION at "end" where a query that was found right costs more than `most` even if its
+ * last day is not charged; 0 for any. A saved chart is let through. */
 int tw__query_cost_check(const tw_given *given, int64_t most, tw_error **err);
 
 #endif

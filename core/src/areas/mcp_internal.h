@@ -77,8 +77,8 @@ void tw__mcp_go(mcp_call *mc);
 /* Makes room for others before the call ends. Nonzero when some may wait for it:
  * tw__mcp_others_go, once it has ended. */
 int tw__mcp_leave(mcp_call *mc);
-/* The others go on where it is known how, or the first of them asks. `in_vain`: nobody told them, so
- * each asks at once, and waits no more. */
+/* The others go on where it is known how, or the first of them asks. `in_vain`: nobody told them,
+ * so each asks at once, and waits no more. */
 void tw__mcp_others_go(tw_gate *gate, int in_vain);
 /* How the request of a stage ended: one of these for each. */
 void tw__mcp_answered(mcp_call *mc, tw_view result, const tw_outcome *outcome);
