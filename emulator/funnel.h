@@ -55,9 +55,9 @@ typedef struct emu_funnel {
 #define EMU_NO_BUCKET UINT32_MAX
 
 /* Where the rows of an unordered path are: seconds [from, to], the first step an entry (of that
- * bucket, when one is given). */
+ * bucket, when one is given); no entry is before entry_from. */
 typedef struct emu_window {
-    int64_t from, to;
+    int64_t from, to, entry_from;
     uint32_t bucket;
 } emu_window;
 
@@ -67,7 +67,8 @@ static inline bool emu_window_enters(const emu_window *w, const emu_hit *h)
            (w->bucket == EMU_NO_BUCKET || w->bucket == h->bucket);
 }
 
-/* The path of a window in which steps may have to leave their earliest row to others. */
+/* More steps for a path whose first ones took their earliest rows, which they may have to leave to
+ * others. */
 void emu_funnel_seat(const emu_funnel *f, const emu_window *w, emu_path *path);
 
 bool emu_funnel_init(emu_funnel *f);

@@ -249,7 +249,7 @@ static void sort_seconds(emu_path *path)
 static void gather(const emu_funnel *f, const emu_window *w, emu_path *path)
 {
     path->depth = 0;
-    for (size_t i = emu_first_hit(f->hits[0], f->hit_n[0], w->from);
+    for (size_t i = emu_first_hit(f->hits[0], f->hit_n[0], w->entry_from);
          i < f->hit_n[0] && f->hits[0][i].second <= w->to && !path->depth; i++) {
         const emu_hit *h = &f->hits[0][i];
 
@@ -292,22 +292,26 @@ static int64_t unordered_window(const emu_funnel *f)
     return f->window / DAY * DAY;
 }
 
-/* The deepest of all windows that start at a row of some step; the earliest of equal ones. */
+/* The deepest of all windows that start at a row of some step; the earliest of equal ones. With
+ * the entries of one bucket none is deeper than the best of all, which is known by then. */
 static void best_window(emu_funnel *f, uint32_t bucket, int64_t first, int64_t last,
                         emu_path *best)
 {
+    size_t deepest = bucket == EMU_NO_BUCKET ? f->n : f->best.depth;
     int64_t window = unordered_window(f);
-    emu_window w;
+    emu_window w = {.bucket = bucket};
     emu_path path;
 
     best->depth = 0;
     for (size_t i = emu_first_hit(f->seconds, f->second_n, first - window);
-         i < f->second_n && f->seconds[i].second <= last && best->depth < f->n; i++) {
+         i < f->second_n && f->seconds[i].second <= last && best->depth < deepest; i++) {
         if (i > 0 && f->seconds[i - 1].second == f->seconds[i].second)
             continue;
         if (!is_hit(f, &f->seconds[i]))
             continue;
-        w = (emu_window){f->seconds[i].second, f->seconds[i].second + window, bucket};
+        w.from = f->seconds[i].second;
+        w.to = w.from + window;
+        w.entry_from = w.from > first ? w.from : first;
         gather(f, &w, &path);
         if (path.depth > best->depth)
             *best = path;

@@ -19,13 +19,22 @@ static void list_rows(seats *s, const emu_funnel *f, const emu_window *w)
     s->n = f->n;
     for (size_t step = 0; step < f->n; step++) {
         const emu_hit *list = f->hits[step];
-        size_t i = emu_first_hit(list, f->hit_n[step], w->from);
+        size_t i = emu_first_hit(list, f->hit_n[step], step ? w->from : w->entry_from);
 
         for (; i < f->hit_n[step] && list[i].second <= w->to && s->row_n[step] < s->n;
              i++)
             if (step > 0 || emu_window_enters(w, &list[i]))
                 s->rows[step][s->row_n[step]++] = &list[i];
     }
+}
+
+/* What the steps took so far is where the search for more begins. */
+static void list_taken(seats *s, const emu_path *path)
+{
+    for (size_t step = 0; step < path->depth; step++)
+        for (size_t i = 0; i < s->row_n[step] && !s->at[step]; i++)
+            if (s->rows[step][i]->row == path->row[step])
+                s->at[step] = s->rows[step][i];
 }
 
 /* The step that has the row, n for none. */
@@ -80,15 +89,18 @@ static bool move_to(seats *s, size_t step, const emu_hit *h)
 
 void emu_funnel_seat(const emu_funnel *f, const emu_window *w, emu_path *path)
 {
-    seats s = {0};
-    size_t depth = 0;
+    size_t depth = path->depth;
     uint64_t seen = 0;
+    seats s = {0};
 
     list_rows(&s, f, w);
+    list_taken(&s, path);
     while (depth < s.n && seat(&s, depth, &seen)) {
         depth++;
         seen = 0;
     }
+    if (depth == path->depth)
+        return; /* no more than took their earliest rows already */
     for (size_t step = 0; step < depth;
          step++) /* in their order, the earliest that will do */
         for (size_t i = 0; i < s.row_n[step] && !move_to(&s, step, s.rows[step][i]);)
@@ -98,5 +110,5 @@ void emu_funnel_seat(const emu_funnel *f, const emu_window *w, emu_path *path)
         path->second[step] = s.at[step]->second;
     }
     path->depth = depth;
-    path->bucket = depth ? s.at[0]->bucket : 0;
+    path->bucket = s.at[0]->bucket;
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from analytics_api import ask, event, performed, prop, refused, row, segment, send, where
+from analytics_api import ask, at, event, performed, prop, refused, row, segment, send, where
 from emulator_api import Api
 
 PATH = "/api/2/funnels"
@@ -233,6 +233,18 @@ def test_unordered_steps_that_share_rows_get_one_each(api: Api) -> None:
     assert data["cumulativeRaw"] == [3, 2, 1, 0]
     (data,) = funnel(api, x, x, mode="unordered")
     assert data["cumulativeRaw"] == [3, 0]
+
+
+def test_many_unordered_steps_of_a_user_with_many_rows_are_answered(api: Api) -> None:
+    """Each of the windows has the same steps to deal out in vain: none may take long over it."""
+    api.emu.switch(cost_limits=False, throttle=False)
+    first, last = at("03-01 00:00"), at("03-31 00:00")
+    times = range(first, last, (last - first) // 10_000)
+    send(api, *(row("0001", "A", t, k="x" if t == times[5000] else "y") for t in times))
+    x = event("A", where("k", "is", "x"))
+    (data,) = funnel(api, *["A"] * 48, x, x, end="0330", mode="unordered")
+    assert data["cumulativeRaw"] == [1] * 49 + [0]
+    assert data["dayFunnels"]["series"] == [[1] * 49 + [0]] * 30
 
 
 def test_unordered_windows_are_whole_days_and_at_least_one(api: Api) -> None:
