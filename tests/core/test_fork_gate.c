@@ -19,9 +19,10 @@
 enum { ROUNDS = 50, TURNS = 100 };
 
 static atomic_int inside;
-static sem_t entered, about_to_fork;
+static sem_t entered, about_to_fork, forked;
 
-/* Goes in, and out again when the other thread is about to fork or already has. */
+/* Goes in, and out again when the other thread is about to fork or has. Ends after the fork:
+ * to the thread sanitizer one that ended before it is one that the child never joins. */
 static void *visitor(void *arg)
 {
     int i;
@@ -37,6 +38,7 @@ static void *visitor(void *arg)
     tw__fork_gate_leave();
     atomic_store(&inside, 0);
     tw__fork_gate_leave();
+    sem_wait(&forked);
     return NULL;
 }
 
@@ -57,6 +59,7 @@ static void a_fork_waits_for_who_is_inside(void **state)
     (void)state;
     sem_init(&entered, 0, 0);
     sem_init(&about_to_fork, 0, 0);
+    sem_init(&forked, 0, 0);
     for (i = 0; i < ROUNDS; i++) {
         pthread_t thread;
         int status;
@@ -68,6 +71,7 @@ static void a_fork_waits_for_who_is_inside(void **state)
         pid = fork();
         if (pid == 0)
             _exit(child());
+        sem_post(&forked);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
         pthread_join(thread, NULL);
