@@ -141,14 +141,18 @@ static void post_listener(emu_req *r)
 static void post_reset(emu_req *r)
 {
     emu_buf err = {0};
-    bool ok = emu_store_reset(&r->e->store) == 0;
+    bool ok;
 
+    pthread_rwlock_wrlock(&r->e->life);
+    r->e->resets++;
+    ok = emu_store_reset(&r->e->store) == 0;
     emu_cohorts_reset(r->e);
     emu_charts_forget(&r->e->charts);
     emu_journal_clear(&r->e->journal);
     emu_limits_reset(&r->e->limits);
     emu_throttle_reset(&r->e->throttle);
     emu_ledger_reset(&r->e->ledger);
+    pthread_rwlock_unlock(&r->e->life);
     if (!ok)
         emu_buf_z(&err, "the store could not be emptied");
     done(r, ok, &err);

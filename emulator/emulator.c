@@ -165,11 +165,23 @@ static int open_ports(twe *e, const address *a, char *err, size_t err_n)
     return 0;
 }
 
+/* A reset waits for the requests that are carried out, and those that come wait for it. */
+static void init_life(twe *e)
+{
+    pthread_rwlockattr_t attr;
+
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&e->life, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 static void set_up(twe *e)
 {
     e->pid = getpid();
     pthread_mutex_init(&e->wait_mu, NULL);
     pthread_cond_init(&e->wait_cond, NULL);
+    init_life(e);
     emu_switches_reset(&e->sw);
     emu_faults_init(&e->faults);
     emu_journal_init(&e->journal);
@@ -247,6 +259,7 @@ void twe_stop(twe *e)
     emu_limits_free(&e->limits);
     emu_throttle_free(&e->throttle);
     emu_ledger_free(&e->ledger);
+    pthread_rwlock_destroy(&e->life);
     pthread_cond_destroy(&e->wait_cond);
     pthread_mutex_destroy(&e->wait_mu);
     emu_zone_free(e->zone);

@@ -116,6 +116,7 @@ static enum MHD_Result start_request(emu_req *r, struct MHD_Connection *conn,
     r->conn_id = ctx ? (uint64_t)(uintptr_t)ctx->socket_context : 0;
     r->id = ++r->e->next_req;
     r->received_ms = emu_now_ms(r->e);
+    r->resets = r->e->resets;
     check_headers(r);
     if (r->port == PORT_API)
         emu_faults_pick(&r->e->faults, r, AT_BEFORE_READ, AT_MID_BODY, &r->early);

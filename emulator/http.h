@@ -31,6 +31,7 @@ typedef struct emu_req {
     int fd;
     uint64_t id, conn_id;
     int64_t received_ms, answered_ms;
+    uint64_t resets; /* before it began */
 
     char *uri;                   /* as sent */
     emu_str method, path, query; /* still percent-encoded */

@@ -52,6 +52,9 @@ struct twe {
 
     pthread_mutex_t wait_mu; /* guards clock changes and stopping, for stalled requests */
     pthread_cond_t wait_cond;
+    pthread_rwlock_t
+        life; /* for reading while a request is carried out, for writing in a reset */
+    _Atomic uint64_t resets;
     _Atomic int64_t clock_offset_ms;
     _Atomic bool stopping;
     _Atomic uint64_t next_conn, next_req;

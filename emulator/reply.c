@@ -163,12 +163,18 @@ static bool looks_ours(emu_req *r)
 static void journal(emu_req *r, int status)
 {
     r->status = status;
+    if (r->port == PORT_CONTROL)
+        return;
     if (r->port == PORT_API && !r->key_known && !r->key_foreign)
         r->key_known = looks_ours(r);
-    if (r->port == PORT_API)
-        emu_ledger_unseen(r);
-    if (r->port != PORT_CONTROL && EMU_SW(r->e, journal))
-        emu_journal_add(&r->e->journal, r);
+    pthread_rwlock_rdlock(&r->e->life);
+    if (r->resets == r->e->resets) {
+        if (r->port == PORT_API)
+            emu_ledger_unseen(r);
+        if (EMU_SW(r->e, journal))
+            emu_journal_add(&r->e->journal, r);
+    }
+    pthread_rwlock_unlock(&r->e->life);
 }
 
 /* The answer with a false length or a broken chunk, which the HTTP library would not send. */
@@ -336,6 +342,23 @@ enum MHD_Result emu_fault_now(emu_req *r, const emu_action *a)
     return MHD_YES;
 }
 
+/* False for what would store something and began before a reset: that is forgotten. */
+static bool carry_out(emu_req *r)
+{
+    bool live;
+
+    if (r->port == PORT_CONTROL) {
+        emu_route(r);
+        return true;
+    }
+    pthread_rwlock_rdlock(&r->e->life);
+    live = r->resets == r->e->resets || emu_str_is(r->method, "GET");
+    if (live)
+        emu_route(r);
+    pthread_rwlock_unlock(&r->e->life);
+    return live;
+}
+
 enum MHD_Result emu_finish(emu_req *r)
 {
     r->answered = true;
@@ -352,7 +375,10 @@ enum MHD_Result emu_finish(emu_req *r)
         if (r->status)
             return journal_and_queue(r);
     }
-    emu_route(r);
+    if (!carry_out(r)) {
+        emu_break(r, CLOSE_RST);
+        return MHD_NO;
+    }
     if (r->late.when == AT_AFTER_COMMIT) {
         if (act(r, &r->late) == MHD_NO)
             return MHD_NO;

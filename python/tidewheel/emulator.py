@@ -212,7 +212,10 @@ class Emulator:
         self._control("POST", "/plan", {"event_type": event_type, **marks})
 
     def reset(self) -> None:
-        """Forgets events, users, cohorts, jobs, limits, journal, ledger and meters."""
+        """Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
+
+        Nothing of a request that began before is stored afterwards: its connection is closed.
+        """
         self._control("POST", "/reset")
 
     def switches(self) -> dict[str, bool | int | str]:

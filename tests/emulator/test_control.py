@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import socket
+import urllib.parse
 from typing import Any
 
 import pytest
@@ -96,6 +97,32 @@ def test_control_over_http(emu: Emulator, api: Api) -> None:
     assert post("/reset", "").status == 200
     assert api.get("/api/2/export", **api.around_now()).status == 404
     assert emu.journal()[0]["path"] == "/api/2/export"
+
+
+@pytest.mark.parametrize("path", ["/2/httpapi", "/identify"])
+def test_a_reset_stores_nothing_that_began_before(emu: Emulator, api: Api, path: str) -> None:
+    """Whoever starts anew finds nothing of what was still on its way, however late it is."""
+    emu.faults({"when": "before_commit", "match": {"path": path}, "do": {"stall_ms": 10**9}})
+    one = event(1, event_type="$identify", user_properties={"$set": {"late": True}})
+    body = json.dumps({"api_key": emu.api_key, "events": [{**one, "insert_id": "late"}]})
+    if path == "/identify":
+        one.pop("event_type")
+        pair = {"api_key": emu.api_key, "identification": json.dumps([one])}
+        body = urllib.parse.urlencode(pair)
+    form = "application/x-www-form-urlencoded"
+    kind = {"Content-Type": form if path == "/identify" else "application/json"}
+    api.connection.request("POST", path, body, kind)
+    while not json.loads(control(emu, "GET", "/faults", **token(emu)).body)[0]["used"]:
+        pass
+    emu.reset()
+    emu.faults()
+    emu.advance(10**6)
+    with pytest.raises(ConnectionError):
+        api.connection.getresponse()
+    assert list(emu.ledger()) == []
+    assert emu.journal() == []
+    api.connection.close()
+    assert api.get("/api/2/usersearch", user="user-0001").json["matches"] == []
 
 
 def test_the_journal_records_requests_but_no_credential(emu: Emulator, api: Api) -> None:

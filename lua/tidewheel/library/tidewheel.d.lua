@@ -772,7 +772,8 @@ function Emulator:chart(chart) end
 ---@param marks table<string, boolean> blocked, transformed
 function Emulator:mark(event_type, marks) end
 
----Forgets events, users, cohorts, jobs, limits, journal, ledger and meters.
+---Forgets events, users, cohorts, jobs, limits, journal, ledger and meters. Nothing of a request
+---that began before is stored afterwards: its connection is closed.
 function Emulator:reset() end
 
 ---All behaviour switches and their values.
