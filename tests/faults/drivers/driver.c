@@ -67,7 +67,8 @@ static void set_option(tw_config *cfg, const char *name, const char *value)
 
     if (tw_config_set_string(cfg, name, value, strlen(value), NULL) != TW_OK &&
         (strcmp(value, "True") != 0 || tw_config_set_bool(cfg, name, 1, NULL) != TW_OK) &&
-        tw_config_set_int(cfg, name, strtoll(value, NULL, 10), NULL) != TW_OK &&
+        (strchr(value, '.') != NULL || /* half a second is not none */
+         tw_config_set_int(cfg, name, strtoll(value, NULL, 10), NULL) != TW_OK) &&
         tw_config_set_real(cfg, name, real, &err) != TW_OK)
         fail(name, err);
 }
