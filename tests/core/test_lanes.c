@@ -119,6 +119,91 @@ static void a_name_without_a_list_is_enough(void **state)
     expect(w, 2, 0, 0);
 }
 
+/* An event of this group and of nobody, whether or not it says so. */
+static void track_group(world *w, const char *name, int null_ids)
+{
+    tw_event *ev;
+    tw_json_writer *wr;
+
+    assert_int_equal(tw__ingest_begin(&ev, w->ing, NULL), TW_OK);
+    wr = tw_event_writer(ev);
+    tw_json_put_object(wr);
+    put_text(wr, "event_type", "$groupidentify");
+    if (null_ids) {
+        tw_json_put_key(wr, "user_id", 7, -1, 0);
+        tw_json_put_null(wr);
+        tw_json_put_key(wr, "device_id", 9, -1, 0);
+        tw_json_put_null(wr);
+    }
+    tw_json_put_key(wr, "groups", 6, -1, 0);
+    tw_json_put_object(wr);
+    put_text(wr, "company", name);
+    tw_json_put_object_end(wr);
+    tw_json_put_object_end(wr);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+}
+
+static void a_group_that_is_listed_waits_alone(void **state)
+{
+    int null_ids;
+
+    for (null_ids = 0; null_ids < 2; null_ids++) {
+        world *w = *state;
+
+        start(w);
+        track_group(w, "quick", null_ids);
+        track_group(w, "calm", null_ids);
+        track_as(w, "a", "user-calm", NULL);
+        advance(w, 5000);
+        assert_int_equal(sent(w), 3);
+        answer(w, 429, "{\"code\":429,\"throttled_users\":{},\"throttled_events\":[0]}");
+        assert_int_equal(sent(w), 2);
+        assert_int_equal(in_body(w, "\"quick\""), 0);
+        answer_ok(w);
+        assert_null(w->gate.call);
+        advance(w, 29999);
+        assert_null(w->gate.call);
+        advance(w, 1);
+        assert_int_equal(in_body(w, "\"quick\""), 1);
+        answer_ok(w);
+        expect(w, 3, 0, 0);
+        world_end(w);
+    }
+}
+
+/* Two devices whose events say that they have no user are not of one user. */
+static void nobody_is_no_user(void **state)
+{
+    world *w = *state;
+    int i;
+
+    start(w);
+    for (i = 0; i < 2; i++) {
+        tw_event *ev;
+        tw_json_writer *wr;
+
+        assert_int_equal(tw__ingest_begin(&ev, w->ing, NULL), TW_OK);
+        wr = tw_event_writer(ev);
+        tw_json_put_object(wr);
+        put_text(wr, "event_type", i == 0 ? "a" : "b");
+        tw_json_put_key(wr, "user_id", 7, -1, 0);
+        tw_json_put_null(wr);
+        put_text(wr, "device_id", i == 0 ? "device-quick" : "device-calm");
+        tw_json_put_object_end(wr);
+        assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+    }
+    advance(w, 5000);
+    types_are(w, "ab");
+    answer(w, 429, "{\"code\":429,\"throttled_events\":[0]}");
+    assert_non_null(w->gate.call);
+    types_are(w, "b");
+    answer_ok(w);
+    advance(w, 30000);
+    types_are(w, "a");
+    answer_ok(w);
+    expect(w, 2, 0, 0);
+}
+
 static void a_list_with_an_impossible_index_refuses_nobody(void **state)
 {
     world *w = *state;
@@ -360,6 +445,8 @@ int main(void)
         test(later_events_of_a_held_user_wait_behind_the_earlier),
         test(a_device_is_held_whoever_uses_it),
         test(a_name_without_a_list_is_enough),
+        test(a_group_that_is_listed_waits_alone),
+        test(nobody_is_no_user),
         test(a_list_with_an_impossible_index_refuses_nobody),
         test(a_daily_quota_parks_the_user_and_asks_every_hour),
         test(many_events_of_a_held_user_cost_one_request),

@@ -103,6 +103,19 @@ describe("when", function()
     assert.same({}, support.collect(client:rejected()))
   end)
 
+  it("the server throttles a group, its event waits", function()
+    answer("/2/httpapi", {
+      status = 429, body = '{"code":429,"throttled_users":{},"throttled_events":[0]}',
+    })
+    assert(client:group_identify { group_type = "company", group_value = "acme", set = { a = 1 } })
+    local value, err, report = client:flush(0.2)
+    assert.is_nil(value)
+    assert.equal("timeout", err.code)
+    assert.equal(1, report.waiting)
+    local stats = client:stats()
+    assert.same({ 1, 1 }, { stats.held, stats.requests })
+  end)
+
   it("the server stalls, waits end in time", function()
     emulator:faults { { when = "before_commit", ["do"] = { stall_ms = 1e9 } } }
     assert(client:track { user_id = "stalled", event_type = "x" })

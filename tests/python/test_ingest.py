@@ -240,6 +240,16 @@ def test_a_throttled_user_is_held(server: Server, client: tidewheel.Client) -> N
     assert client.stats().waiting == 1
 
 
+def test_a_throttled_group_is_held(server: Server, client: tidewheel.Client) -> None:
+    throttled = {"code": 429, "throttled_users": {}, "throttled_events": [0]}
+    server.answer = lambda _: json_answer(throttled, 429)
+    client.group_identify("company", "acme", set={"seats": 4})
+    client.flush(timeout=0.01)
+    while (stats := client.stats()).held == 0 and stats.requests < 10:
+        time.sleep(0.001)
+    assert (stats.held, stats.requests) == (1, 1)
+
+
 def test_a_flush_that_runs_out_of_time_reports(server: Server, client: tidewheel.Client) -> None:
     server.gate.clear()
     client.track(event())

@@ -43,22 +43,27 @@ static uint64_t lane_of_member(tw_json_reader *rd, const tw_member *member)
     return tw__lane_of(member->key[0], text, size);
 }
 
-/* Of its user and its device; 0 where it names none. */
+/* Of its user and its device, 0 where it names none; who names neither is of its groups. */
 static void lanes_of(uint64_t lanes[2], tw_json_reader *rd, const char *text, size_t size)
 {
     const char *at = tw__members_begin(text);
+    uint64_t groups = 0;
     tw_member member;
 
     lanes[0] = lanes[1] = 0;
-    for (;;) {
-        at = tw__members_next(&member, at, text + size);
-        if (at == NULL)
-            return;
+    for (at = tw__members_next(&member, at, text + size); at != NULL;
+         at = tw__members_next(&member, at, text + size)) {
+        if (member.size == 4 && member.value[0] == 'n')
+            continue; /* null: absent */
         if (tw__member_is(&member, "user_id"))
             lanes[0] = lane_of_member(rd, &member);
         else if (tw__member_is(&member, "device_id"))
             lanes[1] = lane_of_member(rd, &member);
+        else if (tw__member_is(&member, "groups"))
+            groups = lane_of_member(rd, &member);
     }
+    if (lanes[0] == 0 && lanes[1] == 0)
+        lanes[0] = groups;
 }
 
 static void lanes_of_record(uint64_t lanes[2], const tw_ingest *ing,
