@@ -2,11 +2,18 @@
 /* A server that breaks at one event: the others go on, an outage is not made worse. */
 #include "ingest_world.h"
 
+typedef struct failure {
+    int status;
+    const char *body;
+} failure;
+
+static failure failing = {500, "oops"};
+
 /* Fails at each request that holds an event of type "poison". */
 static void serve_breaking(world *w)
 {
     if (in_body(w, "\"event_type\":\"poison\"") != 0)
-        answer(w, 500, "oops");
+        answer(w, failing.status, failing.body);
     else
         answer_ok(w);
 }
@@ -65,6 +72,32 @@ static void others_pass_a_batch_that_breaks_the_server(void **state)
         answer_all_ok(w);
     }
     expect(w, 1042, 0, 0);
+}
+
+/* Whoever stands before the server may dislike an event, too, and say so in his own way. */
+static void others_pass_an_event_that_is_answered_with_a_page(void **state)
+{
+    static const failure pages[] = {{400, "<html>Bad Request</html>"},
+                                    {200, "<html>blocked</html>"},
+                                    {200, "{\"code\":200,\"blocked\":true}"},
+                                    {302, ""},
+                                    {408, ""}};
+    world *w = *state;
+    size_t i;
+
+    w->set.batch_events = 64;
+    for (i = 0; i < sizeof pages / sizeof *pages; i++) {
+        failing = pages[i];
+        start(w);
+        track(w, 40);
+        assert_int_equal(track_type(w, "poison"), TW_OK);
+        track(w, 300);
+        run(w, 120000);
+        expect(w, 340, 0, 1);
+        assert_true(stats(w).requests < 60);
+        world_end(w);
+    }
+    failing = (failure){500, "oops"};
 }
 
 static void one_batch_alone_is_searched_as_well(void **state)
@@ -238,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(others_pass_a_batch_that_breaks_the_server),
+        test(others_pass_an_event_that_is_answered_with_a_page),
         test(one_batch_alone_is_searched_as_well),
         test(an_outage_is_no_worse_for_it),
         test(order_is_kept_in_an_outage),

@@ -61,8 +61,8 @@ static void retry(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
         batch->failed = 0; /* what was before says nothing any more */
         batch->seen = ing->successes;
     }
-    failed = verdict->status >= 500 ||
-             (verdict->status == 0 && verdict->stored == TW_STORED_MAYBE);
+    /* Also by an answer that is not the API's: a firewall may refuse one event with a page. */
+    failed = verdict->status != 0 || verdict->stored == TW_STORED_MAYBE;
     batch->failed += (unsigned)failed;
     batch->suspect |= failed && batch->doubted;
     if (batch->suspect) {
