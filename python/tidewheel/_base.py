@@ -352,7 +352,7 @@ class BaseClient:
     def _report(self) -> Report:
         """What became of all events so far."""
         stats = self._tell()
-        return Report(*stats[:7], stats.recovered, stats.lost)
+        return Report(*stats[:7], stats.recovered, stats.lost, stats.merged)
 
     def _warn(self, report: Report) -> None:
         """At the end of a `with`: says what is lost with it. A spool loses nothing."""

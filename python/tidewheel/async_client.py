@@ -132,9 +132,11 @@ class AsyncClient(_base.BaseClient):
 
     async def _flush(self, job: _core.Job, timeout: float) -> Report:
         await self._wait(job, timeout)
-        if job.done:
-            job.reply()
-        self._tell()
+        try:
+            if job.done:
+                job.reply()
+        finally:
+            self._tell()
         return Report(*job.report())
 
     async def _wait(self, job: _core.Job, timeout: float) -> None:

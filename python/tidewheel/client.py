@@ -130,9 +130,11 @@ class Client(_base.BaseClient):
         end = time.monotonic() + timeout
         while not job.done and job.wait(max(0.0, end - time.monotonic())):
             pass
-        if job.done:
-            job.reply()
-        self._tell()
+        try:
+            if job.done:
+                job.reply()
+        finally:
+            self._tell()
         return Report(*job.report())
 
     def drain(self, timeout: float = FLUSH_SECONDS) -> Report:

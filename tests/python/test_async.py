@@ -13,7 +13,15 @@ import pytest
 
 import tidewheel
 
-from .conftest import API_KEY, SECRET_KEY, Answer, Server, archive, json_answer
+from .conftest import (
+    API_KEY,
+    SECRET_KEY,
+    Answer,
+    Server,
+    archive,
+    json_answer,
+    store_events,
+)
 from .test_cohorts import OWNER, USERS, script
 
 WINDOW = ("20261101T00", "20261101T05")
@@ -230,6 +238,27 @@ def test_a_full_queue_does_not_block_the_loop(run: Callable[[Main], None], serve
         server.gate.set()
         assert (await client.flush()).stored == 1
         await client.aclose()
+
+    run(main)
+
+
+def test_a_flush_that_fails_tells_how_events_ended(
+    run: Callable[[Main], None], server: Server
+) -> None:
+    told: list[tidewheel.Outcome] = []
+    bad_key = json_answer({"code": 400, "error": "Invalid API key"}, 400)
+    server.answer = lambda request: (
+        bad_key if request.events[0]["insert_id"] == "id-1" else store_events(request)
+    )
+
+    async def main() -> None:
+        client = make(server, on_outcome=told.append, batch_events=1)
+        for number in range(2):
+            client.track({"event_type": "e", "user_id": "user-1", "insert_id": f"id-{number}"})
+        with pytest.raises(tidewheel.AuthError):
+            await client.flush()
+        assert told == [tidewheel.Outcome("id-0", "stored", "", 200)]
+        await client.aclose(0)
 
     run(main)
 

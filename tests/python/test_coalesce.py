@@ -155,6 +155,8 @@ def test_track_many_merges_in_every_mode(kept: tidewheel.Emulator, tmp_path: pat
         ) as client:
             client.track_many(many)
             assert client.flush(30).merged == 87
+            report = client.close()
+            assert (report.accepted, report.stored, report.merged) == (90, 3, 87)
         found = [event["user_properties"] for event in sent_events(kept)]
         assert found == [{"$set": {"n": n}} for n in (87, 88, 89)]
 

@@ -449,6 +449,20 @@ def test_each_event_tells_how_it_ended(server: Server, make_client: MakeClient) 
     assert client.poll() == 0
 
 
+def test_a_flush_that_fails_tells_how_events_ended(server: Server, make_client: MakeClient) -> None:
+    told: list[tidewheel.Outcome] = []
+    client = make_client(server.url, on_outcome=told.append, batch_events=1)
+    bad_key = json_answer({"code": 400, "error": "Invalid API key"}, 400)
+    server.answer = lambda request: (
+        bad_key if request.events[0]["insert_id"] == "id-1" else store_events(request)
+    )
+    for number in range(2):
+        client.track({**event(number), "insert_id": f"id-{number}"})
+    with pytest.raises(tidewheel.AuthError):
+        client.flush()
+    assert told == [tidewheel.Outcome("id-0", "stored", "", 200)]
+
+
 def test_outcomes_are_taken_one_by_one(server: Server, make_client: MakeClient) -> None:
     refusal = {"code": 400, "error": "no", "events_with_invalid_fields": {"time": [0]}}
     server.answer = lambda request: json_answer(refusal, 400)
