@@ -175,8 +175,7 @@ static int apply_marks(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdic
         finish_all(ing, batch, TW_FINAL_STORED, NULL); /* of nothing: gives it back */
     else if (!taken && verdict->kind == TW_VERDICT_THROTTLED)
         return 0;
-    else if (whole ||
-             !taken) /* without memory, or of nobody: not to be asked again at once */
+    else if (whole || !taken) /* without memory, or of nobody: not again at once */
         put_off(ing, batch, verdict->wait_ms);
     else
         tw__batch_again(ing, batch);
