@@ -285,10 +285,12 @@ static PyObject *client_close(PyObject *op, PyObject *timeout)
     tw_error *err = NULL;
     int rc;
 
-    if (limit == -1)
+    if (timeout == Py_None)
         return PyErr_Format(PyExc_TypeError, "timeout must be a number of seconds");
-    if (limit < 0)
+    if (limit < -1)
         return NULL;
+    if (limit == -1)
+        limit = INT64_MAX / 2; /* as long as it takes */
     end = twpy_now_ms() + limit;
     if (limit > 0 && client_drain(op, end) < 0)
         return NULL;

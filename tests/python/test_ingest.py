@@ -338,6 +338,20 @@ def test_close_sends_and_then_nothing_is_taken(server: Server, client: tidewheel
     assert "ClosedError" not in repr(client)
 
 
+@pytest.mark.parametrize("seconds", [1e12, 1e300, float("inf")])
+def test_any_time_to_close_is_enough(
+    server: Server, make_client: MakeClient, seconds: float
+) -> None:
+    with make_client(server.url, close_timeout=seconds) as client:
+        client.track(event())
+    assert client.stats().stored == 1
+    client = make_client(server.url)
+    client.track(event())
+    assert client.flush(seconds).stored == 1
+    client.track(event())
+    assert client.close(seconds).stored == 2
+
+
 def test_close_without_time_says_what_was_lost(server: Server, client: tidewheel.Client) -> None:
     server.gate.clear()
     client.track(event(0))
