@@ -857,6 +857,25 @@ static void one_url_serves_all_hosts_and_own_ones_go_first(void **state)
     assert_describes(cfg, inside, secrets);
 }
 
+/* Whatever fails: a host that is not there cannot be asked. */
+static void no_region_has_a_host_of_the_other(void **state)
+{
+    static const char *const us[] = {"//api2.amplitude.com", "//amplitude.com",
+                                     "//profile-api.amplitude.com", NULL};
+    static const char *const eu[] = {"//api.eu.amplitude.com",
+                                     "//analytics.eu.amplitude.com", NULL};
+    static const char pem[] = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
+    tw_config *cfg = config_of(NULL);
+
+    (void)state;
+    set(cfg, "ca_pem", pem);
+    assert_describes(cfg, us, eu);
+    cfg = config_of(NULL);
+    set(cfg, "ca_pem", pem);
+    set(cfg, "region", "eu");
+    assert_describes(cfg, eu, us);
+}
+
 static void the_profile_is_refused_in_the_eu(void **state)
 {
     tw_config *cfg = config_of("http://127.0.0.1:1");
@@ -939,6 +958,7 @@ int main(void)
         cmocka_unit_test(a_description_bears_bytes_that_are_no_text),
         cmocka_unit_test(raw_events_are_sent_once),
         cmocka_unit_test(one_url_serves_all_hosts_and_own_ones_go_first),
+        cmocka_unit_test(no_region_has_a_host_of_the_other),
         cmocka_unit_test(loopback_alone_needs_no_certificates),
         cmocka_unit_test(a_token_needs_certificates_its_removal_none),
         cmocka_unit_test(the_profile_is_refused_in_the_eu),

@@ -98,6 +98,32 @@ static void documented_limits_hold_whatever_is_asked(void **state)
     assert_int_equal(sent(w), 2000);
 }
 
+static void documented_sizes_hold_whatever_is_asked(void **state)
+{
+    static const size_t most[] = {1000000, 20000000};
+    world *w = *state;
+    int i;
+
+    w->set.batch_events = 100000;
+    w->set.batch_bytes = 100000000;
+    for (i = 0; i < 2; i++) {
+        uint64_t bytes = 0;
+
+        w->set.use_batch = i == 0 ? TW_BATCH_NEVER : TW_BATCH_ALWAYS;
+        start(w);
+        while (bytes <= most[i]) {
+            assert_int_equal(tw_event_commit(event_of(w, "large", 60000), NULL), TW_OK);
+            bytes = stats(w).waiting_bytes;
+        }
+        fake_run(&w->gate);
+        assert_in_range(w->gate.call->size, most[i] - 61000, most[i]);
+        answer_ok(w);
+        tw__ingest_cancel(w->ing);
+        tw__ingest_free(w->ing);
+        w->ing = NULL;
+    }
+}
+
 static void batches_go_by_bytes(void **state)
 {
     world *w = *state;
@@ -904,6 +930,7 @@ int main(void)
         test(each_api_has_its_endpoint),
         test(batches_go_by_count),
         test(documented_limits_hold_whatever_is_asked),
+        test(documented_sizes_hold_whatever_is_asked),
         test(batches_go_by_bytes),
         test(an_event_larger_than_a_request_is_refused),
         test(one_request_at_a_time_in_order),

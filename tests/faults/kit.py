@@ -249,6 +249,8 @@ def expectations(
         compare("uncertain", stats["uncertain"], expect["uncertain"])
     if "paused" in expect:
         compare("paused", bool(stats["paused"]), expect["paused"])
+    if stats["clock_suspect"] < expect.get("clock_suspect_least", 0):
+        found.append(f"only {stats['clock_suspect']} events had a clock that was not set")
     if uploads > expect.get("requests_most", 100):
         found.append(f"{uploads} requests were made")
     limit = row.get("flush_s", 10) + row.get("close_s", 0) + 3

@@ -263,9 +263,10 @@ static void print_stats(tw_client *cl)
            ",\"rejected\":%" PRIu64 ",\"uncertain\":%" PRIu64 ",\"expired\":%" PRIu64
            ",\"dropped\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"requests\":%" PRIu64
            ",\"retries\":%" PRIu64 ",\"paused\":%" PRIu64 ",\"recovered\":%" PRIu64
-           ",\"lost\":%" PRIu64 ",\"merged\":%" PRIu64,
+           ",\"lost\":%" PRIu64 ",\"merged\":%" PRIu64 ",\"clock_suspect\":%" PRIu64,
            s.accepted, s.stored, s.rejected, s.uncertain, s.expired, s.dropped, s.waiting,
-           s.requests, s.retries, s.paused, s.recovered, s.lost, s.merged);
+           s.requests, s.retries, s.paused, s.recovered, s.lost, s.merged,
+           s.clock_suspect);
     printf("}");
 }
 
