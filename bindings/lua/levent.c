@@ -256,14 +256,29 @@ static int write_many(lua_State *L, many *m)
     return run.code == TW_E_NOMEM ? TW_E_NOMEM : TW_OK;
 }
 
+/* Raises where the list at 2 has anything from its event `index`, counted from 1, on, which is nil:
+ * a hole, or an event that was given as if it were a list. */
+static void check_end(lua_State *L, int index)
+{
+    if (index <= (int)lua_rawlen(L, 2))
+        luaL_error(L, "event %d is a nil", index - 1);
+    lua_pushnil(L);
+    if (index == 1 && lua_next(L, 2))
+        luaL_error(L, "a list of events was expected, or a function that gives them");
+    lua_pushnil(L);
+}
+
 /* Upvalues: env. Arguments: client, source, many, and a number for a list. Pushes the next
  * event, prepared, true where it was kept back, nil at the end. Called protected. */
 static int next_event(lua_State *L)
 {
     many *m = lua_touserdata(L, 3);
+    int index = (int)(m->first + (int64_t)m->filled + 1);
 
     if (lua_type(L, 2) == LUA_TTABLE) {
-        lua_rawgeti(L, 2, (int)(m->first + (int64_t)m->filled + 1));
+        lua_rawgeti(L, 2, index);
+        if (lua_isnil(L, -1))
+            check_end(L, index);
     } else {
         lua_pushvalue(L, 2);
         lua_call(L, 0, 1);
@@ -271,8 +286,7 @@ static int next_event(lua_State *L)
     if (lua_isnil(L, -1))
         return 1;
     if (!lua_istable(L, -1))
-        return luaL_error(L, "event %d is a %s", (int)(m->first + (int64_t)m->filled),
-                          luaL_typename(L, -1));
+        return luaL_error(L, "event %d is a %s", index - 1, luaL_typename(L, -1));
     prepare_event(L, m->client);
     if (lua_isnil(L, -1))
         lua_pushboolean(L, 1);

@@ -22,12 +22,17 @@ local ORDINARY = { event_properties = true, groups = true, user_properties = tru
 
 -- unset = {"a", "b"}: the values of the map it becomes mean nothing.
 local function unset_map(names)
-  if type(names) ~= "table" then
-    error("'unset' is not a list of property names", 4)
+  local map, count = {}, 0
+  if type(names) == "table" then
+    for _, name in ipairs(names) do
+      map[name], count = "-", count + 1
+    end
+    for _ in pairs(names) do
+      count = count - 1
+    end
   end
-  local map = {}
-  for _, name in ipairs(names) do
-    map[name] = "-"
+  if type(names) ~= "table" or count ~= 0 then
+    error("'unset' is not a list of property names", 4)
   end
   return next(map) and map
 end
@@ -70,6 +75,8 @@ local function group_identify(given)
   local group_type, group_value = event.group_type, event.group_value
   if group_type ~= nil and type(group_type) ~= "string" then
     error("'group_type' is no string", 3)
+  elseif group_type == nil and group_value ~= nil then
+    error("'group_value' needs 'group_type'", 3)
   end
   event.group_type, event.group_value = nil, nil
   put(event, "event_type", "$groupidentify")

@@ -72,7 +72,10 @@ describe("events", function()
       { "group_identify", { set = { a = 1 }, group_properties = { b = 1 } } },
       { "group_identify", { group_type = 1, group_value = "b" } },
       { "revenue", { product_id = "a", productId = "b" } },
+      { "group_identify", { group_value = "b", groups = { a = "b" } } },
       { "identify", { unset = "name" } },
+      { "identify", { user_id = "user-1", unset = { name = true } } },
+      { "identify", { user_id = "user-1", unset = { "a", nil, "c" } } },
       { "identify", "user-1" },
     } do
       assert.has_error(function() client[case[1]](client, case[2]) end)
@@ -93,6 +96,20 @@ describe("events", function()
     for i, one in ipairs(sent()) do
       assert.equal(i - 1, one.event_properties.n)
     end
+  end)
+
+  it("are not taken for a list of events", function()
+    local client = make()
+    for _, case in ipairs { event(1), { [0] = event(1) }, { a = event(1) } } do
+      local ok, err = pcall(client.track_many, client, case)
+      assert.is_false(ok)
+      assert.matches("list of events", err)
+    end
+    assert.equal(0, client:stats().accepted)
+    local ok, err = pcall(client.track_many, client, { event(1), nil, event(3) })
+    assert.is_false(ok)
+    assert.matches("event 1 is a nil", err)
+    assert.equal(1, client:stats().accepted)
   end)
 
   it("are taken one by one", function()
