@@ -53,6 +53,24 @@ static void the_latest_failure_is_told_until_one_goes_well(void **state)
     no_trouble(w);
 }
 
+/* A 429 that names somebody keeps him waiting; one that names nobody we know keeps all. */
+static void a_name_that_is_nobodys_is_trouble(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 2);
+    advance(w, 5000);
+    answer(w, 429, "{\"code\":429,\"throttled_users\":{\"user-none\":31}}");
+    trouble_is(w, TW_E_HTTP, 429, "as scripted");
+    advance(w, 90001);
+    answer(w, 429, "{\"code\":429,\"throttled_users\":{\"user-000000\":31}}");
+    no_trouble(w);
+    answer_ok(w);
+    no_trouble(w);
+    expect(w, 1, 0, 1);
+}
+
 static void held_and_the_oldest_are_seen(void **state)
 {
     world *w = *state;
@@ -136,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(the_latest_failure_is_told_until_one_goes_well),
+        test(a_name_that_is_nobodys_is_trouble),
         test(held_and_the_oldest_are_seen),
         test(rejections_that_nobody_took_are_counted),
         test(a_clock_before_2010_is_told),

@@ -27,6 +27,16 @@ describe("when", function()
     } }
   end
 
+  -- The numbers as soon as the test is true of them, or after a long time.
+  local function stats_when(test)
+    local stats, stop = client:stats(), tw.clock() + 20
+    while not test(stats) and tw.clock() < stop do
+      client:update(0.001)
+      stats = client:stats()
+    end
+    return stats
+  end
+
   it("the server limits the rate, the error says so", function()
     answer("/api/3/cohorts", { status = 429, headers = { ["Retry-After"] = "1" }, body = "{}" })
     local value, err = client:raw "cohorts.list"
@@ -103,16 +113,25 @@ describe("when", function()
     assert.same({}, support.collect(client:rejected()))
   end)
 
+  it("the server throttles somebody else, all wait and it is told", function()
+    answer("/2/httpapi", { status = 429, body = '{"code":429,"throttled_users":{"nobody":31}}' })
+    assert(client:track { user_id = "throttled", event_type = "x" })
+    client:flush(0.01)
+    local stats = stats_when(function(stats) return stats.last_error end)
+    assert.equal(1, stats.waiting)
+    assert.equal("rate_limited", stats.last_error.code)
+  end)
+
   it("the server throttles a group, its event waits", function()
     answer("/2/httpapi", {
       status = 429, body = '{"code":429,"throttled_users":{},"throttled_events":[0]}',
     })
     assert(client:group_identify { group_type = "company", group_value = "acme", set = { a = 1 } })
-    local value, err, report = client:flush(0.2)
+    local value, err, report = client:flush(0.01)
     assert.is_nil(value)
     assert.equal("timeout", err.code)
     assert.equal(1, report.waiting)
-    local stats = client:stats()
+    local stats = stats_when(function(stats) return stats.held > 0 or stats.requests > 9 end)
     assert.same({ 1, 1 }, { stats.held, stats.requests })
   end)
 

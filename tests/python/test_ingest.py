@@ -240,6 +240,18 @@ def test_a_throttled_user_is_held(server: Server, client: tidewheel.Client) -> N
     assert client.stats().waiting == 1
 
 
+def test_who_is_throttled_is_nobody_we_know(server: Server, client: tidewheel.Client) -> None:
+    throttled = {"code": 429, "throttled_users": {"somebody": 31}}
+    server.answer = lambda _: json_answer(throttled, 429)
+    client.track(event(1))
+    client.flush(timeout=0.01)
+    end = time.monotonic() + 20
+    while (stats := client.stats()).last_error is None and time.monotonic() < end:
+        time.sleep(0.001)
+    assert isinstance(stats.last_error, tidewheel.RateLimitError)
+    assert (stats.waiting, stats.held) == (1, 1)
+
+
 def test_a_throttled_group_is_held(server: Server, client: tidewheel.Client) -> None:
     throttled = {"code": 429, "throttled_users": {}, "throttled_events": [0]}
     server.answer = lambda _: json_answer(throttled, 429)

@@ -372,6 +372,8 @@ void tw__ends_clear(tw_ingest *ing);
 /* @thread worker */
 void tw__trouble_note(tw_ingest *ing, const tw_verdict *verdict,
                       const tw_outcome *outcome);
+/* It keeps a user or device waiting, not all. @thread worker */
+void tw__trouble_end(tw_ingest *ing);
 
 /* ---- rejection.c ------------------------------------------------------------------- */
 /* @locks needs lock */

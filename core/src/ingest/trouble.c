@@ -53,9 +53,15 @@ void tw__trouble_note(tw_ingest *ing, const tw_verdict *verdict,
                       const tw_outcome *outcome)
 {
     if (verdict->kind == TW_VERDICT_RETRY || verdict->kind == TW_VERDICT_PAUSE ||
-        (verdict->kind == TW_VERDICT_THROTTLED && verdict->name_count == 0))
+        verdict->kind == TW_VERDICT_THROTTLED)
         trouble_set(ing, trouble_of(verdict, outcome));
-    else if (ing->trouble != NULL) /* only this thread sets it */
+    else
+        tw__trouble_end(ing);
+}
+
+void tw__trouble_end(tw_ingest *ing)
+{
+    if (ing->trouble != NULL) /* only this thread sets it */
         trouble_set(ing, NULL);
 }
 

@@ -278,8 +278,10 @@ static void apply_short(tw_ingest *ing, tw_batch *batch)
 /* No event is listed, but perhaps its user or device is named. */
 static void throttle(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
-    if (verdict->name_count != 0 && apply_marks(ing, batch, verdict))
+    if (verdict->name_count != 0 && apply_marks(ing, batch, verdict)) {
+        tw__trouble_end(ing);
         return;
+    }
     put_off(ing, batch, verdict->wait_ms);
     tw__wait_retry(ing, 0); /* it may be all of us */
 }
