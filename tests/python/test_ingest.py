@@ -249,7 +249,7 @@ def test_who_is_throttled_is_nobody_we_know(server: Server, client: tidewheel.Cl
     while (stats := client.stats()).last_error is None and time.monotonic() < end:
         time.sleep(0.001)
     assert isinstance(stats.last_error, tidewheel.RateLimitError)
-    assert (stats.waiting, stats.held) == (1, 1)
+    assert stats.waiting == 1
 
 
 def test_a_throttled_group_is_held(server: Server, client: tidewheel.Client) -> None:
