@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How much memory a batch takes, and when: growing it costs the caller of track() time. */
+#include <malloc.h>
+
 #include "ingest_world.h"
 
 static struct {
@@ -7,13 +9,18 @@ static struct {
     int large; /* taken */
 } memory;
 
+static size_t live; /* bytes */
+
 enum { LARGE = 64 << 10 };
 
 static void *count_alloc(void *ctx, size_t size)
 {
+    void *bytes = malloc(size);
+
     (void)ctx;
     memory.large += size >= LARGE;
-    return malloc(size);
+    live += malloc_usable_size(bytes);
+    return bytes;
 }
 
 static void *count_resize(void *ctx, void *old, size_t size)
@@ -21,12 +28,16 @@ static void *count_resize(void *ctx, void *old, size_t size)
     (void)ctx;
     memory.large += old == NULL && size >= LARGE;
     memory.moved += old != NULL && size >= LARGE;
-    return realloc(old, size);
+    live -= malloc_usable_size(old);
+    old = realloc(old, size);
+    live += malloc_usable_size(old);
+    return old;
 }
 
 static void count_release(void *ctx, void *old)
 {
     (void)ctx;
+    live -= malloc_usable_size(old);
     free(old);
 }
 
@@ -36,6 +47,7 @@ static int counting_setup(void **state)
     world *w;
 
     memset(&memory, 0, sizeof memory);
+    live = 0;
     tw_set_allocator(&counting);
     world_setup(state);
     w = *state;
@@ -110,6 +122,33 @@ static void small_batches_soon_take_little_after_large_ones(void **state)
     assert_int_equal(large_for_one(w), 0);
 }
 
+/* Each answer names one user more: they take the memory of their events, not of whole batches. */
+static void what_is_held_takes_little_memory(void **state)
+{
+    world *w = *state;
+    size_t before;
+    int i;
+
+    track_sized(w, 90000, 300);
+    fake_run(&w->gate);
+    for (i = 0; i < 90; i++) {
+        char body[128];
+
+        snprintf(body, sizeof body,
+                 "{\"code\":429,\"throttled_users\":{\"user-%06d\":31}}", i * 1000);
+        answer(w, 429, body);
+        answer_ok(w);
+        advance(w, 10);
+    }
+    expect(w, 90 * 999, 0, 90);
+    before = live;
+    while (stats(w).waiting != 0) {
+        advance(w, 1000);
+        answer_all_ok(w);
+    }
+    assert_true(before < live + (size_t)90 * 4096);
+}
+
 #define counting_test(name) \
     cmocka_unit_test_setup_teardown(name, counting_setup, counting_teardown)
 
@@ -118,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         counting_test(no_call_moves_what_others_put_in),
         counting_test(small_batches_soon_take_little_after_large_ones),
+        counting_test(what_is_held_takes_little_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,7 +290,7 @@ static tw_batch *held_batch(tw_ingest *ing, int64_t due, size_t count)
             tw__batch_body_size(batch) <= ing->limits.bytes) /* roughly: it may be cut */
             return batch;
     }
-    if (tw__ingest_batch(&batch, ing) != TW_OK)
+    if (tw__batch_new(&batch, ing->head_size) != TW_OK) /* the spare ones are large */
         return NULL;
     batch->due_ms = due;
     batch->laned = 1;

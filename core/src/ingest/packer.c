@@ -8,7 +8,15 @@
 #include "base/alloc.h"
 
 static const char body_end[] = "]}";
-enum { END_SIZE = sizeof body_end - 1, FIRST_ROOM = 32 << 10, FIRST_RECORDS = 64 };
+enum {
+    END_SIZE = sizeof body_end - 1,
+    /* Of a batch that takes what comes, and of one that is made of another: thousands of these may
+     * wait with an event each. */
+    FIRST_ROOM = 32 << 10,
+    FIRST_RECORDS = 64,
+    PART_ROOM = 512,
+    PART_RECORDS = 4
+};
 
 int tw__batch_new(tw_batch **out, size_t head)
 {
@@ -95,10 +103,10 @@ int tw__batch_fits(const tw_batch *batch, size_t record_size,
            record_size <= limits->bytes - size;
 }
 
-static int data_reserve(tw_batch *batch, size_t more)
+static int data_reserve(tw_batch *batch, size_t more, size_t least)
 {
     size_t need = batch->size + more + END_SIZE;
-    size_t room = batch->room < FIRST_ROOM ? FIRST_ROOM : batch->room;
+    size_t room = batch->room < least ? least : batch->room;
     char *data;
 
     if (need <= batch->room)
@@ -115,11 +123,10 @@ static int data_reserve(tw_batch *batch, size_t more)
     return TW_OK;
 }
 
-static int records_reserve(tw_batch *batch, size_t more)
+static int records_reserve(tw_batch *batch, size_t more, size_t least)
 {
     size_t need = batch->count + more;
-    size_t room =
-        batch->records_room < FIRST_RECORDS ? FIRST_RECORDS : batch->records_room;
+    size_t room = batch->records_room < least ? least : batch->records_room;
     tw_record *records;
 
     if (need <= batch->records_room)
@@ -190,7 +197,8 @@ int tw__batch_add(tw_batch *batch, const tw_record_text *text, uint64_t seq,
         .size = (uint32_t)size, .seq = seq, .accepted_ms = accepted_ms, .sent_ms = -1};
     tw_record *record;
 
-    if (data_reserve(batch, size + 1) != TW_OK || records_reserve(batch, 1) != TW_OK)
+    if (data_reserve(batch, size + 1, FIRST_ROOM) != TW_OK ||
+        records_reserve(batch, 1, FIRST_RECORDS) != TW_OK)
         return TW_E_NOMEM;
     record = record_put(batch, &like);
     memcpy(batch->data + record->at, text->head, text->head_size);
@@ -269,7 +277,8 @@ static int batch_copy(tw_batch *into, const tw_batch *batch, const unsigned char
             count++;
         }
     }
-    if (data_reserve(into, bytes) != TW_OK || records_reserve(into, count) != TW_OK)
+    if (data_reserve(into, bytes, PART_ROOM) != TW_OK ||
+        records_reserve(into, count, PART_RECORDS) != TW_OK)
         return TW_E_NOMEM;
     for (i = batch->first; i < batch->count; i++) {
         if (marks == NULL || marks[i - batch->first] == mark)
@@ -302,8 +311,8 @@ int tw__batch_cut(tw_batch **out, tw_batch *batch, size_t keep)
         bytes += batch->records[i].size + 1;
     if (tw__batch_new(&rest, batch->head) != TW_OK)
         return TW_E_NOMEM;
-    if (data_reserve(rest, bytes) != TW_OK ||
-        records_reserve(rest, batch->count - from) != TW_OK) {
+    if (data_reserve(rest, bytes, PART_ROOM) != TW_OK ||
+        records_reserve(rest, batch->count - from, PART_RECORDS) != TW_OK) {
         tw__batch_free(rest);
         return TW_E_NOMEM;
     }
