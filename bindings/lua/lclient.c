@@ -228,7 +228,7 @@ static void release_rejection(void *rejection)
     tw_rejection_free(rejection);
 }
 
-/* client:rejection() -> {event=…, reason=…, field=…, http_status=…}: the oldest event
+/* client:rejection() -> {event=…, raw=…, reason=…, field=…, http_status=…}: the oldest event
  * that the server refused and that was not asked for yet; nil where there is none. */
 static int client_rejection(lua_State *L)
 {
@@ -250,8 +250,10 @@ static int client_rejection(lua_State *L)
     }
     if (rc != TW_OK)
         return lx_fail(L, rc, err);
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     text = tw_rejection_event(rejection, &size);
+    lua_pushlstring(L, text, size);
+    lua_setfield(L, -2, "raw");
     lx_push_env(L, LX_ENV_DECODER);
     rc = lx_decode(L, lua_gettop(L), text, size, &err);
     if (rc != TW_OK)

@@ -197,7 +197,7 @@ PyDoc_STRVAR(
     rejection_doc,
     "rejection($self, /)\n--\n\n"
     "The oldest rejection not yet taken, as (event, reason, field or None, HTTP\n"
-    "status), or None.");
+    "status, the event's bytes), or None.");
 
 static PyObject *client_rejection(PyObject *op, PyObject *unused)
 {
@@ -218,9 +218,9 @@ static PyObject *client_rejection(PyObject *op, PyObject *unused)
     event = twpy_decode_one(twpy_state_of(op), text, size);
     result = event == NULL
                  ? NULL
-                 : Py_BuildValue("(Nszi)", event, tw_rejection_reason(rejection),
+                 : Py_BuildValue("(Nsziy#)", event, tw_rejection_reason(rejection),
                                  tw_rejection_field(rejection),
-                                 tw_rejection_status(rejection));
+                                 tw_rejection_status(rejection), text, (Py_ssize_t)size);
     tw_rejection_free(rejection);
     return result;
 }

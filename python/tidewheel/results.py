@@ -132,12 +132,14 @@ class Rejection(NamedTuple):
         reason: What the server wrote, "" where it wrote nothing.
         field: The field it named, None where it named none.
         http_status: Status of the refusal.
+        raw: The JSON of the event, byte for byte as it was sent.
     """
 
     event: dict[str, Any]
     reason: str
     field: str | None
     http_status: int
+    raw: bytes = b""
 
 
 class Outcome(NamedTuple):

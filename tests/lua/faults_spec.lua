@@ -99,7 +99,9 @@ describe("when", function()
         },
       },
     } }
-    assert(client:track { user_id = "rejected", event_type = "bad", price = 1, insert_id = "r-1" })
+    assert(client:track {
+      user_id = "rejected", event_type = "bad", price = 1.5, insert_id = "r-1", time = 1767225600123,
+    })
     local stats = assert(client:flush(30))
     assert.equal(1, stats.rejected)
     client:close(5)
@@ -107,6 +109,11 @@ describe("when", function()
     assert.equal(1, #list)
     assert.equal("bad", list[1].event.event_type)
     assert.equal("r-1", list[1].event.insert_id)
+    local members = { "\"price\":1.5", "\"time\":1767225600123", "\"insert_id\":\"r-1\"" }
+    for _, member in ipairs(members) do
+      assert.truthy(list[1].raw:find(member, 1, true), list[1].raw)
+    end
+    assert.same(list[1].event, tw.json.decode(list[1].raw))
     assert.equal("price", list[1].field)
     assert.equal(400, list[1].http_status)
     assert.is_string(list[1].reason)

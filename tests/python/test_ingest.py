@@ -193,7 +193,9 @@ def test_what_the_server_rejects_is_counted(server: Server, client: tidewheel.Cl
     (rejection,) = client.rejected()
     assert rejection.event["event_properties"] == {"n": 1}
     assert rejection.event["insert_id"]
-    assert rejection[1:] == ("Invalid", "time", 400)
+    assert rejection[1:4] == ("Invalid", "time", 400)
+    assert rejection.raw in server.requests[0].body
+    assert json.loads(rejection.raw) == rejection.event
     assert list(client.rejected()) == []
 
 

@@ -356,6 +356,7 @@ function Client:poll() end
 ---@field reason string what the server wrote
 ---@field field? string that the server named
 ---@field http_status integer
+---@field raw string the JSON of the event, byte for byte as it was sent
 
 ---Takes the oldest rejection that was not taken yet; nil where there is none. Works after `close`
 ---as well. The newest 1,000 are kept.
