@@ -448,9 +448,23 @@ def _close_all() -> None:
                 )
         except TidewheelError:  # a queue that cannot be asked any more
             pass
-    for client in clients:  # now that all is sent: this calls the program
+    _tell_all(clients)  # now that all is sent: this calls the program
+
+
+def _tell_all(clients: Iterable[BaseClient]) -> None:
+    """Call on_outcome for every event, whatever the calls before it raised; that comes last."""
+    raised: BaseException | None = None
+    for client in clients:
         with contextlib.suppress(TidewheelError):
-            client.poll()
+            for outcome in client.outcomes() if client._on_outcome is not None else ():
+                try:
+                    client._on_outcome(outcome)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # SystemExit, too: the process is ending
+                    raised = raised or error
+    if raised is not None:
+        raise raised  # Python says what it ignored at its end
 
 
 def _watch_multiprocessing() -> None:

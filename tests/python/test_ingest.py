@@ -491,6 +491,51 @@ def test_a_flush_that_fails_tells_how_events_ended(server: Server, make_client: 
     assert told == [tidewheel.Outcome("id-0", "stored", "", 200)]
 
 
+def test_a_callback_that_raises_keeps_no_event_back(
+    server: Server, make_client: MakeClient
+) -> None:
+    told: list[str] = []
+
+    def tell(outcome: tidewheel.Outcome) -> None:
+        told.append(outcome.insert_id)
+        if outcome.insert_id != "id-1":
+            raise LookupError(outcome.insert_id)
+
+    client = make_client(server.url, on_outcome=tell, flush_interval=3600)
+    for n in range(3):
+        client.track({**event(n), "insert_id": f"id-{n}"})
+    with pytest.raises(LookupError, match="id-0"):
+        client.flush()
+    assert client.stats().stored == 3
+    with pytest.raises(LookupError, match="id-2"):
+        client.poll()
+    assert client.poll() == 0
+    assert told == ["id-0", "id-1", "id-2"]
+    client.track({**event(1), "insert_id": "id-1"})
+    assert client.flush().complete
+
+
+def test_a_callback_may_use_and_close_the_client(server: Server, make_client: MakeClient) -> None:
+    """It runs in the caller's thread, with no lock of the client's held."""
+    told: list[str] = []
+
+    def tell(outcome: tidewheel.Outcome) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        told.append(outcome.insert_id)
+        if outcome.insert_id == "id-0":
+            client.track({**event(1), "insert_id": "id-1"})
+            assert client.flush().stored == 2
+        else:
+            assert client.close().complete
+
+    client = make_client(server.url, on_outcome=tell, flush_interval=3600)
+    client.track({**event(0), "insert_id": "id-0"})
+    assert client.flush().complete
+    assert told == ["id-0", "id-1"]
+    with pytest.raises(tidewheel.ClosedError):
+        client.track(event(2))
+
+
 def test_outcomes_are_taken_one_by_one(server: Server, make_client: MakeClient) -> None:
     refusal = {"code": 400, "error": "no", "events_with_invalid_fields": {"time": [0]}}
     server.answer = lambda request: json_answer(refusal, 400)

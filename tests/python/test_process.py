@@ -160,6 +160,27 @@ def test_the_end_of_the_process_tells_how_events_ended(server: Server) -> None:
     assert done.stderr == ""
 
 
+def test_callbacks_that_raise_at_the_end_keep_nobody_from_being_told(server: Server) -> None:
+    done = script(
+        """
+        def bad(outcome):
+            print("bad", outcome.state)
+            if bad.kinds:
+                raise bad.kinds.pop()("in a callback")
+        bad.kinds = [SystemExit, RuntimeError, tidewheel.ClosedError]
+        clients = [make(flush_interval=3600, on_outcome=bad)]
+        clients += [make(flush_interval=3600, on_outcome=lambda o: print("good", o.state))
+                    for _ in range(8)]
+        for client in clients:
+            for _ in range(4):
+                client.track(EVENT)
+        """,
+        server.url,
+    )
+    assert sorted(done.stdout.splitlines()) == ["bad stored"] * 4 + ["good stored"] * 32
+    assert "ClosedError" in done.stderr
+
+
 def test_an_exception_sends_too(server: Server) -> None:
     script("client = make(); client.track(EVENT); raise SystemExit(3)", server.url, code=3)
     assert len(server.requests) == 1
