@@ -11,10 +11,19 @@ static void release_text(void *text)
     tw_text_free(text);
 }
 
+static const char *check_path(lua_State *L)
+{
+    size_t size;
+    const char *path = luaL_checklstring(L, 1, &size);
+
+    luaL_argcheck(L, strlen(path) == size, 1, "the path has a NUL inside");
+    return path;
+}
+
 /* spool_inspect(path) -> table: what the folder holds. */
 static int spool_inspect(lua_State *L)
 {
-    const char *path = luaL_checkstring(L, 1);
+    const char *path = check_path(L);
     lx_box *box = lx_newbox(L, release_text);
     tw_error *err = NULL;
     char *text = NULL;
@@ -28,10 +37,22 @@ static int spool_inspect(lua_State *L)
     return rc == TW_OK ? 1 : lx_fail(L, rc, err);
 }
 
+/* spool_check(path) -> true where the folder is there and may be used. */
+static int spool_check(lua_State *L)
+{
+    tw_error *err = NULL;
+    int rc = tw_spool_check(check_path(L), &err);
+
+    if (rc != TW_OK)
+        return lx_fail(L, rc, err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* spool_purge(path [, older_than]) -> how many events were thrown away. */
 static int spool_purge(lua_State *L)
 {
-    const char *path = luaL_checkstring(L, 1);
+    const char *path = check_path(L);
     lua_Number seconds = luaL_optnumber(L, 2, 0);
     tw_error *err = NULL;
     uint64_t events;
@@ -48,8 +69,10 @@ static int spool_purge(lua_State *L)
 
 int lx_open_spool(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"spool_inspect", spool_inspect}, {"spool_purge", spool_purge}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"spool_inspect", spool_inspect},
+                                         {"spool_check", spool_check},
+                                         {"spool_purge", spool_purge},
+                                         {NULL, NULL}};
     int env = lua_gettop(L);
 
     lua_pushvalue(L, env - 1);

@@ -200,6 +200,7 @@ static PyMethodDef functions[] = {
     {"options", core_options, METH_NOARGS, options_doc},
     {"endpoints", core_endpoints, METH_NOARGS, endpoints_doc},
     {"spool_inspect", twpy_spool_inspect, METH_O, twpy_spool_inspect_doc},
+    {"spool_check", twpy_spool_check, METH_O, twpy_spool_check_doc},
     {"spool_purge", twpy_spool_purge, METH_VARARGS, twpy_spool_purge_doc},
     {"error_classes", core_error_classes, METH_NOARGS, error_classes_doc},
     {"dicts_in_place", core_dicts_in_place, METH_O, dicts_in_place_doc},

@@ -4,6 +4,19 @@
 
 #include "state.h"
 
+/* The path as C has it. NULL with an exception where it is none. */
+static const char *path_text(PyObject *path)
+{
+    Py_ssize_t size;
+    const char *text = PyUnicode_AsUTF8AndSize(path, &size);
+
+    if (text != NULL && strlen(text) != (size_t)size) {
+        PyErr_SetString(PyExc_ValueError, "embedded null character");
+        return NULL;
+    }
+    return text;
+}
+
 const char twpy_spool_inspect_doc[] =
     "spool_inspect($module, path, /)\n--\n\n"
     "What a spool folder holds, as a dict; see tidewheel.spool.inspect.";
@@ -11,7 +24,7 @@ const char twpy_spool_inspect_doc[] =
 PyObject *twpy_spool_inspect(PyObject *module, PyObject *path)
 {
     twpy_state *state = PyModule_GetState(module);
-    const char *text = PyUnicode_AsUTF8AndSize(path, NULL);
+    const char *text = path_text(path);
     tw_error *err = NULL;
     PyObject *result;
     char *json = NULL;
@@ -27,6 +40,26 @@ PyObject *twpy_spool_inspect(PyObject *module, PyObject *path)
     result = twpy_decode_one(state, json, strlen(json));
     tw_text_free(json);
     return result;
+}
+
+const char twpy_spool_check_doc[] =
+    "spool_check($module, path, /)\n--\n\n"
+    "Raise ConfigError unless the folder is there and may be used.";
+
+PyObject *twpy_spool_check(PyObject *module, PyObject *path)
+{
+    const char *text = path_text(path);
+    tw_error *err = NULL;
+    int rc;
+
+    if (text == NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+        rc = tw_spool_check(text, &err);
+    Py_END_ALLOW_THREADS
+    if (rc != TW_OK)
+        return twpy_raise(PyModule_GetState(module), rc, err);
+    Py_RETURN_NONE;
 }
 
 const char twpy_spool_purge_doc[] =

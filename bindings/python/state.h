@@ -176,8 +176,10 @@ int twpy_text_list(PyObject *tuple, const char ***out);
 
 /* Functions of the module about spool folders. */
 PyObject *twpy_spool_inspect(PyObject *module, PyObject *path);
+PyObject *twpy_spool_check(PyObject *module, PyObject *path);
 PyObject *twpy_spool_purge(PyObject *module, PyObject *args);
-extern const char twpy_spool_inspect_doc[], twpy_spool_purge_doc[];
+extern const char twpy_spool_inspect_doc[], twpy_spool_check_doc[],
+    twpy_spool_purge_doc[];
 
 /* Methods of Client that start jobs; they stand in calls.c or with the type they make. */
 PyObject *twpy_client_flush(PyObject *self, PyObject *queue);

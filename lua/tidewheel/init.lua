@@ -4,7 +4,7 @@ local core = require "tidewheel.core"
 local questions = require "tidewheel.questions"
 local events = require "tidewheel.events"
 
-local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
+local error, ipairs, pairs, pcall, select, type = error, ipairs, pairs, pcall, select, type
 local byte, format, gsub = string.byte, string.format, string.gsub
 local concat, sort = table.concat, table.sort
 
@@ -264,12 +264,24 @@ end
 local spool = { inspect = core.spool_inspect, purge = core.spool_purge }
 
 function spool.drain(options, timeout)
+  local folder = type(options) == "table" and options.spool
+  if folder then
+    local there, why = core.spool_check(folder)
+    if not there then
+      return nil, why
+    end
+  end
   local made, err = new(options)
   if not made then
     return nil, err
+  elseif not folder then
+    return config_error("spool", "drain needs the folder")
   end
-  local report, drain_err, so_far = made:drain(timeout)
-  made:close()
+  local well, report, drain_err, so_far = pcall(made.drain, made, timeout)
+  made:close(not well and 0 or nil) -- whatever was raised: the folder's lanes are not to be held
+  if not well then
+    error(report, 0)
+  end
   return report, drain_err, so_far
 end
 

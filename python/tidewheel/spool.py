@@ -118,10 +118,11 @@ def drain(path: Path, api_key: str, *, timeout: float = 30.0, **options: Any) ->
         **options: Of the client that sends them; see Client.
 
     Raises:
-        ConfigError: The folder must not be used.
+        ConfigError: The folder is not there, or must not be used.
         TidewheelError: The server refuses all events; they are kept.
     """
     from .client import Client
 
+    _core.spool_check(os.fspath(path))
     with Client(api_key, spool=path, **options) as client:
         return client.drain(timeout)

@@ -90,8 +90,16 @@ static void an_empty_folder_holds_nothing(void **state)
     assert_null(text);
     assert_string_equal(tw_error_field(err), "path");
     tw_error_free(err);
+    err = NULL;
+    assert_int_equal(tw_spool_check(folder, &err), TW_E_CONFIG);
+    assert_string_equal(tw_error_field(err), "path");
+    tw_error_free(err);
     assert_int_not_equal(access(folder, F_OK), 0); /* looking does not make it */
-    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mkdir(folder, 0777), 0);
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(tw_spool_check(folder, NULL), TW_E_CONFIG);
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_int_equal(tw_spool_check(folder, NULL), TW_OK);
     assert_int_equal(number("events", 1), 0);
     assert_int_equal(number("lanes", 1), 0);
     assert_int_equal(number("oldest", 1), -1);

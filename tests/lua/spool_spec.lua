@@ -92,9 +92,20 @@ describe("the spool", function()
   end
 
   it("is seen, sent and emptied without a client", function()
-    local report, err = tw.spool.inspect(folder)
-    assert.is_nil(report)
-    assert.equal("config", err.code)
+    local function drain(path)
+      return tw.spool.drain({ api_key = emulator.api_key, base_url = DEAD, spool = path }, 0)
+    end
+    for _, call in ipairs { tw.spool.inspect, tw.spool.purge, drain } do
+      for _, missing in ipairs { folder, "" } do
+        local result, why = call(missing)
+        assert.is_nil(result)
+        assert.equal("config", why.code)
+      end
+      assert.has_error(function() call(folder .. "\0") end)
+    end
+    assert.equal("spool", select(2, drain(nil)).field)
+    assert.is_nil((os.rename(folder, folder))) -- nobody made it
+    local report
     local client = open(DEAD)
     assert(client:track(event(1)))
     assert.equal(1, assert(tw.spool.inspect(folder)).live)
@@ -111,6 +122,19 @@ describe("the spool", function()
     client:close(0)
     assert.equal(1, tw.spool.purge(folder))
     assert.equal(tw.null, assert(tw.spool.inspect(folder)).oldest)
+  end)
+
+  it("is given back by a drain that raises", function()
+    local client = open(DEAD)
+    assert(client:track(event(1)))
+    client:close(0)
+    local ok, raised = pcall(tw.spool.drain, {
+      api_key = emulator.api_key, base_url = emulator.url, spool = folder,
+      on_outcome = function() error({ "mine" }) end,
+    }, 20)
+    assert.is_false(ok)
+    assert.same({ "mine" }, raised)
+    assert.equal(0, assert(tw.spool.inspect(folder)).live)
   end)
 
   it("refuses a folder that is none", function()

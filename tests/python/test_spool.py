@@ -288,8 +288,17 @@ def test_what_uncertain_events_keep_is_told(
 
 def test_a_folder_without_a_client(server: Server, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
-    with pytest.raises(tidewheel.ConfigError, match="not there"):
-        tidewheel.spool.inspect(spool)
+    for missing in (spool, ""):
+        for call in (
+            lambda path: tidewheel.spool.inspect(path),
+            lambda path: tidewheel.spool.purge(path),
+            lambda path: tidewheel.spool.drain(path, API_KEY, base_url=server.url),
+        ):
+            with pytest.raises(tidewheel.ConfigError, match="not there"):
+                call(missing)
+            with pytest.raises(ValueError, match="null"):
+                call(f"{tmp_path}\0{missing}")
+    assert not spool.exists()
     run("[client.track(event(n)) for n in range(5)]; os._exit(0)", spool, DEAD)
     (spool / "stranger").touch()
     report = tidewheel.spool.inspect(spool)

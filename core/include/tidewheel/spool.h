@@ -21,6 +21,13 @@ TW_BEGIN_DECLS
 TW_API int tw_spool_inspect(char **out, const char *path, tw_error **err);
 
 /**
+ * Whether a spool folder is there and may be used; makes nothing and reads no file.
+ *
+ * @return TW_E_CONFIG where it is not there or must not be used. @thread any
+ */
+TW_API int tw_spool_check(const char *path, tw_error **err);
+
+/**
  * Throws away the events that ended processes left in the folder and that were accepted longer
  * than `older_than_ms` ago, uncertain ones too; with 0 all of them and the damaged files that were
  * set aside. What living processes hold, and names that are not ours, stay.

@@ -87,16 +87,12 @@ static int found_order(const void *a, const void *b)
     return (int)x->kind - (int)y->kind;
 }
 
-/* Opens the folder, which must be there, and lists it. `sp` has nothing but what reading files
- * needs. */
-static int folder_list(found_list *list, tw_spool *sp, const char *path, tw_error **err)
+/* Opens the folder, which must be there. `sp` has nothing but what reading files needs. */
+static int folder_open(tw_spool *sp, const char *path, tw_error **err)
 {
     struct stat st;
-    int rc;
 
-    memset(list, 0, sizeof *list);
     memset(sp, 0, sizeof *sp);
-    list->sp = sp;
     sp->sys = tw__spool_system;
     sp->dir = -1;
     if (stat(path, &st) != 0) /* opening it would make it */
@@ -104,7 +100,17 @@ static int folder_list(found_list *list, tw_spool *sp, const char *path, tw_erro
     sp->path = tw__strdup(path);
     if (sp->path == NULL)
         return tw__error_nomem(err);
-    rc = tw__spool_folder_open(sp, err);
+    return tw__spool_folder_open(sp, err);
+}
+
+/* Opens and lists it. */
+static int folder_list(found_list *list, tw_spool *sp, const char *path, tw_error **err)
+{
+    int rc;
+
+    memset(list, 0, sizeof *list);
+    list->sp = sp;
+    rc = folder_open(sp, path, err);
     if (rc != TW_OK)
         return rc;
     do {
@@ -124,6 +130,16 @@ static void folder_close(found_list *list, tw_spool *sp)
     tw__spool_close(sp, &sp->dir);
     tw__free(sp->path);
     tw__free(list->items);
+}
+
+int tw_spool_check(const char *path, tw_error **err)
+{
+    found_list none = {0};
+    tw_spool sp;
+    int rc = folder_open(&sp, path, err);
+
+    folder_close(&none, &sp);
+    return rc;
 }
 
 /* The whole file, NULL where it cannot be read. */

@@ -151,7 +151,7 @@ function spool.purge(path, older_than) end
 ---@param options tidewheel.Options
 ---@param timeout? number seconds, default 30
 ---@return tidewheel.Report? report
----@return tidewheel.Error? err
+---@return tidewheel.Error? err the folder is not there, or must not be used; the server refuses all events, which are kept
 ---@return tidewheel.Report? so_far
 function spool.drain(options, timeout) end
 
