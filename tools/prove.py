@@ -60,7 +60,7 @@ STEPS = (
     Step(
         "process",
         "Forks, exits, signals, odd moments (P15, P16)",
-        (*PYTEST, "tests/faults/test_process.py"),
+        (*PYTEST, "tests/faults/test_process.py", "tests/faults/test_ends.py"),
     ),
     Step(
         "nginx",
