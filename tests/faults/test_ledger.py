@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import copy
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ledger import Notes, Report, World, check, content_of, read_notes
+
+SOURCE = pathlib.Path(__file__).with_name("ledger.py")
 
 
 def account(event_id: str, committed: int = 1, **more: int) -> dict[str, Any]:
@@ -108,48 +111,128 @@ def ends(changed: tuple[str, str]) -> Callable[[World], None]:
     return lie
 
 
-LIES: dict[str, Callable[[World], object]] = {
-    "a stored event vanished": lose_one,
-    "an event that was received was never stored": never_commit,
-    "an event was stored twice": lambda w: w.accounts[7].update(committed=2, received=3),
-    "an event was sent again with a byte changed": lambda w: w.accounts[7].update(variants=1),
-    "two contents were swapped": swap_two_contents,
-    "a byte of the stored text changed": change_a_byte,
-    "the stored text was cut": cut_a_text,
-    "a stored event is not in the export": hide_from_the_export,
-    "an operation was applied twice": lambda w: w.accounts[7].update(applied=2),
-    "an event came from nowhere": lambda w: w.accounts.append(account("run-1000", 0)),
-    "an account is there twice": lambda w: w.accounts.append(dict(w.accounts[3])),
-    "more stored than received": lambda w: w.accounts[3].update(received=1),
-    "a refused event was sent": lambda w: w.accounts.append(account("run-93", 0)),
-    "a rejection was told twice": lambda w: w.reports[0].rejected.append("run-90"),
-    "a rejection was not told": lambda w: w.reports[0].rejected.pop(),
-    "the wrong event was blamed": lambda w: w.reports[0].rejected.__setitem__(0, "run-12"),
-    "a rejected event stayed on disk": lambda w: (w.spooled or set()).add("run-91"),
-    "an event vanished from the disk": lambda w: (w.spooled or set()).discard("run-95"),
-    "the spool holds a stranger": lambda w: (w.spooled or set()).add("other-1"),
-    "one more told stored": stats(stored=2, uncertain=-2),
-    "an end that nobody named": stats(stored=-1, expired=1),
-    "a stored one told expired": ends(("run-7", "expired")),
-    "one that is not stored told stored": ends(("run-99", "stored")),
-    "an end told twice": lambda w: w.reports[0].ends.append(("run-7", "stored")),
-    "a merged one is stored": ends(("run-7", "merged")),
-    "a stored one that was merged": lambda w: w.accounts.append(account("run-100")),
-    "a merged one has no carrier": lambda w: w.reports[0].carriers.pop("run-100"),
-    "the carrier is carried": lambda w: w.reports[0].carriers.update({"run-100": "run-101"}),
-    "the carrier is a stranger": lambda w: w.reports[0].carriers.update({"run-100": "other-1"}),
-    "the carrier vanished": lambda w: w.reports[0].carriers.update({"run-100": "run-93"}),
-    "one more told merged": stats(merged=1, expired=-1),
-    "the end of a stranger": lambda w: w.reports[0].ends.append(("other-7", "stored")),
-    "an end that was not told": lambda w: w.reports[0].ends.pop(),
-    "one accepted too few": stats(accepted=-1, expired=-1),
-    "the sum does not add up": stats(waiting=1),
-    "one told waiting that is not": stats(waiting=1, uncertain=-1),
-    "a call noted twice": lambda w: w.notes.calls.append("run-1"),
-    "accepted twice": lambda w: w.notes.accepted.append("run-1"),
-    "accepted without a call": lambda w: w.notes.calls.remove("run-1"),
-    "accepted and refused": lambda w: w.notes.refused.append("run-1"),
-    "an acceptance forgotten": lambda w: w.notes.accepted.remove("run-1"),
+def export_a_stranger(w: World) -> None:
+    assert w.contents is not None
+    w.contents["run-93"] = content_of("run-93")
+
+
+def reject_a_stranger(w: World) -> None:
+    w.reports[0].rejected[0] = "other-1"
+
+
+# What is told of the lie, and the lie.
+LIES: dict[str, tuple[str, Callable[[World], object]]] = {
+    "a stored event vanished": ("P1: 1 accepted events are missing", lose_one),
+    "an event that was received was never stored": ("told stored and is not", never_commit),
+    "an event was stored twice": (
+        "was stored 2 times",
+        lambda w: w.accounts[7].update(committed=2, received=3),
+    ),
+    "an event was sent again with a byte changed": (
+        "sent again with other bytes",
+        lambda w: w.accounts[7].update(variants=1),
+    ),
+    "two contents were swapped": ("is not what was tracked", swap_two_contents),
+    "a byte of the stored text changed": ("is not what was tracked", change_a_byte),
+    "the stored text was cut": ("is not what was tracked", cut_a_text),
+    "a stored event is not in the export": ("is not in the export", hide_from_the_export),
+    "an operation was applied twice": (
+        "applied more often",
+        lambda w: w.accounts[7].update(applied=2),
+    ),
+    "an event came from nowhere": (
+        "was sent although nobody tracked it",
+        lambda w: w.accounts.append(account("run-1000", 0)),
+    ),
+    "an account is there twice": (
+        "has two accounts",
+        lambda w: w.accounts.append(dict(w.accounts[3])),
+    ),
+    "more stored than received": (
+        "stored more often than received",
+        lambda w: w.accounts[3].update(received=1),
+    ),
+    "a refused event was sent": (
+        "refused at the call and sent",
+        lambda w: w.accounts.append(account("run-93", 0)),
+    ),
+    "a rejection was told twice": (
+        "reported as rejected twice",
+        lambda w: w.reports[0].rejected.append("run-90"),
+    ),
+    "a rejection was not told": ("3 rejected, 2 named", lambda w: w.reports[0].rejected.pop()),
+    "the wrong event was blamed": (
+        "told rejected and is stored",
+        lambda w: w.reports[0].rejected.__setitem__(0, "run-12"),
+    ),
+    "a rejected event stayed on disk": (
+        "told rejected and is in the spool",
+        lambda w: (w.spooled or set()).add("run-91"),
+    ),
+    "an event vanished from the disk": (
+        "3 were told waiting, 2 are on disk",
+        lambda w: (w.spooled or set()).discard("run-95"),
+    ),
+    "the spool holds a stranger": (
+        "in the spool although nobody tracked it",
+        lambda w: (w.spooled or set()).add("other-1"),
+    ),
+    "one more told stored": ("91 were told stored, 90 are", stats(stored=2, uncertain=-2)),
+    "an end that nobody named": ("named", stats(stored=-1, expired=1)),
+    "a stored one told expired": ("told expired and is stored", ends(("run-7", "expired"))),
+    "one that is not stored told stored": ("told stored and is not", ends(("run-99", "stored"))),
+    "an end told twice": (
+        "two ends were told",
+        lambda w: w.reports[0].ends.append(("run-7", "stored")),
+    ),
+    "a merged one is stored": ("its carrier is None", ends(("run-7", "merged"))),
+    "a stored one that was merged": (
+        "told merged and is stored",
+        lambda w: w.accounts.append(account("run-100")),
+    ),
+    "a merged one has no carrier": (
+        "its carrier is None",
+        lambda w: w.reports[0].carriers.pop("run-100"),
+    ),
+    "the carrier is carried": (
+        "is carried itself",
+        lambda w: w.reports[0].carriers.update({"run-100": "run-101"}),
+    ),
+    "the carrier is a stranger": (
+        "was not tracked",
+        lambda w: w.reports[0].carriers.update({"run-100": "other-1"}),
+    ),
+    "the carrier vanished": (
+        "the operations of run-100 are missing",
+        lambda w: w.reports[0].carriers.update({"run-100": "run-93"}),
+    ),
+    "one more told merged": ("3 merged, 2 named", stats(merged=1, expired=-1)),
+    "the end of a stranger": (
+        "told stored although nobody tracked it",
+        lambda w: w.reports[0].ends.append(("other-7", "stored")),
+    ),
+    "an end that was not told": ("2 merged, 1 named", lambda w: w.reports[0].ends.pop()),
+    "one accepted too few": ("accepted 99, noted 100", stats(accepted=-1, expired=-1)),
+    "the sum does not add up": ("is not what was accepted", stats(waiting=1)),
+    "one told waiting that is not": (
+        "4 were told waiting, 3 are on disk",
+        stats(waiting=1, uncertain=-1),
+    ),
+    "a call noted twice": ("was called twice", lambda w: w.notes.calls.append("run-1")),
+    "accepted twice": ("was accepted twice", lambda w: w.notes.accepted.append("run-1")),
+    "accepted without a call": ("accepted without a call", lambda w: w.notes.calls.remove("run-1")),
+    "accepted and refused": ("accepted and refused", lambda w: w.notes.refused.append("run-1")),
+    "an acceptance forgotten": (
+        "accepted 100, noted 99",
+        lambda w: w.notes.accepted.remove("run-1"),
+    ),
+    "the export knows one that was never stored": ("in the export alone", export_a_stranger),
+    "a stranger was rejected": ("rejected although nobody tracked it", reject_a_stranger),
+    "stored ones told expired": (
+        "some were told to have ended otherwise",
+        stats(stored=-9, expired=9),
+    ),
+    "more rejected than named": ("4 rejected, 3 named", stats(rejected=1, uncertain=-1)),
 }
 
 
@@ -161,9 +244,29 @@ def test_the_truth_passes() -> None:
 def test_a_lie_is_caught(lie: str) -> None:
     world = truth()
     before = copy.deepcopy(world)
-    LIES[lie](world)
+    what, tell = LIES[lie]
+    tell(world)
     assert world != before, "the lie changed nothing"
-    assert check(world) != []
+    assert [line for line in check(world) if what in line] != []
+
+
+def test_every_check_has_a_lie() -> None:
+    """Each line that the oracle can write is the one that some lie is caught by."""
+    patterns = re.findall(r'f"((?:P\d|driver|emulator): [^"]*)"', SOURCE.read_text())
+    assert len(patterns) > 30
+    for pattern in patterns:
+        line = re.compile("(.*)".join(map(re.escape, re.split(r"{[^}]*}", pattern))))
+        assert any(
+            what in found and line.fullmatch(found)
+            for what, tell in LIES.values()
+            for found in lines_about(tell)
+        ), pattern
+
+
+def lines_about(tell: Callable[[World], object]) -> list[str]:
+    world = truth()
+    tell(world)
+    return check(world)
 
 
 def test_a_killed_process_may_leave_no_report_but_no_event_behind() -> None:
