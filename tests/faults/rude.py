@@ -318,7 +318,9 @@ class Certificates:
 
     def server(self, signer: str, profile: str) -> str:
         """Key and certificate of 127.0.0.1, in one file."""
-        alt = "DNS:elsewhere.test" if profile == "tls_wrong_host" else "IP:127.0.0.1"
+        alt = "IP:127.0.0.1,DNS:two-addresses.test"
+        if profile == "tls_wrong_host":
+            alt = "DNS:elsewhere.test"
         (self.folder / "alt").write_text(f"subjectAltName={alt}\n")
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
         self.openssl("req", *key, "-keyout", "s.key", "-out", "s.csr", "-subj", "/CN=127.0.0.1")

@@ -180,10 +180,15 @@ static void note(int fd, const char *kind, const char *id)
         fail("the notes could not be written", NULL);
 }
 
+enum { CODES = 64 };
+
+static long refusals[CODES]; /* by the code of the error, without its sign */
+
 static void track_all(tw_client *cl)
 {
     int fd = open(text_of("notes"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     int64_t first = number_of("first"), users = number_of("users");
+    int rc;
 
     if (fd < 0)
         fail("the notes could not be opened", NULL);
@@ -192,7 +197,10 @@ static void track_all(tw_client *cl)
 
         snprintf(id, sizeof(id), "%s-%" PRId64, text_of("run"), n);
         note(fd, "call", id);
-        note(fd, track(cl, id, n, users) == TW_OK ? "ok" : "no", id);
+        rc = track(cl, id, n, users);
+        note(fd, rc == TW_OK ? "ok" : "no", id);
+        if (rc != TW_OK && -rc < CODES)
+            refusals[-rc]++;
     }
     close(fd);
 }
@@ -253,6 +261,20 @@ static void print_ends(tw_client *cl)
     printf("]");
 }
 
+static void print_refusals(void)
+{
+    const char *comma = "";
+
+    printf(",\"refusals\":{");
+    for (int code = 1; code < CODES; code++) {
+        if (refusals[code] == 0)
+            continue;
+        printf("%s\"%s\":%ld", comma, tw_code_name(-code), refusals[code]);
+        comma = ",";
+    }
+    printf("}");
+}
+
 static void print_stats(tw_client *cl)
 {
     tw_stats s = TW_STATS_INIT;
@@ -283,6 +305,7 @@ int main(void)
         ;
     printf("{\"flush\":\"%s\",\"close\":\"%s\"", tw_code_name(flushed),
            tw_code_name(closed));
+    print_refusals();
     print_stats(cl);
     print_rejected(cl);
     print_ends(cl);

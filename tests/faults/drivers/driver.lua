@@ -31,10 +31,11 @@ local notes = assert(io.open(case.notes, "a"))
 notes:setvbuf "no"
 local first, users, identify = tonumber(case.first), tonumber(case.users), case.identify == "1"
 local merged = case.changes == "1"
+local refusals = tw.object {}
 for n = first, first + tonumber(case.events) - 1 do
   local id = ("%s-%d"):format(case.run, n)
   notes:write("call " .. id .. "\n")
-  local accepted = client:track {
+  local accepted, why = client:track {
     event_type = (identify or merged) and "$identify" or "fault",
     [case.devices == "1" and "device_id" or "user_id"] = ("user-%05d"):format(n % users),
     insert_id = id,
@@ -43,6 +44,9 @@ for n = first, first + tonumber(case.events) - 1 do
     event_properties = not merged and { text = ("%s:%.0f"):format(id, n * n) } or nil,
   }
   notes:write((accepted and "ok " or "no ") .. id .. "\n")
+  if not accepted then
+    refusals[why.code] = (refusals[why.code] or 0) + 1
+  end
 end
 
 local report, err = client[case.drain == "1" and "drain" or "flush"](client, tonumber(case.flush))
@@ -62,6 +66,7 @@ io.write(assert(tw.json.encode {
   flush = flushed,
   close = closed,
   stats = assert(client:stats()),
+  refusals = refusals,
   rejected = tw.array(rejected),
   ends = tw.array(ends),
 }), "\n")

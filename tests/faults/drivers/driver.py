@@ -34,6 +34,7 @@ def main() -> None:
     notes = os.open(case["notes"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     first, users = int(case["first"]), int(case["users"])
     identify = case.get("identify") == "1"
+    refusals: dict[str, int] = {}
     for n in range(first, first + int(case["events"])):
         event_id = f"{case['run']}-{n}"
         event = {
@@ -49,7 +50,8 @@ def main() -> None:
         os.write(notes, f"call {event_id}\n".encode())
         try:
             client.track(event)
-        except tidewheel.TidewheelError:
+        except tidewheel.TidewheelError as error:
+            refusals[error.code] = refusals.get(error.code, 0) + 1
             os.write(notes, f"no {event_id}\n".encode())
         else:
             os.write(notes, f"ok {event_id}\n".encode())
@@ -70,7 +72,8 @@ def main() -> None:
         [end.insert_id, end.state, end.reason if end.state == "merged" else ""]
         for end in client.outcomes()
     ]
-    said = {"flush": flushed, "close": closed, "stats": stats, "rejected": rejected, "ends": ends}
+    said = {"flush": flushed, "close": closed, "stats": stats, "rejected": rejected}
+    said |= {"refusals": refusals, "ends": ends}
     print(json.dumps(said))
 
 
