@@ -39,8 +39,10 @@ static void call_done(void *ctx, const tw_outcome *outcome)
 
     tw__verdict_read(&ing->verdict, outcome, tw__batch_count(ing->sent),
                      ing->sent->use_batch, ing->rd);
-    for (i = 0; i < ing->verdict.reason_count; i++)
+    for (i = 0; i < ing->verdict.reason_count; i++) {
         tw__gate_redact(ing->gate, ing->verdict.reasons[i].text);
+        tw__gate_redact(ing->gate, ing->verdict.reasons[i].field);
+    }
     tw__trouble_note(ing, &ing->verdict, outcome);
     ing->judged = 1;
     tw__loop_post(ing->loop, &ing->task);
