@@ -8,10 +8,15 @@
 /* The shortest part of a secret that counts. */
 enum { LEAST = 4 };
 
+static const char more[] = "..."; /* where a text was cut off */
+enum { MORE = sizeof more - 1 };
+
 /* What the text ends with, if that is how the secret begins. */
 static void redact_end(char *text, const char *secret, size_t size, const char *mark)
 {
-    size_t length = strlen(text);
+    size_t all = strlen(text);
+    size_t length =
+        all >= MORE && memcmp(text + all - MORE, more, MORE) == 0 ? all - MORE : all;
     size_t part = size - 1 < length ? size - 1 : length;
 
     for (; part >= LEAST; part--) {
@@ -20,8 +25,8 @@ static void redact_end(char *text, const char *secret, size_t size, const char *
         if (memcmp(at, secret, part) != 0)
             continue;
         /* The mark may be a part of the secret: as much of it as there is room for. */
-        at[strnlen(mark, part)] = '\0';
         memcpy(at, mark, strnlen(mark, part));
+        memmove(at + strnlen(mark, part), text + length, all - length + 1);
         return;
     }
 }

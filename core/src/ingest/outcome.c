@@ -44,18 +44,6 @@ static void text_keep(char *out, size_t room, const tw_json_token *token)
     out[size] = '\0';
 }
 
-/* What is cut off ends with a whole word: half a key would be redacted by nobody. */
-static void sentence_keep(char *out, size_t room, const tw_json_token *token)
-{
-    size_t size = token->size < room ? token->size : room - 1;
-
-    text_keep(out, room, token);
-    while (size < token->size && size > 0 && token->text[size] != ' ')
-        size--;
-    if (size < token->size)
-        out[size] = '\0';
-}
-
 static int token_is(const tw_json_token *token, const char *text)
 {
     return token->size == strlen(text) && memcmp(token->text, text, token->size) == 0;
@@ -245,7 +233,7 @@ static int read_member(answer *ans, tw_verdict *verdict, size_t count, member wh
         break;
     case MEMBER_ERROR:
         if (value->kind == TW_JSON_STRING)
-            sentence_keep(ans->error, sizeof ans->error, value);
+            text_keep(ans->error, sizeof ans->error, value);
         break;
     case MEMBER_MISSING:
         if (value->kind == TW_JSON_STRING)
