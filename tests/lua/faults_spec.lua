@@ -100,7 +100,8 @@ describe("when", function()
       },
     } }
     assert(client:track {
-      user_id = "rejected", event_type = "bad", price = 1.5, insert_id = "r-1", time = 1767225600123,
+      user_id = "rejected", event_type = "bad", price = 1.5, insert_id = "r-1",
+      time = 1767225600123,
     })
     local stats = assert(client:flush(30))
     assert.equal(1, stats.rejected)
