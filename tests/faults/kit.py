@@ -204,6 +204,7 @@ def run_row(row: dict[str, Any], language: str, mode: str, folder: pathlib.Path)
         outcome = drive(language, case, **env)
         if outcome.code != 0:
             return [f"the driver ended with {outcome.code}: {outcome.errors}"]
+        unmet = unharmed(row, emulator, front)
         emulator.faults()
         # Counted before the export below asks for more.
         uploads = sum(entry["method"] == "POST" for entry in emulator.journal())
@@ -217,7 +218,7 @@ def run_row(row: dict[str, Any], language: str, mode: str, folder: pathlib.Path)
         )
         problems = ledger.check(world) if mode == "memory" else []
         problems += expectations(row, mode, outcome, uploads, front)
-        problems += undone(env.get("TW_SHIM", ""), folder / "shim-log")
+        problems += undone(env.get("TW_SHIM", ""), folder / "shim-log") + unmet
         if mode != "memory":
             problems += heal(language, case, emulator, world)
         if row.get("changes"):
@@ -282,6 +283,19 @@ def undone(rules: str, log: pathlib.Path) -> list[str]:
     done = log.read_text().split() if log.exists() else []
     calls = [rule.partition(":")[0] for rule in rules.split(";") if rule]
     return [f"no {call} was made to fail" for call in calls if call not in done]
+
+
+def unharmed(
+    row: dict[str, Any], emulator: tidewheel.Emulator, front: rude.Rude | None
+) -> list[str]:
+    """Of the server's part, what no request has met."""
+    done = [entry["used"] for entry in emulator._control("GET", "/faults")]
+    found = [f"fault {at} of the plan was never done" for at, times in enumerate(done) if not times]
+    if front is not None and not (front.connections or row["rude"] == "never_accept"):
+        found.append("nobody came to the rude server")
+    if front is not None and row.get("rude_count") and front.left == row["rude_count"]:
+        found.append("the rude server had no occasion")
+    return found
 
 
 def heal(
