@@ -86,7 +86,7 @@ static int read_numbers(const world *w, int *numbers)
 
     for (; at < end; at++) {
         if (memcmp(at, "\"insert_id\":\"i-", 15) == 0)
-            numbers[count++] = atoi(at + 15);
+            numbers[count++] = (int)strtol(at + 15, NULL, 10);
     }
     assert_int_equal(count, sent(w));
     return count;
@@ -266,7 +266,7 @@ static void take_ends(world *w)
     tw_event_outcome *end;
 
     while (tw__end_next(&end, w->ing) == TW_OK) {
-        fate *one = &fates[atoi(tw_event_outcome_insert_id(end) + 2)];
+        fate *one = &fates[strtol(tw_event_outcome_insert_id(end) + 2, NULL, 10)];
         const char *state = tw_event_outcome_state(end);
 
         assert_true(one->accepted);
