@@ -83,22 +83,63 @@ def test_what_one_process_leaves_the_next_one_sends(place: Place, language: str)
     assert place.files("*.seg") + place.files("*.ack") == [], "what is done leaves no file"
 
 
-def test_a_disk_that_cannot_read_costs_nothing_later(place: Place) -> None:
-    place.drive("c", 50, DEAD)
+@pytest.mark.parametrize("language", kit.LANGUAGES)
+def test_a_disk_that_cannot_read_costs_nothing_later(place: Place, language: str) -> None:
+    place.drive(language, 50, DEAD)
     env = {"LD_PRELOAD": str(kit.shim()), "TW_SHIM": "pread:error=EIO:count=0"}
-    stats = kit.drive("c", place.case(0, None), **env).said["stats"]
+    stats = kit.drive(language, place.case(0, None), **env).said["stats"]
     assert stats["stored"] == 0
-    place.drive("c", 0)
-    assert place.emulator.ledger is not None
+    place.drive(language, 0)
     assert {a["insert_id"] for a in place.emulator.ledger() if a["committed"] == 1} == {
         f"disk-{n}" for n in range(50)
     }
 
 
+@pytest.mark.parametrize("language", kit.LANGUAGES)
+def test_a_file_that_cannot_be_read_keeps_no_other_back(place: Place, language: str) -> None:
+    """Of two the notes and the records of the first one read fail."""
+    for _ in range(2):
+        place.drive(language, 50, DEAD)
+    env = {"LD_PRELOAD": str(kit.shim()), "TW_SHIM": "pread:error=EIO:count=2"}
+    stats = kit.drive(language, place.case(0, None), **env).said["stats"]
+    assert (stats["recovered"], stats["stored"], stats["lost"]) == (50, 50, 0)
+    place.drive(language, 0)
+    assert {a["insert_id"] for a in place.emulator.ledger() if a["committed"] == 1} == {
+        f"disk-{n}" for n in range(100)
+    }
+
+
+@pytest.mark.parametrize("language", kit.LANGUAGES)
+def test_what_is_not_ours_stays_and_what_is_there_twice_is_sent_once(
+    place: Place, language: str
+) -> None:
+    place.drive(language, 50, DEAD)
+    (segment,) = place.files("*.seg")
+    head, project, lane, first = segment.stem.split("-")
+    strangers = [
+        f"copy of {segment.name}",
+        f"tw2-{project}-{lane}-{first}.seg",
+        f"{head}-{'0' * len(project)}-{lane}-{first}.seg",
+    ]
+    other_lane = f"{head}-{project}-{int(lane, 16) + 1:0{len(lane)}x}-{first}.seg"
+    for name in (*strangers, other_lane):
+        (place.spool / name).write_bytes(segment.read_bytes())
+    (place.spool / "folder").mkdir()
+    (place.spool / "link").symlink_to("/etc/passwd")
+    before = {name: (place.spool / name).read_bytes() for name in strangers}
+    stats = place.drive(language, 10)
+    assert (stats["recovered"], stats["stored"], stats["waiting"]) == (50, 60, 0)
+    assert ledger.check(place.world()) == []
+    assert {name: (place.spool / name).read_bytes() for name in strangers} == before
+    assert (place.spool / "folder").is_dir() and (place.spool / "link").is_symlink()
+    assert segment not in place.files("*.seg")
+
+
+@pytest.mark.parametrize("language", kit.LANGUAGES)
 @pytest.mark.parametrize("keep", [0.01, 0.3, 0.6, 0.99])
-def test_a_torn_tail_costs_no_accepted_event(place: Place, keep: float) -> None:
+def test_a_torn_tail_costs_no_accepted_event(place: Place, keep: float, language: str) -> None:
     """A process is killed, and of the last record it was writing only a part is there."""
-    process = kit.start("c", place.case(50, DEAD, flush=30))
+    process = kit.start(language, place.case(50, DEAD, flush=30))
     notes = place.folder / "notes"
     while not notes.exists() or notes.read_text().count("ok ") < 50:
         assert process.poll() is None
@@ -108,20 +149,21 @@ def test_a_torn_tail_costs_no_accepted_event(place: Place, keep: float) -> None:
     data = segment.read_bytes().rstrip(b"\0")
     last = data.rindex(b"\xf9\xc1\xfe\xd7")
     segment.write_bytes(data[: last + max(1, int((len(data) - last) * keep))])
-    stats = place.drive("c", 0)
+    stats = place.drive(language, 0)
     stored = {a["insert_id"] for a in place.emulator.ledger() if a["committed"]}
     assert stored == {f"disk-{n}" for n in range(49)}
     assert stats["waiting"] == 0
 
 
-def test_a_flipped_bit_costs_one_event_and_is_counted(place: Place) -> None:
-    place.drive("c", 50, DEAD)
+@pytest.mark.parametrize("language", kit.LANGUAGES)
+def test_a_flipped_bit_costs_one_event_and_is_counted(place: Place, language: str) -> None:
+    place.drive(language, 50, DEAD)
     (segment,) = place.files("*.seg")
     data = bytearray(segment.read_bytes())
     at = data.index(b'"disk-17"')
     data[at + 2] ^= 1
     segment.write_bytes(data)
-    stats = place.drive("c", 0)
+    stats = place.drive(language, 0)
     assert (stats["stored"], stats["lost"], stats["waiting"]) == (49, 1, 0)
     stored = {a["insert_id"] for a in place.emulator.ledger() if a["committed"]}
     assert stored == {f"disk-{n}" for n in range(50)} - {"disk-17"}

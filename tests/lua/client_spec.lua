@@ -401,6 +401,29 @@ describe("a client", function()
     assert.equal("nil\tclosed\n", text)
   end)
 
+  it("leaves nothing to the programs that the script starts", function()
+    local text, well = support.run(([[
+      local tw = require "tidewheel"
+      local folder = os.tmpname()
+      os.remove(folder)
+      local client = assert(tw.new{ api_key = %q, base_url = %q, spool = folder })
+      assert(client:track{ user_id = "lua-exec", event_type = "exec" })
+      assert(client:flush_start(function() end))
+      assert(client:flush(30))
+      print(io.popen("ls -l /proc/$PPID/fd"):read "*a")
+      print "--"
+      print(io.popen("ls -l /proc/self/fd"):read "*a")
+      client:close()
+      os.execute("rm -rf " .. folder)
+    ]]):format(emulator.api_key, emulator.url))
+    assert.is_true(well, text)
+    local ours, theirs = text:match "^(.*)\n%-%-\n(.*)$"
+    assert.truthy(ours:find "socket:" and ours:find "%.seg") -- it had something to leave
+    assert.is_nil(theirs:find "socket:", theirs)
+    assert.is_nil(theirs:find "anon_inode", theirs)
+    assert.is_nil(theirs:find "tw1%-", theirs)
+  end)
+
   it("is collected without waiting, and says so when events are lost", function()
     local start = tw.clock()
     local lost = support.client(emulator, { base_url = "http://127.0.0.1:9" })

@@ -353,6 +353,25 @@ describe("events", function()
     assert.equal("success", assert(short:raw_identify_start { user_id = "abc" }):wait(10))
   end)
 
+  it("do not let a hook yield out of the call", function()
+    local client = make {
+      before_send = function(given)
+        return coroutine.yield(given) or given
+      end,
+    }
+    local co = coroutine.create(function() return client:track(event(1)) end)
+    local ok, value = coroutine.resume(co)
+    assert.is_false(ok)
+    assert.truthy(tostring(value):find "yield", value)
+    assert.equal(0, client:stats().accepted)
+    -- All else works inside a coroutine, and from one to the next.
+    local plain = make {}
+    for n = 1, 3 do
+      assert(coroutine.wrap(function() return plain:track(event(n)) end)())
+    end
+    assert.equal(3, assert(coroutine.wrap(function() return plain:flush(30) end)()).stored)
+  end)
+
   it("get the errors of the hook", function()
     local client = make {
       before_send = function(given)

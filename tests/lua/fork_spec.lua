@@ -66,6 +66,60 @@ describe("a child", function()
     assert.equal(6, received)
   end)
 
+  it("makes ids that nobody else makes", function()
+    assert(client:track(event "parent"))
+    assert(client:flush(30))
+    for _ = 1, 20 do
+      assert.is_true(in_child(function()
+        for _ = 1, 50 do
+          assert(client:track(event "child"))
+        end
+        assert(client:close(30).stored == 50)
+      end))
+    end
+    local accounts = 0
+    for account in emulator:ledger() do
+      accounts = accounts + 1
+      assert.equal(1, account.received)
+      assert.equal(1, account.committed)
+    end
+    assert.equal(1001, accounts)
+  end)
+
+  it("does not disturb the parent's connection, however it ends", function()
+    local function send(n)
+      local parent = event "parent"
+      parent.insert_id = "parent-" .. n
+      assert(client:track(parent))
+      assert(client:flush(30))
+    end
+    send(0)
+    for n = 1, 20 do
+      assert.is_true(in_child(function()
+        if n % 4 == 0 then
+          client = nil
+          collectgarbage()
+          collectgarbage()
+        elseif n % 4 == 1 then
+          assert(client:track(event "child"))
+          assert(client:close(30).complete)
+        elseif n % 4 == 2 then
+          client:close(0)
+        end
+      end))
+      send(n)
+    end
+    local connections, requests = {}, 0
+    for _, entry in ipairs(emulator:journal()) do
+      if (entry.events[1].insert_id or ""):find "^parent" then
+        connections[entry.connection], requests = true, requests + 1
+      end
+    end
+    assert.equal(21, requests)
+    local only = next(connections)
+    assert.is_nil(next(connections, only))
+  end)
+
   it("runs its own callbacks, none of the parent's", function()
     local ran = 0
     client:fd()

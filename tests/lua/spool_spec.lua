@@ -195,6 +195,49 @@ describe("the end of each event", function()
     emulator:close()
   end)
 
+  it("is told to who asks, whatever the function does", function()
+    local emulator = support.emulator()
+    local told, client = {}, nil
+    client = support.client(emulator, {
+      flush_interval = 3600,
+      on_outcome = function(outcome)
+        told[#told + 1] = outcome.insert_id
+        if outcome.insert_id ~= "i-2" then
+          error({ outcome.insert_id }, 0)
+        end
+      end,
+    })
+    for n = 1, 3 do
+      assert(client:track(event(n)))
+    end
+    assert.same({ "i-1" }, select(2, pcall(client.flush, client, 20)))
+    assert.equal(3, client:stats().stored)
+    assert.same({ "i-3" }, select(2, pcall(client.poll, client)))
+    assert.equal(0, client:poll())
+    assert.same({ "i-1", "i-2", "i-3" }, told)
+    assert(client:track(event(4)))
+    assert.same({ "i-4" }, select(2, pcall(client.close, client)))
+    assert.is_true(client:close().complete)
+
+    told = {}
+    client = support.client(emulator, {
+      on_outcome = function(outcome)
+        told[#told + 1] = outcome.insert_id
+        if #told == 1 then
+          assert(client:track(event(6)))
+          assert(client:flush(20))
+        else
+          assert(client:close().complete)
+        end
+      end,
+    })
+    assert(client:track(event(5)))
+    assert.is_true(assert(client:flush(20)).complete)
+    assert.same({ "i-5", "i-6" }, told)
+    assert.equal("closed", select(2, client:track(event(7))).code)
+    emulator:close()
+  end)
+
   it("does not keep the client whose function knows it", function()
     local emulator = support.emulator()
     local seen = setmetatable({}, { __mode = "k" })
