@@ -131,7 +131,8 @@ def test_what_is_not_ours_stays_and_what_is_there_twice_is_sent_once(
     assert (stats["recovered"], stats["stored"], stats["waiting"]) == (50, 60, 0)
     assert ledger.check(place.world()) == []
     assert {name: (place.spool / name).read_bytes() for name in strangers} == before
-    assert (place.spool / "folder").is_dir() and (place.spool / "link").is_symlink()
+    assert (place.spool / "folder").is_dir()
+    assert (place.spool / "link").is_symlink()
     assert segment not in place.files("*.seg")
 
 
