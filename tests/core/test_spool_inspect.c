@@ -140,32 +140,73 @@ static void all_is_counted_and_nothing_changed(void **state)
     assert_int_equal(ledger_read(led, led->sp, 0, NULL), 5);
 }
 
-static void damage_is_counted(void **state)
+/* Writes a byte into each segment; how many there were. */
+static int spoil(off_t at)
 {
-    ledger *led = *state;
-    DIR *list;
+    DIR *list = opendir(folder);
     struct dirent *entry;
     int broken = 0;
 
-    led->sp = spool("project-number-1");
-    assert_int_equal(ledger_append(led, 5), TW_OK);
-    tw__spool_free(led->sp);
-    led->sp = NULL;
-    list = opendir(folder);
     while ((entry = readdir(list)) != NULL) {
         int fd;
 
         if (strstr(entry->d_name, ".seg") == NULL)
             continue;
         fd = openat(dirfd(list), entry->d_name, O_RDWR);
-        assert_int_equal(pwrite(fd, "!", 1, TW_SPOOL_HEADER + TW_SPOOL_FRAME + 5), 1);
+        assert_int_equal(pwrite(fd, "!", 1, at), 1);
         close(fd);
         broken++;
     }
     closedir(list);
-    assert_int_equal(broken, 1);
+    return broken;
+}
+
+static void damage_is_counted(void **state)
+{
+    ledger *led = *state;
+
+    led->sp = spool("project-number-1");
+    assert_int_equal(ledger_append(led, 5), TW_OK);
+    tw__spool_free(led->sp);
+    led->sp = NULL;
+    assert_int_equal(spoil(TW_SPOOL_HEADER + TW_SPOOL_FRAME + 5), 1);
     assert_int_equal(number("events", 1), 4);
     assert_int_equal(number("lost", 1), 1);
+}
+
+/* What a client would read of it is counted, and thrown away, too. */
+static void a_damaged_head_hides_no_record(void **state)
+{
+    ledger *led = *state;
+    uint64_t events = 0;
+
+    led->sp = spool("project-number-1");
+    assert_int_equal(ledger_append(led, 5), TW_OK);
+    tw__spool_free(led->sp);
+    led->sp = NULL;
+    assert_int_equal(spoil(3), 1);
+    assert_int_equal(number("events", 1), 5);
+    assert_int_equal(number("lost", 1), 0);
+    assert_int_equal(number("unreadable", 1), 0);
+    assert_int_equal(tw_spool_purge(&events, folder, 0, NULL), TW_OK);
+    assert_int_equal(events, 5);
+    assert_int_equal(number("events", 1), 0);
+    assert_int_equal(number("lanes", 1), 0);
+    assert_int_equal(number("quarantined", 1), 0); /* what this very call set aside */
+
+    /* Where the hash itself is damaged another file of the project tells it. */
+    led->sp = spool("project-number-1");
+    assert_int_equal(ledger_append(led, 3), TW_OK);
+    tw__spool_free(led->sp);
+    led->sp = NULL;
+    assert_int_equal(spoil(20), 1);
+    assert_int_equal(number("unreadable", 1), 1);
+    led->sp = spool("project-number-1");
+    assert_int_equal(ledger_append(led, 2), TW_OK);
+    tw__spool_free(led->sp);
+    led->sp = NULL;
+    assert_int_equal(number("events", 1), 5);
+    assert_int_equal(number("unreadable", 1), 0);
 }
 
 static void projects_are_told_apart(void **state)
@@ -229,6 +270,7 @@ int main(void)
         spool_test(an_empty_folder_holds_nothing),
         spool_test(all_is_counted_and_nothing_changed),
         spool_test(damage_is_counted),
+        spool_test(a_damaged_head_hides_no_record),
         spool_test(projects_are_told_apart),
         spool_test(what_is_old_is_thrown_away),
     };

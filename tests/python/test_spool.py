@@ -317,3 +317,10 @@ def test_a_folder_without_a_client(server: Server, tmp_path: Path) -> None:
     assert tidewheel.spool.inspect(spool).oldest is None
     with pytest.raises(ValueError, match="older_than"):
         tidewheel.spool.purge(spool, -1)
+    run("[client.track(event(n)) for n in range(3)]; os._exit(0)", spool, DEAD)
+    (segment,) = spool.glob("*.seg")
+    segment.write_bytes(b"?" + segment.read_bytes()[1:])
+    report = tidewheel.spool.inspect(spool)
+    assert (report.events, report.unreadable) == (3, 0)
+    assert tidewheel.spool.purge(spool) == 3
+    assert [path.name for path in spool.iterdir()] == ["stranger"]

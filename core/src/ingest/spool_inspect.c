@@ -168,6 +168,56 @@ static char *file_read(tw_spool *sp, const found_file *file, tw_spool_file kind,
     return bytes;
 }
 
+/* Reads the project of a file into `sp`: 1 where its head is whole, or damaged but proven right by a
+ * record. */
+static int project_read(tw_spool *sp, const found_file *file, int damaged)
+{
+    tw_lane lane = {.id = file->lane};
+    tw_frame frame;
+    size_t at = TW_SPOOL_HEADER;
+    size_t size = 0;
+    int missing;
+    int header;
+    int skipped = 0;
+    char *page = file_read(sp, file, TW_FILE_SEGMENT, &size, &missing);
+    int rc = 0;
+
+    if (page != NULL && size >= TW_SPOOL_HEADER) {
+        memcpy(sp->project, page + 16, sizeof sp->project);
+        header =
+            tw__segment_header_check((unsigned char *)page, size, sp, &lane, file->first);
+        rc = header > 0 || (damaged && header == 0 &&
+                            tw__frame_next(&frame, page, size, &at,
+                                           tw__lane_crc(lane.id, sp->project), &skipped));
+    }
+    tw__free(page);
+    return rc;
+}
+
+/* The project's whole hash stands in the head of its files, of which the first is at `from`. 0 when
+ * none can be read. */
+static int project_find(unsigned char out[16], tw_spool *sp, const found_list *list,
+                        size_t from)
+{
+    int damaged;
+    size_t i;
+
+    for (damaged = 0; damaged < 2; damaged++) {
+        for (i = from; i < list->count; i++) {
+            const found_file *file = &list->items[i];
+
+            if (strcmp(file->prefix, list->items[from].prefix) != 0)
+                break;
+            snprintf(sp->prefix, sizeof sp->prefix, "%s", file->prefix);
+            if (file->kind == TW_FILE_SEGMENT && project_read(sp, file, damaged)) {
+                memcpy(out, sp->project, 16);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 /* ---- one segment ----------------------------------------------------------------------- */
 
 /* What is noted about the segment, as far as it can be read. */
@@ -214,9 +264,11 @@ static void count_gap(tally *sum, const tw_segment *seg, uint64_t from, uint64_t
         sum->lost += !tw__notes_is_acked(seg, from);
 }
 
-static void count_frames(tally *sum, tw_segment *seg, const char *page, size_t size,
-                         uint32_t crc, int live)
+/* 1 where there was a record, or the end of them. */
+static int count_frames(tally *sum, tw_segment *seg, const char *page, size_t size,
+                        uint32_t crc, int live)
 {
+    int found = 0;
     uint64_t past = seg->first;
     size_t at = TW_SPOOL_HEADER;
     tw_frame frame;
@@ -227,6 +279,7 @@ static void count_frames(tally *sum, tw_segment *seg, const char *page, size_t s
         skipped = 0;
         if (!tw__frame_next(&frame, page, size, &at, crc, &skipped))
             break;
+        found = 1;
         if (frame.kind == TW_FRAME_END) {
             ended = 1;
             seg->end = frame.seq;
@@ -239,14 +292,19 @@ static void count_frames(tally *sum, tw_segment *seg, const char *page, size_t s
     if (seg->end != 0)
         count_gap(sum, seg, past, seg->end);
     sum->torn += skipped && !ended && !live;
+    return found;
 }
 
-static void count_segment(tally *sum, tw_spool *sp, const found_file *file, int live)
+/* `known` is the project's hash, NULL where no head of a file tells it. A file whose head is damaged
+ * has its records all the same. */
+static void count_segment(tally *sum, tw_spool *sp, const found_file *file,
+                          const unsigned char *known, int live)
 {
     tw_segment seg;
     tw_lane lane;
     size_t size = 0;
     int missing;
+    int header;
     char *page = file_read(sp, file, TW_FILE_SEGMENT, &size, &missing);
 
     if (page == NULL) {
@@ -259,13 +317,18 @@ static void count_segment(tally *sum, tw_spool *sp, const found_file *file, int 
     memset(&lane, 0, sizeof lane);
     seg.first = file->first;
     lane.id = file->lane;
-    if (size >= TW_SPOOL_HEADER)
+    if (known != NULL)
+        memcpy(sp->project, known, sizeof sp->project);
+    else if (size >= TW_SPOOL_HEADER)
         memcpy(sp->project, page + 16, sizeof sp->project);
-    if (tw__segment_header_check((unsigned char *)page, size, sp, &lane, file->first) >
-        0) {
+    header =
+        tw__segment_header_check((unsigned char *)page, size, sp, &lane, file->first);
+    if (header >= 0) {
         lane.crc = tw__lane_crc(lane.id, sp->project);
         notes_peek(sp, file, &seg, lane.crc);
-        count_frames(sum, &seg, page, size, lane.crc, live);
+        if (!count_frames(sum, &seg, page, size, lane.crc, live) && header == 0 &&
+            !tw__segment_header_torn((unsigned char *)page, size, sp, &lane, file->first))
+            sum->unreadable++;
     } else {
         sum->unreadable++;
     }
@@ -294,6 +357,8 @@ static int lane_lives(tw_spool *sp, const found_file *file)
 /* All files of one project, the first of which is at `from`: the index behind them. */
 static size_t count_project(tally *sum, tw_spool *sp, const found_list *list, size_t from)
 {
+    unsigned char project[16];
+    int known = project_find(project, sp, list, from);
     int live = 0;
     size_t i;
 
@@ -311,7 +376,7 @@ static size_t count_project(tally *sum, tw_spool *sp, const found_list *list, si
             sum->live += (uint64_t)live;
         }
         if (file->kind == TW_FILE_SEGMENT)
-            count_segment(sum, sp, file, live);
+            count_segment(sum, sp, file, known ? project : NULL, live);
         sum->quarantined += file->kind == TW_FILE_BAD;
     }
     return i;
@@ -476,43 +541,24 @@ static int purge_project(uint64_t *events, const char *path,
     return rc;
 }
 
-/* The project's whole hash stands in the head of its files. 0 when none can be read. */
-static int project_find(unsigned char out[16], tw_spool *sp, const found_list *list,
-                        size_t from)
+/* The damaged files that were set aside, those of just now included. */
+static int purge_bad(const char *path, tw_error **err)
 {
+    char name[TW_SPOOL_NAME];
+    found_list list;
+    tw_spool sp;
     size_t i;
+    int rc = folder_list(&list, &sp, path, err);
 
-    for (i = from; i < list->count; i++) {
-        const found_file *file = &list->items[i];
-        char head[TW_SPOOL_HEADER];
-        char name[TW_SPOOL_NAME];
-        size_t got = 0;
-        int fd;
-
-        if (strcmp(file->prefix, list->items[from].prefix) != 0)
-            return 0;
-        if (file->kind != TW_FILE_SEGMENT)
+    for (i = 0; rc == TW_OK && i < list.count; i++) {
+        if (list.items[i].kind != TW_FILE_BAD)
             continue;
-        snprintf(sp->prefix, sizeof sp->prefix, "%s", file->prefix);
-        tw__spool_name(name, sp, file->lane, file->first, TW_FILE_SEGMENT);
-        fd = tw__spool_open_file(sp, name, O_RDONLY);
-        if (fd < 0)
-            continue;
-        if (tw__spool_read_all(sp, fd, head, sizeof head, 0, &got) == 0 &&
-            got == sizeof head) {
-            tw_lane lane = {.id = file->lane};
-
-            memcpy(sp->project, head + 16, sizeof sp->project);
-            if (tw__segment_header_check((unsigned char *)head, got, sp, &lane,
-                                         file->first) > 0) {
-                memcpy(out, sp->project, 16);
-                tw__spool_close(sp, &fd);
-                return 1;
-            }
-        }
-        tw__spool_close(sp, &fd);
+        snprintf(sp.prefix, sizeof sp.prefix, "%s", list.items[i].prefix);
+        tw__spool_name(name, &sp, list.items[i].lane, list.items[i].first, TW_FILE_BAD);
+        (void)tw__spool_unlink(&sp, name);
     }
-    return 0;
+    folder_close(&list, &sp);
+    return rc;
 }
 
 int tw_spool_purge(uint64_t *events, const char *path, int64_t older_than_ms,
@@ -530,17 +576,10 @@ int tw_spool_purge(uint64_t *events, const char *path, int64_t older_than_ms,
     for (i = 0; rc == TW_OK && i < list.count; i++) {
         const found_file *file = &list.items[i];
 
-        if (older_than_ms <= 0 && file->kind == TW_FILE_BAD) {
-            char name[TW_SPOOL_NAME];
-
-            snprintf(sp.prefix, sizeof sp.prefix, "%s", file->prefix);
-            tw__spool_name(name, &sp, file->lane, file->first, TW_FILE_BAD);
-            (void)tw__spool_unlink(&sp, name);
-        }
         if ((i == 0 || strcmp(file->prefix, file[-1].prefix) != 0) &&
             project_find(project, &sp, &list, i))
             rc = purge_project(events, path, project, before, err);
     }
     folder_close(&list, &sp);
-    return rc;
+    return rc == TW_OK && older_than_ms <= 0 ? purge_bad(path, err) : rc;
 }
