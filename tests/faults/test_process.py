@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
@@ -300,6 +301,89 @@ def test_a_signal_storm(emulator: tidewheel.Emulator, tmp_path: pathlib.Path) ->
         assert client.close(10).complete
         """,
     )
+
+
+LUA_STORM = """
+local tw = require "tidewheel"
+if jit then  -- plain Lua has no handlers but that of Ctrl-C
+  local ffi = require "ffi"
+  ffi.cdef [[
+    typedef void (*handler)(int);
+    handler signal(int number, handler handler);
+    int siginterrupt(int number, int flag);
+    int abs(int);
+  ]]
+  for number in arg[4]:gmatch "%d+" do
+    ffi.C.signal(tonumber(number), ffi.cast("handler", ffi.C.abs))
+    ffi.C.siginterrupt(tonumber(number), 1)  -- so that calls of the system end with EINTR
+  end
+end
+io.stdout:setvbuf "no"
+local client = assert(tw.new { api_key = arg[2], base_url = arg[1], batch_events = 50,
+  flush_interval = 0.01, backoff_first = 0.01, spool = arg[3] .. "/spool" })
+local notes = assert(io.open(arg[3] .. "/notes", "a"))
+notes:setvbuf "no"
+local function track(id, n)
+  local text = ("%s:%d"):format(id, n * n)
+  notes:write("call " .. id .. "\\n")
+  assert(client:track { event_type = "e", user_id = "user-1", insert_id = id,
+    event_properties = { text = text } })
+  notes:write("ok " .. id .. "\\n")
+end
+track("first-0", 0)
+assert(client:flush(30))
+print "ready"
+assert(io.read() == "go")
+for n = 1, 2000 do
+  track("storm-" .. n, n)
+end
+assert(assert(client:flush(30)).complete)
+assert(client:close(30))
+"""
+
+
+@pytest.mark.parametrize("language", ["lua5.4", "luajit"])
+def test_a_signal_storm_in_lua(
+    emulator: tidewheel.Emulator, tmp_path: pathlib.Path, language: str
+) -> None:
+    handled = [signal.SIGALRM, signal.SIGPROF, signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM]
+    harmless = [signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH]
+    storm = handled if language == "luajit" else harmless
+    (tmp_path / "storm.lua").write_text(LUA_STORM)
+    numbers = " ".join(str(int(number)) for number in storm)
+    process = subprocess.Popen(
+        [language, tmp_path / "storm.lua", emulator.url, emulator.api_key, tmp_path, numbers],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=kit.environment(language),
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        # The library's own thread takes no signal at all.
+        tasks = pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+        texts = [(task / "status").read_text() for task in tasks]
+        (text,) = [text for text in texts if "tidewheel" in text.split()[1]]
+        blocked = int(text.split("SigBlk:")[1].split()[0], 16)
+        assert [number for number in handled if not blocked >> (number - 1) & 1] == []
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        sent = 0
+        while process.poll() is None:
+            process.send_signal(storm[sent % len(storm)])
+            sent += 1
+        assert process.stderr is not None
+        assert process.returncode == 0, process.stderr.read()
+    assert sent > 100
+    notes = ledger.read_notes(tmp_path / "notes")
+    accounts = list(emulator.ledger())
+    assert len(notes.accepted) == 2001
+    world = ledger.World(notes, [], accounts, kit.exported(emulator), killed=True)
+    assert ledger.check(world) == []
+    assert [a["insert_id"] for a in accounts if a["received"] != 1] == []
 
 
 def test_tracking_at_odd_moments(emulator: tidewheel.Emulator, tmp_path: pathlib.Path) -> None:
