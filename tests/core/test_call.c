@@ -151,6 +151,25 @@ static void unsafe_calls_get_a_fresh_connection(void **state)
     }
 }
 
+/* What was given up before there was a connection cannot arrive. */
+static void a_canceled_call_tells_whether_it_was_sent(void **state)
+{
+    tw_call_spec spec = spec_of(TW_EP_HTTPAPI);
+    int connecting;
+
+    (void)state;
+    for (connecting = 0; connecting < 2; connecting++) {
+        seen sn;
+
+        start(&sn, &spec);
+        sc.requests[sc.count - 1].connecting = connecting;
+        tw__call_cancel(sn.slot);
+        assert_int_equal(sn.code, TW_E_CANCELED);
+        assert_int_equal(sn.stored, connecting ? TW_STORED_NO : TW_STORED_MAYBE);
+        assert_int_equal(sc.requests[sc.count - 1].canceled, 1);
+    }
+}
+
 /* ---- error answers ------------------------------------------------------------------------ */
 
 static void every_envelope_becomes_one_line(void **state)
@@ -479,6 +498,7 @@ int main(void)
         TEST(bad_calls_are_refused_before_the_wire),
         TEST(profile_in_eu_and_missing_secret_are_refused),
         TEST(unsafe_calls_get_a_fresh_connection),
+        TEST(a_canceled_call_tells_whether_it_was_sent),
         TEST(every_envelope_becomes_one_line),
         TEST(redirects_are_never_followed),
         TEST(a_shown_redirect_is_a_success),

@@ -94,7 +94,7 @@ static void call_finish(tw_call *call, int code, tw_error *err)
     tw_outcome outcome;
 
     if (call->transfer != NULL)
-        tw__loop_transfer_cancel(call->gate->loop, call->transfer);
+        (void)tw__loop_transfer_cancel(call->gate->loop, call->transfer);
     call->transfer = NULL;
     tw__timer_disarm(call->gate->loop, &call->timer);
     *call->slot = NULL;
@@ -115,13 +115,13 @@ static void call_finish(tw_call *call, int code, tw_error *err)
     owner_leave(call);
 }
 
-/* What is on the wire may arrive. An answer that has begun tells more, but what it confirms
- * counts only when it was read whole. */
-static tw_stored stored_on_wire(const tw_call *call)
+/* What is on the wire, where it went `sent` times, may arrive. An answer that has begun tells more,
+ * but what it confirms counts only when it was read whole. */
+static tw_stored stored_on_wire(const tw_call *call, int sent)
 {
-    tw_attempt attempt = {call->head.status, TW_E_CANCELED, 1, 0};
+    tw_attempt attempt = {call->head.status, TW_E_CANCELED, sent, 0};
 
-    if (call->sent > 1)
+    if (call->sent > attempt.sent)
         attempt.sent = call->sent;
     if (call->head.status != 0)
         attempt.code = TW_OK;
@@ -134,8 +134,13 @@ void tw__call_cancel(tw_call *call)
 {
     tw_error *err = NULL;
 
-    if (call->transfer != NULL && stored_on_wire(call) > call->stored)
-        call->stored = TW_STORED_MAYBE;
+    if (call->transfer != NULL) {
+        int sent = tw__loop_transfer_cancel(call->gate->loop, call->transfer);
+
+        call->transfer = NULL;
+        if (stored_on_wire(call, sent) > call->stored)
+            call->stored = TW_STORED_MAYBE;
+    }
     tw__error(&err, TW_E_CANCELED, "%s: the call was cancelled", call->row->name);
     call_finish(call, TW_E_CANCELED, err);
 }

@@ -496,16 +496,18 @@ static int curl_start(void **out, void *state, const tw_transfer_request *req,
     return TW_OK;
 }
 
-static void curl_cancel(void *state, void *arg)
+static int curl_cancel(void *state, void *arg)
 {
     transport *tp = state;
     transfer *tr = arg;
+    int sent = tr->sent;
 
     tr->canceled = 1;
     if (tp->busy)
         tp->pending = 1;
     else
         transfer_free(tr);
+    return sent;
 }
 
 static void curl_resume(void *state, void *arg)

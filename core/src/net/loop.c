@@ -416,9 +416,9 @@ int tw__loop_transfer_start(void **transfer, tw_loop *loop,
     return loop->transport.start(transfer, loop->transport_state, req, events, ctx, err);
 }
 
-void tw__loop_transfer_cancel(tw_loop *loop, void *transfer)
+int tw__loop_transfer_cancel(tw_loop *loop, void *transfer)
 {
-    loop->transport.cancel(loop->transport_state, transfer);
+    return loop->transport.cancel(loop->transport_state, transfer);
 }
 
 void tw__loop_transfer_resume(tw_loop *loop, void *transfer)

@@ -79,7 +79,8 @@ void tw__loop_turn(tw_loop *loop, int64_t max_wait_ms);
 int tw__loop_transfer_start(void **transfer, tw_loop *loop,
                             const tw_transfer_request *req,
                             const tw_transfer_events *events, void *ctx, tw_error **err);
-void tw__loop_transfer_cancel(tw_loop *loop, void *transfer);
+/* How often the request may have left. */
+int tw__loop_transfer_cancel(tw_loop *loop, void *transfer);
 void tw__loop_transfer_resume(tw_loop *loop, void *transfer);
 
 #endif

@@ -67,13 +67,14 @@ static int script_start(void **transfer, void *state, const tw_transfer_request 
     return TW_OK;
 }
 
-static void script_cancel(void *state, void *transfer)
+static int script_cancel(void *state, void *transfer)
 {
     script_request *rq = transfer;
 
     (void)state;
     rq->live = 0;
     rq->canceled++;
+    return rq->connecting ? 0 : 1;
 }
 
 static void script_resume(void *state, void *transfer)

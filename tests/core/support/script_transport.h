@@ -15,7 +15,8 @@ typedef struct script_request {
     unsigned flags;
     tw_transfer_events events;
     void *ctx;
-    int live; /* neither ended nor cancelled */
+    int live;       /* neither ended nor cancelled */
+    int connecting; /* nothing of it was sent so far */
     int canceled;
     int resumed;
 } script_request;

@@ -83,7 +83,8 @@ typedef struct tw_transport {
     void (*close)(void *state);
     int (*start)(void **transfer, void *state, const tw_transfer_request *req,
                  const tw_transfer_events *events, void *events_ctx, tw_error **err);
-    void (*cancel)(void *state, void *transfer);
+    /** How often the request may have left, as in tw_transfer_end. */
+    int (*cancel)(void *state, void *transfer);
     void (*resume)(void *state, void *transfer);
     /** Waits up to `timeout_ms` for something to do, or for wake(), and does it. */
     void (*poll)(void *state, int64_t timeout_ms);
