@@ -50,10 +50,12 @@ def build(target: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def passes(mutant: dict[str, Any]) -> bool:
-    """Whether the test of a mutant passes on what was built."""
+def complaint(mutant: dict[str, Any]) -> str:
+    """What the test of a mutant says of what was built; nothing where it passes."""
     if "test" in mutant:
-        return run("ctest", "--test-dir", "build/dev", "-R", f"^{mutant['test']}$").returncode == 0
+        ctest = ("ctest", "--test-dir", "build/dev", "--output-on-failure")
+        done = run(*ctest, "-R", f"^{mutant['test']}$")
+        return done.stdout + done.stderr if done.returncode else ""
     name = f"tests/faults/test_table.py::test_fault[{mutant['row']}-c-{mutant['mode']}]"
     python = str(ROOT / ".venv" / "bin" / "python")
     build_folder = str(COPY / "build" / "dev")
@@ -63,7 +65,7 @@ def passes(mutant: dict[str, Any]) -> bool:
         TIDEWHEEL_BUILD=build_folder,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    return done.returncode == 0
+    return done.stdout if done.returncode else ""
 
 
 def killed(mutant: dict[str, Any]) -> bool:
@@ -72,11 +74,13 @@ def killed(mutant: dict[str, Any]) -> bool:
     find, replace = (mutant[key].removeprefix("\n") for key in ("find", "replace"))
     assert text.count(find) == 1, f"{mutant['name']}: {mutant['file']} has changed"
     build(mutant["target"])
-    assert passes(mutant), f"{mutant['name']}: the test fails without the mutant"
+    assert not complaint(mutant), f"{mutant['name']}: the test fails without the mutant"
     try:
         path.write_text(text.replace(find, replace))
         build(mutant["target"])
-        return not passes(mutant)
+        said = complaint(mutant)
+        assert not said or mutant["because"] in said, f"{mutant['name']}: not for its fault: {said}"
+        return said != ""
     finally:
         path.write_text(text)
 
