@@ -231,13 +231,17 @@ def test_a_kill_at_every_change_of_the_disk(place: Place, name: str, when: int) 
         if count > POINTS
         else set(range(1, count + 1))
     )
+    kills = 0
     for nth in points:
-        if not killed(place, name, nth, when):
-            continue  # threads take turns in another order: this run made fewer calls
+        # Threads take turns in another order each time: a run may make fewer calls.
+        if not any(killed(place, name, nth, when) for _ in range(5)):
+            continue
+        kills += 1
         place.emulator.faults()
         place.drain("durable")
         assert place.problems(contents=False) == [], f"{name}: killed {when} call {nth}"
-    print(f"\n{name}: {len(points)} of {count} points, {'before' if when == 1 else 'after'} each")
+    assert kills > len(points) // 2
+    print(f"\n{name}: {kills} of {count} points, {'before' if when == 1 else 'after'} each")
 
 
 # ---- with strace: every system call, not only the disk's ----------------------------------------
