@@ -75,8 +75,8 @@ local function group_identify(given)
   local group_type, group_value = event.group_type, event.group_value
   if group_type ~= nil and type(group_type) ~= "string" then
     error("'group_type' is no string", 3)
-  elseif group_type == nil and group_value ~= nil then
-    error("'group_value' needs 'group_type'", 3)
+  elseif group_value ~= nil and event.groups ~= nil then
+    error("'groups' excludes the options it would be made of", 3)
   end
   event.group_type, event.group_value = nil, nil
   put(event, "event_type", "$groupidentify")
