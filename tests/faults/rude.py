@@ -493,6 +493,8 @@ class Rude:
         for sock in (*self.open_lines, *self.fillers):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        for filler in self.fillers:
+            filler.close()
         if self.thread is not None:
             self.thread.join()
         self.folder.cleanup()
