@@ -168,8 +168,8 @@ static char *file_read(tw_spool *sp, const found_file *file, tw_spool_file kind,
     return bytes;
 }
 
-/* Reads the project of a file into `sp`: 1 where its head is whole, or damaged but proven right by a
- * record. */
+/* Reads the project of a file into `sp`: 1 where its head is whole, or damaged but proven right by
+ * a record. */
 static int project_read(tw_spool *sp, const found_file *file, int damaged)
 {
     tw_lane lane = {.id = file->lane};
@@ -295,8 +295,8 @@ static int count_frames(tally *sum, tw_segment *seg, const char *page, size_t si
     return found;
 }
 
-/* `known` is the project's hash, NULL where no head of a file tells it. A file whose head is damaged
- * has its records all the same. */
+/* `known` is the project's hash, NULL where no head of a file tells it. A file whose head is
+ * damaged has its records all the same. */
 static void count_segment(tally *sum, tw_spool *sp, const found_file *file,
                           const unsigned char *known, int live)
 {
