@@ -455,10 +455,13 @@ def _tell_all(clients: Iterable[BaseClient]) -> None:
     """Call on_outcome for every event, whatever the calls before it raised; that comes last."""
     raised: BaseException | None = None
     for client in clients:
+        tell = client._on_outcome
+        if tell is None:
+            continue
         with contextlib.suppress(TidewheelError):
-            for outcome in client.outcomes() if client._on_outcome is not None else ():
+            for outcome in client.outcomes():
                 try:
-                    client._on_outcome(outcome)
+                    tell(outcome)
                 except KeyboardInterrupt:
                     raise
                 except BaseException as error:  # SystemExit, too: the process is ending

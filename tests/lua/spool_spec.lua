@@ -206,8 +206,8 @@ describe("the end of each event", function()
 
   it("is told to who asks, whatever the function does", function()
     local emulator = support.emulator()
-    local told, client = {}, nil
-    client = support.client(emulator, {
+    local told = {}
+    local client = support.client(emulator, {
       flush_interval = 3600,
       on_outcome = function(outcome)
         told[#told + 1] = outcome.insert_id
