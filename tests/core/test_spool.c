@@ -852,6 +852,45 @@ static void test_out_of_memory(void **state)
     assert_true(n > 30);
 }
 
+/* Without memory for a segment the reader stops before it, and goes on there later. */
+static void test_reading_goes_on_once_there_is_memory(void **state)
+{
+    int left = 1;
+    long n;
+
+    (void)state;
+    for (n = 0; left; n++) {
+        sim_disk *disk = sim_new();
+        tw_spool_sys sys = sim_sys(disk);
+        tw_spool_settings settings = {
+            "x", "project-number-1", 1, 1 << 20, 1024, &sys, NULL, NULL};
+        ledger *led = test_calloc(1, sizeof *led);
+        size_t count = 0;
+        tw_spool_item item;
+        long held;
+        int rc;
+
+        assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+        while (led->count < 20)
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+        tw__spool_free(led->sp);
+        assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+        oom_begin(n);
+        while ((rc = tw__spool_next(&item, led->sp, NULL)) == TW_OK)
+            count++;
+        left = oom_end(&held);
+        assert_int_equal(rc, left ? TW_E_NOMEM : TW_DONE);
+        while ((rc = tw__spool_next(&item, led->sp, NULL)) == TW_OK)
+            count++;
+        assert_int_equal(rc, TW_DONE);
+        assert_int_equal(count, 20);
+        tw__spool_free(led->sp);
+        test_free(led);
+        sim_free(disk);
+    }
+    assert_true(n > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -886,6 +925,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_opening_reads_no_record, world_begin,
                                         world_end),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_reading_goes_on_once_there_is_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

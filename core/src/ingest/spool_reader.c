@@ -319,6 +319,8 @@ int tw__reader_next(tw_spool_item *out, tw_spool *sp)
             return TW_OK;
         tw__reader_drop(sp);
         rc = segment_next(sp);
+        if (rc < 0)
+            tw__reader_drop(sp); /* what there was no memory for is no page */
         if (rc != 0)
             return rc < 0 ? TW_E_NOMEM : TW_DONE;
     }
