@@ -825,10 +825,15 @@ static int full_allocate(void *ctx, int fd, uint64_t size)
 }
 
 static int disk_is_ill; /* it syncs nothing, and no copy can be made */
+static int ill_once;    /* the first sync that fails is the last */
 
 static int ill_sync(void *ctx, int fd)
 {
-    return disk_is_ill ? -EIO : tw__spool_system.datasync(ctx, fd);
+    int ill = disk_is_ill && ill_once >= 0;
+
+    if (ill && ill_once > 0)
+        ill_once = -1;
+    return ill ? -EIO : tw__spool_system.datasync(ctx, fd);
 }
 
 static int ill_open(void *ctx, int dir, const char *name, int flags)
@@ -863,6 +868,40 @@ static void what_is_in_doubt_is_copied_soon(void **state)
     advance(w, 5000);
     answer_ok(w);
     expect(w, 4, 0, 0);
+    world_end(w);
+}
+
+/* Also where several came at once, which then went one by one. */
+static void what_many_leave_in_doubt_is_copied_soon(void **state)
+{
+    world *w = *state;
+    tw_spool_sys sys = tw__spool_system;
+    tw_event *evs[2];
+    size_t accepted = 0;
+    tw_spool_stats spool;
+
+    w->set.spool_sys = &sys;
+    sys.datasync = ill_sync;
+    sys.open = ill_open;
+    w->set.durable = 1;
+    start(w);
+    track(w, 4);
+    evs[0] = event_of(w, "e", 0);
+    evs[1] = event_of(w, "e", 0);
+    disk_is_ill = ill_once = 1;
+    assert_int_equal(tw_events_commit(&accepted, evs, 2, 0, NULL), TW_OK);
+    assert_int_equal(accepted, 2);
+    assert_int_equal(ill_once, -1);
+    fake_run(&w->gate);
+    disk_is_ill = ill_once = 0;
+    advance(w, 1000);
+    tw__store_stats(w->ing, &spool);
+    assert_int_equal(spool.rewritten, 1);
+    tw_event_abort(evs[0]);
+    tw_event_abort(evs[1]);
+    advance(w, 5000);
+    answer_ok(w);
+    expect(w, 6, 0, 0);
     world_end(w);
 }
 
@@ -931,6 +970,7 @@ int main(void)
         disk_test(closing_does_not_wait_for_what_must_wait),
         disk_test(after_the_end_nothing_is_accepted),
         disk_test(what_is_in_doubt_is_copied_soon),
+        disk_test(what_many_leave_in_doubt_is_copied_soon),
         disk_test(a_full_disk_refuses_new_events_and_sends_the_old),
     };
 

@@ -350,8 +350,13 @@ static int put_group(tw_ingest *ing, tw_event **evs, size_t *count, tw_error **e
         rc = TW_OK;
     if (merging)
         pthread_mutex_unlock(&ing->lock);
-    if (rc == TW_OK && (!tw__spool_has_room(sp, all.size) ||
-                        tw__spool_append(&id, sp, all.pieces, all.count, NULL) != TW_OK))
+    if (rc == TW_OK)
+        rc = tw__spool_has_room(sp, all.size)
+                 ? tw__spool_append(&id, sp, all.pieces, all.count, NULL)
+                 : TW_AGAIN;
+    if (rc == TW_E_QUEUE_FULL)
+        disk_failed(ing);
+    if (rc != TW_OK)
         rc = TW_AGAIN;
     if (merging) {
         pthread_mutex_lock(&ing->lock);
