@@ -261,14 +261,40 @@ static int put_note(tw_buf *out, const tw_lane *lane, const tw_note *note)
     return tw__buf_put(out, bytes, sizeof bytes) == TW_OK ? 0 : -ENOMEM;
 }
 
+/* That the records between the ranges are in none: the file may tell of attempts, and of records set
+ * aside, that have been taken back meanwhile. Of those in them nothing, for the power may be cut
+ * behind each note. */
+static int put_gaps(tw_buf *out, const tw_lane *lane, const tw_segment *seg,
+                    const tw_ranges *ranges, tw_note_kind kind)
+{
+    uint64_t past = seg->first + RECORDS_MOST;
+    tw_note note = {kind, seg->first, 0, 0};
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i <= ranges->count && rc == 0; i++) {
+        const tw_note *range = i < ranges->count ? &ranges->items[i] : NULL;
+        uint64_t end = range != NULL ? range->first : past;
+
+        note.count = end > note.first ? end - note.first : 0;
+        if (note.count != 0)
+            rc = put_note(out, lane, &note);
+        if (range != NULL)
+            note.first = range->first + range->count;
+    }
+    return rc;
+}
+
 /* All that is known of the segment. */
 static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
 {
     tw_note note = {TW_NOTE_ACK, seg->first, 0, 0};
     uint64_t past = seg->first + seg->acked_room * 8;
     size_t i;
-    int rc = 0;
+    int rc = put_gaps(out, lane, seg, &seg->sent, TW_NOTE_UNSENT);
 
+    if (rc == 0)
+        rc = put_gaps(out, lane, seg, &seg->aside, TW_NOTE_REVIVED);
     for (i = 0; i < seg->sent.count && rc == 0; i++)
         rc = put_note(out, lane, &seg->sent.items[i]);
     for (i = 0; i < seg->aside.count && rc == 0; i++)
