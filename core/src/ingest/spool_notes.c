@@ -261,9 +261,9 @@ static int put_note(tw_buf *out, const tw_lane *lane, const tw_note *note)
     return tw__buf_put(out, bytes, sizeof bytes) == TW_OK ? 0 : -ENOMEM;
 }
 
-/* That the records between the ranges are in none: the file may tell of attempts, and of records set
- * aside, that have been taken back meanwhile. Of those in them nothing, for the power may be cut
- * behind each note. */
+/* That the records between the ranges are in none: the file may tell of attempts, and of records
+ * set aside, that have been taken back meanwhile. Of those in them nothing, for the power may be
+ * cut behind each note. */
 static int put_gaps(tw_buf *out, const tw_lane *lane, const tw_segment *seg,
                     const tw_ranges *ranges, tw_note_kind kind)
 {
