@@ -19,7 +19,7 @@ from typing import Any
 from . import _core, events
 from ._calls import plain
 from .errors import ConfigError, TidewheelError, ValidationError
-from .jobs import Reply
+from .jobs import Reply, seconds
 from .results import Outcome, Rejection, Report, Response, Stats
 
 __all__ = ["BaseClient"]
@@ -61,6 +61,11 @@ class BaseClient:
         close_timeout: float,
         blocks: bool,
     ) -> None:
+        try:
+            self._close_timeout = seconds(close_timeout)
+        except (TypeError, ValueError):
+            text = "close_timeout must be a number of seconds, 0 or more"
+            raise ConfigError(text, code="config", field="close_timeout") from None
         given = {name: value for name, value in options.items() if value is not None}
         if "ca_file" not in given and "ca_pem" not in given:
             bundle = _certifi()
@@ -77,7 +82,6 @@ class BaseClient:
             self._check(defaults)
         self._min_id_length = given.get("min_id_length")
         self._spooled = bool(given.get("spool"))
-        self._close_timeout = close_timeout
         self._told = 0
         _live.add(self)
 

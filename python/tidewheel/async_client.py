@@ -20,7 +20,7 @@ from .client import CLOSE_SECONDS, FLUSH_SECONDS
 from .cohorts import AsyncCohorts
 from .errors import ClosedError
 from .events import BeforeSend, Identifications
-from .jobs import AsyncCall, AsyncJob
+from .jobs import AsyncCall, AsyncJob, seconds
 from .mcp import AsyncMcp
 from .profile import AsyncProfile
 from .results import Outcome, Report, Response
@@ -124,14 +124,18 @@ class AsyncClient(_base.BaseClient):
 
     async def flush(self, timeout: float = FLUSH_SECONDS) -> Report:
         """Send everything accepted so far and wait for what becomes of it; see Client.flush."""
-        return await self._flush(self._core.flush(self._bridge().queue), timeout)
+        return await self._flush(self._core.flush, timeout)
 
     async def drain(self, timeout: float = FLUSH_SECONDS) -> Report:
         """As flush(), and for all that the spool holds of processes that ended."""
-        return await self._flush(self._core.drain(self._bridge().queue), timeout)
+        return await self._flush(self._core.drain, timeout)
 
-    async def _flush(self, job: _core.Job, timeout: float) -> Report:
-        await self._wait(job, timeout)
+    async def _flush(
+        self, start: Callable[[_core.Queue | None], _core.Job], timeout: float
+    ) -> Report:
+        end = time.monotonic() + seconds(timeout)
+        job = start(self._bridge().queue)
+        await self._wait(job, end)
         try:
             if job.done:
                 job.reply()
@@ -139,9 +143,8 @@ class AsyncClient(_base.BaseClient):
             self._tell()
         return Report(*job.report())
 
-    async def _wait(self, job: _core.Job, timeout: float) -> None:
+    async def _wait(self, job: _core.Job, end: float) -> None:
         bridge = self._bridge()
-        end = time.monotonic() + timeout
         while not job.done and await bridge.news(job, max(0.0, end - time.monotonic())):
             pass
 
@@ -188,10 +191,11 @@ class AsyncClient(_base.BaseClient):
 
     async def aclose(self, timeout: float | None = None) -> Report:
         """Send what is queued, take no more events, end all jobs; see Client.close."""
-        seconds = self._close_timeout if timeout is None else timeout
-        if seconds > 0 and self.stats().waiting:
+        limit = self._close_timeout if timeout is None else seconds(timeout)
+        if limit > 0 and self.stats().waiting:
+            end = time.monotonic() + limit
             with contextlib.suppress(ClosedError):  # the second time
-                await self._wait(self._core.close_start(self._bridge().queue), seconds)
+                await self._wait(self._core.close_start(self._bridge().queue), end)
         # Nothing is left to wait for but the core's thread, which ends at once.
         self._core.close(0)
         for loop, bridge in list(self._bridges.items()):

@@ -13,7 +13,7 @@ from ._calls import identity, plain
 from .analytics import Analytics
 from .cohorts import Cohorts
 from .events import BeforeSend, Identifications
-from .jobs import Call, Job
+from .jobs import Call, Job, seconds
 from .mcp import Mcp
 from .profile import Profile
 from .results import Outcome, Report, Response
@@ -123,11 +123,13 @@ class Client(_base.BaseClient):
         Raises:
             TidewheelError: Sending is paused (see Stats.paused) and the one attempt more failed
                 as well. The events are kept.
+            ValueError: The time-out is negative or not a number.
         """
-        return self._flush(self._core.flush(None), timeout)
+        return self._flush(self._core.flush, timeout)
 
-    def _flush(self, job: _core.Job, timeout: float) -> Report:
-        end = time.monotonic() + timeout
+    def _flush(self, start: Callable[[None], _core.Job], timeout: float) -> Report:
+        end = time.monotonic() + seconds(timeout)
+        job = start(None)
         while not job.done and job.wait(max(0.0, end - time.monotonic())):
             pass
         try:
@@ -143,7 +145,7 @@ class Client(_base.BaseClient):
         Returns:
             What became of all events since the client was made, recovered ones included.
         """
-        return self._flush(self._core.drain(None), timeout)
+        return self._flush(self._core.drain, timeout)
 
     def export(
         self,

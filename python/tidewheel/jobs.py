@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -27,6 +28,13 @@ __all__ = [
 T = TypeVar("T")
 AnyJob = _core.Job | _core.Lines | _core.Records
 Reply = tuple[int, bytes] | None
+
+
+def seconds(timeout: float) -> float:
+    """The time-out, which must be one."""
+    if math.isnan(timeout) or timeout < 0:
+        raise ValueError("timeout was negative or not a number")
+    return timeout
 
 
 class _Base:
@@ -130,7 +138,8 @@ class AsyncHandle(_Base):
         Returns:
             False when the time was up.
         """
-        return self._job.done or await self._bridge.news(self._job, timeout)
+        limit = None if timeout is None else seconds(timeout)
+        return self._job.done or await self._bridge.news(self._job, limit)
 
 
 class AsyncJob(AsyncHandle, Generic[T]):

@@ -304,6 +304,19 @@ def test_an_async_job_cannot_be_waited_for_in_a_blocking_way(server: Server) -> 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_what_is_no_time_is_refused(server: Server, seconds: float) -> None:
+    async def main() -> None:
+        async with make(server) as client:
+            client.track({"event_type": "e", "user_id": "user-1"})
+            for wait in (client.flush, client.drain, client.aclose, client.cohorts.list().wait):
+                with pytest.raises(ValueError, match="negative or not a number"):
+                    await wait(seconds)
+            assert (await client.flush()).stored == 1
+
+    asyncio.run(main())
+
+
 def test_async_parts_need_a_running_loop(server: Server) -> None:
     client = make(server)
     with pytest.raises(RuntimeError, match="loop"):

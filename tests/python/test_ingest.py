@@ -366,6 +366,23 @@ def test_any_time_to_close_is_enough(
     assert client.close(seconds).stored == 2
 
 
+@pytest.mark.parametrize("seconds", [-1, float("-inf"), float("nan"), "5"])
+def test_what_is_no_time_is_refused(
+    server: Server, make_client: MakeClient, seconds: float
+) -> None:
+    with pytest.raises(tidewheel.ConfigError, match="0 or more") as caught:
+        make_client(server.url, close_timeout=seconds)
+    assert caught.value.field == "close_timeout"
+    client = make_client(server.url)
+    client.track(event())
+    wrong = TypeError if isinstance(seconds, str) else ValueError
+    for wait in (client.flush, client.drain, client.close):
+        with pytest.raises(wrong):
+            wait(seconds)
+    assert server.requests == []
+    assert client.flush().stored == 1
+
+
 def test_close_without_time_says_what_was_lost(server: Server, client: tidewheel.Client) -> None:
     server.gate.clear()
     client.track(event(0))
