@@ -335,6 +335,33 @@ static void a_smaller_limit_is_found_and_remembered(void **state)
     expect(w, 3998, 0, 0);
 }
 
+static void a_smaller_limit_is_forgotten_after_an_hour(void **state)
+{
+    world *w = *state;
+    size_t whole;
+
+    start(w);
+    track(w, 1999);
+    fake_run(&w->gate);
+    whole = w->gate.call->size;
+    answer(w, 413, "{\"code\":413,\"error\":\"Payload too large\"}");
+    answer_all_ok(w);
+    advance(w, 3590000);
+    track(w, 1999);
+    advance(w, 5000);
+    assert_true(w->gate.call->size <= whole / 2);
+    answer_all_ok(w);
+    advance(w, 10000);
+    track(w, 10); /* brings the time to whoever fills the next one */
+    advance(w, 5000);
+    answer_all_ok(w);
+    track(w, 1999);
+    fake_run(&w->gate);
+    assert_int_equal(w->gate.call->size, whole);
+    answer_all_ok(w);
+    expect(w, 1999 * 3 + 10, 0, 0);
+}
+
 /* Bytes were too many, not events: small ones go together as before. */
 static void a_large_event_does_not_make_small_ones_go_alone(void **state)
 {
@@ -800,6 +827,7 @@ int main(void)
         test(poison_named_wrongly),
         test(a_server_that_refuses_all_is_not_stormed),
         test(a_smaller_limit_is_found_and_remembered),
+        test(a_smaller_limit_is_forgotten_after_an_hour),
         test(a_large_event_does_not_make_small_ones_go_alone),
         test(one_event_too_large_for_the_server_is_rejected),
         test(throttled_events_wait_and_the_rest_goes_on),

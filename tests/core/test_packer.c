@@ -158,7 +158,7 @@ static void records_stand_one_after_the_other(void **state)
 static void limits_are_exact(void **state)
 {
     tw_batch *batch = batch_new();
-    tw_batch_limits limits = {3, 0};
+    tw_batch_limits limits = {.events = 3};
     size_t size = strlen("{\"n\":1,\"p\":\"x\"}");
 
     (void)state;

@@ -176,9 +176,10 @@ int tw__ingest_new(tw_ingest **out, tw_gate *gate, const tw_ingest_settings *set
     ing->room_fd[1] = -1;
     set = &ing->settings;
     ing->limits.events = at_most(set->batch_events, HTTPAPI_EVENTS);
-    ing->limits.bytes = at_most(set->batch_bytes, HTTPAPI_BYTES);
+    ing->limits.bytes = ing->limits.most = at_most(set->batch_bytes, HTTPAPI_BYTES);
     ing->batch_limits.events = at_most(set->batch_events, BATCH_EVENTS);
-    ing->batch_limits.bytes = at_most(set->batch_bytes, BATCH_BYTES);
+    ing->batch_limits.most = at_most(set->batch_bytes, BATCH_BYTES);
+    ing->batch_limits.bytes = ing->batch_limits.most;
     set->batch_bytes = tw__limits_fresh(ing)->bytes; /* what a new event must fit in */
     if (set->min_id_length == 0)
         set->min_id_length = TW__MIN_ID_LENGTH;

@@ -57,7 +57,9 @@ typedef struct tw_batch {
 
 typedef struct tw_batch_limits {
     size_t events;
-    size_t bytes; /* of the whole body */
+    size_t bytes; /* of the whole body; after a 413 fewer than `most`, for a while */
+    size_t most;
+    int64_t lowered_ms; /* when, steady */
 } tw_batch_limits;
 
 #define TW_OLDEST_UNKNOWN INT64_MIN

@@ -316,7 +316,7 @@ void tw__park_refill(tw_ingest *ing, tw_spool *sp)
 
 size_t tw__park_drop(tw_ingest *ing, tw_spool *sp, uint64_t *ids, size_t most)
 {
-    tw_batch_limits limits = {most, SIZE_MAX};
+    tw_batch_limits limits = {.events = most, .bytes = SIZE_MAX};
     tw_batch *batch = NULL;
     tw_spool_item item;
     uint64_t from = 0;

@@ -5,6 +5,7 @@
 #include "ingest/ingest_internal.h"
 
 enum {
+    LOWERED_MS = 3600000, /* so long a limit found by a 413 holds */
     HELD_AGE_MS = 1000, /* what has been too old for so long ends, although it is held */
     PAUSE_MAX_MS = 300000, /* a refused sender tries again at least this often */
     TRIES = 3,      /* of a batch that the server fails at, before another is tried */
@@ -37,10 +38,23 @@ int64_t tw__open_due(const tw_ingest *ing)
     return tw__ms_add(open->since_ms, ing->settings.flush_interval_ms);
 }
 
+/* What had its own limit may be gone: a moment's refusals must not have every event go alone for as
+ * long as the process lives, and finding the limit again is a few requests an hour.
+ * @locks needs lock */
+static tw_batch_limits *limits_now(tw_ingest *ing, const tw_batch *batch)
+{
+    tw_batch_limits *limits = tw__limits_of(ing, batch);
+
+    if (limits->bytes < limits->most &&
+        tw__ingest_steady(ing) - limits->lowered_ms >= LOWERED_MS)
+        limits->bytes = limits->most;
+    return limits;
+}
+
 /* As many records as a request may have: at least one. @locks needs lock */
 static size_t fitting(tw_ingest *ing, const tw_batch *batch)
 {
-    const tw_batch_limits *limits = tw__limits_of(ing, batch);
+    const tw_batch_limits *limits = limits_now(ing, batch);
     size_t count = tw__batch_count(batch);
     size_t most = count < limits->events ? count : limits->events;
     size_t size = ing->head_size + 2;

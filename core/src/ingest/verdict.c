@@ -220,7 +220,7 @@ static void search_tell(tw_ingest *ing, const tw_batch *batch)
     pthread_mutex_unlock(&ing->lock);
 }
 
-/* A smaller limit than documented holds from now on: something on the way has its own. It is one of
+/* A smaller limit than documented holds for now: something on the way has its own. It is one of
  * bytes: two events of which one is large say nothing of how many small ones may go together. */
 static void shrink(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
 {
@@ -234,6 +234,7 @@ static void shrink(tw_ingest *ing, tw_batch *batch, const tw_verdict *verdict)
     limits = tw__limits_of(ing, batch);
     if (limits->bytes > ing->sent_bytes / 2)
         limits->bytes = ing->sent_bytes / 2;
+    limits->lowered_ms = tw__ingest_steady(ing);
     pthread_mutex_unlock(&ing->lock);
     tw__batch_again(ing, batch); /* to be cut when it is sent */
 }
