@@ -12,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import kit
 import ledger
@@ -51,6 +51,11 @@ atexit.register(lambda: began.append(time.monotonic()))  # the first one
 """
 
 
+def once_within(limit: float, measure: Callable[[], float]) -> bool:
+    """In one of three tries: what else the machine does is not the library's."""
+    return any(measure() < limit for _ in range(3))
+
+
 def seconds_to_exit(url: str, key: str, folder: pathlib.Path, text: str) -> float:
     done = subprocess.run(
         [sys.executable, "-c", EXIT + textwrap.dedent(text), url, key, folder],
@@ -84,10 +89,10 @@ NOTHING_TO_SEND = {
 def test_an_end_with_nothing_to_send_costs_nothing(
     emulator: tidewheel.Emulator, black_hole: str, tmp_path: pathlib.Path, used: str
 ) -> None:
-    """The best of three is within 50 ms: what else the machine does is not the library's."""
     url = black_hole if used == "a call that hangs" else emulator.url
     text = NOTHING_TO_SEND[used]
-    assert min(seconds_to_exit(url, emulator.api_key, tmp_path, text) for _ in range(3)) < 0.05
+    key = emulator.api_key
+    assert once_within(0.05, lambda: seconds_to_exit(url, key, tmp_path, text))
 
 
 @pytest.mark.parametrize("clients", [1, 5])
@@ -104,7 +109,7 @@ def test_an_end_with_queued_events_takes_two_seconds_at_most(
             client.track(EVENT)
         """
     url = black_hole if where == "silent" else "http://127.0.0.1:1"
-    assert seconds_to_exit(url, "emu-key", tmp_path, text) < 2.5
+    assert once_within(2.5, lambda: seconds_to_exit(url, "emu-key", tmp_path, text))
 
 
 LUA_ENDS = {
@@ -286,16 +291,21 @@ CTRL_C_SECONDS = 0.01
 def test_ctrl_c_in_python(black_hole: str, wait: str) -> None:
     """The median of nine: a wait that looks now and then would need half of that on average."""
     text = PYTHON_INTERRUPTED.format(wait=PYTHON_WAITS[wait])
-    with running([sys.executable, "-c", text, black_hole], "python") as process:
-        assert statistics.median(interrupt(process) for _ in range(9)) < CTRL_C_SECONDS
+
+    def measure() -> float:
+        with running([sys.executable, "-c", text, black_hole], "python") as process:
+            return statistics.median(interrupt(process) for _ in range(9))
+
+    assert once_within(CTRL_C_SECONDS, measure)
 
 
 @pytest.mark.parametrize("language", ["lua5.4", "luajit"])
 @pytest.mark.parametrize("wait", LUA_WAITS)
 def test_ctrl_c_in_lua(black_hole: str, tmp_path: pathlib.Path, language: str, wait: str) -> None:
     (tmp_path / "wait.lua").write_text(LUA_INTERRUPTED.format(wait=LUA_WAITS[wait]))
-    times = []
-    for _ in range(9):  # the interpreter takes one Ctrl-C; the next one would kill it
+
+    def measure() -> float:  # the interpreter takes one Ctrl-C; the next one would kill it
         with running([language, str(tmp_path / "wait.lua"), black_hole], language) as process:
-            times.append(interrupt(process))
-    assert statistics.median(times) < CTRL_C_SECONDS
+            return interrupt(process)
+
+    assert once_within(CTRL_C_SECONDS, lambda: statistics.median(measure() for _ in range(9)))
