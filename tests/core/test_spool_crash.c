@@ -280,8 +280,6 @@ static void test_new_notes_of_an_old_segment_keep_their_name(void **state)
     ledger_end(led);
 }
 
-/* Fast mode: a sync that failed, whatever became of the repair, is made good by the next that
- * does not. */
 /* What was taken back while the notes found no room is taken back in the file, too, once there is
  * some: a mark, and what was set aside. */
 static void test_what_is_taken_back_on_a_full_disk_stays_so(void **state)
@@ -320,6 +318,44 @@ static void test_what_is_taken_back_on_a_full_disk_stays_so(void **state)
     ledger_end(led);
 }
 
+/* Notes that were made up for may tell again of records that the file tells of, and of more behind
+ * them: those are marked and set aside as well. */
+static void test_notes_made_up_for_tell_of_all(void **state)
+{
+    tw_spool_sys sys;
+    tw_spool_item item;
+    unsigned seen = 0;
+    ledger *led;
+
+    (void)state;
+    ledger_start(&led, SIM_HONEST);
+    sys = sim_sys(led->disk);
+    led->sp = open_on(led->disk, &sys, 1);
+    assert_int_equal(ledger_append(led, 6), TW_OK);
+    ledger_sent(led, 0, 1, 1111);
+    assert_int_equal(tw__spool_set_aside(led->sp, &led->entries[3].id, 1, NULL), TW_OK);
+    led->disk->fail_why = ENOSPC;
+    led->disk->fail_count = 1000;
+    led->disk->calls = 0;
+    led->disk->fail_at = 1;
+    ledger_sent(led, 1, 2, 1111);
+    assert_int_not_equal(tw__spool_set_aside(led->sp, &led->entries[4].id, 1, NULL),
+                         TW_OK);
+    led->disk->fail_at = 0;
+    ledger_ack(led, 5, 1);
+    tw__spool_free(led->sp);
+    led->sp = open_on(led->disk, &sys, 1);
+    while (tw__spool_next(&item, led->sp, NULL) == TW_OK) {
+        assert_int_equal(item.sent_ms, 1111);
+        seen++;
+    }
+    assert_int_equal(seen, 3);
+    tw__spool_free(led->sp);
+    ledger_end(led);
+}
+
+/* Fast mode: a sync that failed, whatever became of the repair, is made good by the next that
+ * does not. */
 static void test_failed_syncs_in_fast_mode(void **state)
 {
     unsigned count;
@@ -659,6 +695,7 @@ int main(void)
         cmocka_unit_test(test_notes_without_a_name_are_never_believed),
         cmocka_unit_test(test_new_notes_of_an_old_segment_keep_their_name),
         cmocka_unit_test(test_what_is_taken_back_on_a_full_disk_stays_so),
+        cmocka_unit_test(test_notes_made_up_for_tell_of_all),
         cmocka_unit_test(test_failed_syncs_in_fast_mode),
         cmocka_unit_test(test_mutants_are_caught),
         cmocka_unit_test(test_fast_mode_window),

@@ -92,19 +92,39 @@ static int range_put(tw_ranges *ranges, size_t at, const tw_note *note)
     return 0;
 }
 
-int tw__ranges_add(tw_ranges *ranges, const tw_note *note)
+/* No part of it is there. */
+static int range_join(tw_ranges *ranges, size_t at, const tw_note *note)
 {
-    size_t at = range_find(ranges, note->first);
     tw_note *last = at != 0 ? &ranges->items[at - 1] : NULL;
 
-    if (at < ranges->count && ranges->items[at].first < note->first + note->count)
-        return 0;
     if (last != NULL && last->time == note->time &&
         last->first + last->count == note->first) {
         last->count += note->count;
         return 0;
     }
     return range_put(ranges, at, note);
+}
+
+int tw__ranges_add(tw_ranges *ranges, const tw_note *note)
+{
+    uint64_t past = note->first + note->count;
+    tw_note part = *note;
+    int rc = 0;
+
+    while (rc == 0 && part.first < past) {
+        size_t at = range_find(ranges, part.first);
+        const tw_note *next = at < ranges->count ? &ranges->items[at] : NULL;
+        uint64_t until = next != NULL && next->first < past ? next->first : past;
+
+        if (next != NULL && next->first <= part.first) {
+            part.first = next->first + next->count;
+            continue;
+        }
+        part.count = until - part.first;
+        rc = range_join(ranges, at, &part);
+        part.first = until;
+    }
+    return rc;
 }
 
 static int range_remove(tw_ranges *ranges, uint64_t first, uint64_t past)
