@@ -262,6 +262,53 @@ static void what_is_old_is_thrown_away(void **state)
     assert_int_equal(number("bytes", 1), 0);
 }
 
+/* All that the files of notes hold. */
+static size_t notes_read(char *out, size_t most)
+{
+    DIR *list = opendir(folder);
+    struct dirent *entry;
+    size_t size = 0;
+
+    assert_non_null(list);
+    while ((entry = readdir(list)) != NULL) {
+        int fd = strstr(entry->d_name, ".ack") != NULL
+                     ? openat(dirfd(list), entry->d_name, O_RDONLY)
+                     : -1;
+        ssize_t got = fd >= 0 ? read(fd, out + size, most - size) : 0;
+
+        assert_true(got >= 0);
+        size += (size_t)got;
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(list);
+    return size;
+}
+
+/* Were they taken back meanwhile, a purge that is killed would have the next process send them. */
+static void what_is_uncertain_and_young_is_not_touched(void **state)
+{
+    ledger *led = *state;
+    uint64_t events = 0;
+    char before[4096];
+    char after[4096];
+    size_t size;
+
+    led->sp = spool("project-number-1");
+    assert_int_equal(ledger_append(led, 3), TW_OK);
+    ledger_sent(led, 0, 3, wall);
+    assert_int_equal(tw__spool_set_aside(led->sp, &led->entries[1].id, 1, NULL), TW_OK);
+    tw__spool_free(led->sp);
+    led->sp = NULL;
+    size = notes_read(before, sizeof before);
+    assert_true(size != 0);
+    assert_int_equal(tw_spool_purge(&events, folder, 50000, NULL), TW_OK);
+    assert_int_equal(events, 0);
+    assert_int_equal(number("uncertain", 1), 1);
+    assert_int_equal(notes_read(after, sizeof after), size);
+    assert_memory_equal(before, after, size);
+}
+
 #define spool_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -273,6 +320,7 @@ int main(void)
         spool_test(a_damaged_head_hides_no_record),
         spool_test(projects_are_told_apart),
         spool_test(what_is_old_is_thrown_away),
+        spool_test(what_is_uncertain_and_young_is_not_touched),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,7 @@ static tw_segment *segment_of(tw_spool *sp, tw_lane *lane, uint64_t seq)
 static void run_note(note_run *run, const tw_note *note)
 {
     tw_note *last = run->count != 0 ? &run->notes[run->count - 1] : NULL;
+    int aside = run->seg->asides != 0 && tw__notes_is_aside(run->seg, note->first);
     int rc;
 
     rc = tw__notes_apply(run->seg, note);
@@ -215,8 +216,7 @@ static void run_note(note_run *run, const tw_note *note)
     }
     run->seg->asides += note->kind == TW_NOTE_ASIDE;
     if (note->kind == TW_NOTE_ACK) {
-        if (run->seg->asides != 0 && tw__notes_is_aside(run->seg, note->first))
-            run->seg->asides--;
+        run->seg->asides -= (uint64_t)aside;
         pthread_mutex_lock(&run->sp->lock);
         run->seg->waiting--;
         run->sp->stats.waiting--;
@@ -335,6 +335,35 @@ static int segment_revive(uint64_t *count, tw_spool *sp, tw_lane *lane, tw_segme
     tw__segment_weigh(sp, seg);
     sp->any_revived |= seg->revived.count != 0;
     return rc;
+}
+
+/* As segment_revive, in memory and without taking them back. */
+static int segment_show(tw_spool *sp, tw_segment *seg)
+{
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < seg->aside.count && rc == 0; i++)
+        rc = tw__ranges_add(&seg->revived, &seg->aside.items[i]);
+    sp->any_revived |= seg->revived.count != 0;
+    return rc;
+}
+
+int tw__spool_show_aside(tw_spool *sp, tw_error **err)
+{
+    size_t l;
+    size_t i;
+    int rc = 0;
+
+    if (sp->pid != tw__pid())
+        return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
+    tw__files_lock(sp);
+    for (l = 0; l < sp->lane_count && rc == 0; l++) {
+        for (i = 0; i < sp->lanes[l]->count && rc == 0; i++)
+            rc = segment_show(sp, sp->lanes[l]->segments[i]);
+    }
+    tw__files_unlock(sp);
+    return rc == 0 ? TW_OK : tw__error_nomem(err);
 }
 
 int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err)

@@ -159,6 +159,8 @@ int tw__spool_set_aside(tw_spool *sp, const uint64_t *ids, size_t count, tw_erro
 /* Takes back all that was set aside: next gives it out, as never sent. `*count` says how
  * many there were in the segments read so far. @thread one at a time with next */
 int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err);
+/* The same, but they stay set aside: next only shows them. @thread one at a time with next */
+int tw__spool_show_aside(tw_spool *sp, tw_error **err);
 /* These records are in their final state. Handed to the kernel; a sync makes it durable. An
  * error leaves it in memory only: after a crash they would be given out again. @thread any */
 int tw__spool_ack(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **err);

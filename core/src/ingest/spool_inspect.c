@@ -495,7 +495,7 @@ int tw_spool_inspect(char **out, const char *path, tw_error **err)
 
 /* ---- throwing away --------------------------------------------------------------------- */
 
-/* Reads on, acknowledges what is old; what is not is set aside again if it was. */
+/* Reads on, acknowledges what is old. */
 static int purge_read(uint64_t *events, tw_spool *sp, int64_t before, tw_error **err)
 {
     uint64_t ids[PURGE_IDS];
@@ -507,8 +507,6 @@ static int purge_read(uint64_t *events, tw_spool *sp, int64_t before, tw_error *
         rc = tw__spool_next(&item, sp, err);
         if (rc == TW_OK && item.accepted_ms < before)
             ids[count++] = item.id;
-        else if (rc == TW_OK && item.revived)
-            (void)tw__spool_set_aside(sp, &item.id, 1, NULL);
         if (count == PURGE_IDS || (rc != TW_OK && count != 0)) {
             (void)tw__spool_ack(sp, ids, count, NULL);
             *events += count;
@@ -525,7 +523,6 @@ static int purge_project(uint64_t *events, const char *path,
     tw_spool_settings settings = {
         .path = path, .durable = 1, .max_bytes = UINT64_MAX / 2};
     tw_spool *sp;
-    uint64_t aside;
     int rc;
 
     memcpy(settings.project, project, sizeof settings.project);
@@ -533,8 +530,9 @@ static int purge_project(uint64_t *events, const char *path,
     if (rc != TW_OK)
         return rc;
     rc = purge_read(events, sp, before, err);
-    if (rc == TW_OK)
-        rc = tw__spool_revive(&aside, sp, err);
+    if (rc ==
+        TW_OK) /* not taken back: whatever is left must not be sent, should we be killed */
+        rc = tw__spool_show_aside(sp, err);
     if (rc == TW_OK)
         rc = purge_read(events, sp, before, err);
     tw__spool_free(sp);

@@ -198,7 +198,9 @@ int tw__notes_apply(tw_segment *seg, const tw_note *note)
         return tw__ranges_add(&seg->aside, note);
     case TW_NOTE_REVIVED:
         return range_remove(&seg->aside, note->first, past);
-    case TW_NOTE_ACK:
+    case TW_NOTE_ACK: /* a purge ends what is set aside */
+        if (range_remove(&seg->aside, note->first, past) != 0)
+            return -ENOMEM;
         break;
     }
     return acked_apply(seg, note);
