@@ -2,6 +2,7 @@
 /* A spool folder seen without a client: counted, thrown away. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -309,6 +310,34 @@ static void what_is_uncertain_and_young_is_not_touched(void **state)
     assert_memory_equal(before, after, size);
 }
 
+static int disk_is_full;
+
+static ssize_t full_pwrite(void *ctx, int fd, const void *bytes, size_t size, uint64_t at)
+{
+    return disk_is_full ? -ENOSPC : tw__spool_system.pwrite(ctx, fd, bytes, size, at);
+}
+
+/* What was taken back while there was no room for notes counts as it does for a client. */
+static void what_is_noted_late_is_counted(void **state)
+{
+    ledger *led = *state;
+    tw_spool_sys sys = tw__spool_system;
+    tw_spool_settings settings = {.path = folder, .max_bytes = 1 << 24, .sys = &sys};
+
+    sys.pwrite = full_pwrite;
+    memcpy(settings.project, "project-number-1", 16);
+    assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+    assert_int_equal(ledger_append(led, 2), TW_OK);
+    ledger_sent(led, 0, 1, wall);
+    disk_is_full = 1;
+    assert_int_not_equal(tw__spool_unmark_sent(led->sp, &led->entries[0].id, 1, NULL),
+                         TW_OK);
+    disk_is_full = 0;
+    ledger_ack(led, 1, 1);
+    assert_int_equal(number("events", 1), 1);
+    assert_int_equal(number("sent", 1), 0);
+}
+
 #define spool_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -321,6 +350,7 @@ int main(void)
         spool_test(projects_are_told_apart),
         spool_test(what_is_old_is_thrown_away),
         spool_test(what_is_uncertain_and_young_is_not_touched),
+        spool_test(what_is_noted_late_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,9 +233,7 @@ static void notes_peek(tw_spool *sp, const found_file *file, tw_segment *seg,
         tw_note note;
 
         if (tw__note_get(&note, (unsigned char *)bytes + at, crc) &&
-            note.first >= seg->first &&
-            note.first - seg->first <= TW_SPOOL_SEGMENT_BYTES / TW_SPOOL_FRAME &&
-            note.count <= TW_SPOOL_SEGMENT_BYTES / TW_SPOOL_FRAME)
+            tw__note_fits(seg, &note))
             (void)tw__notes_apply(seg, &note);
     }
     tw__free(bytes);

@@ -302,6 +302,8 @@ void tw__files_unlock(tw_spool *sp);
 int tw__segment_turn(tw_spool *sp, tw_segment *seg);
 
 /* ---- spool_notes.c: the file of notes. @locks needs files ------------------------------ */
+/* Whether it may be about a segment that begins there. */
+int tw__note_fits(const tw_segment *seg, const tw_note *note);
 int tw__notes_load(tw_spool *sp, tw_lane *lane, tw_segment *seg);
 int tw__notes_is_acked(const tw_segment *seg, uint64_t seq);
 int64_t tw__notes_sent_ms(const tw_segment *seg, uint64_t seq);

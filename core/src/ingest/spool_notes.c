@@ -239,7 +239,7 @@ static int notes_open(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     return 0;
 }
 
-static int note_fits(const tw_segment *seg, const tw_note *note)
+int tw__note_fits(const tw_segment *seg, const tw_note *note)
 {
     return note->first >= seg->first && note->first - seg->first <= RECORDS_MOST &&
            note->count <= RECORDS_MOST;
@@ -261,7 +261,7 @@ int tw__notes_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         rc = tw__spool_read_all(sp, seg->notes_fd, chunk, CHUNK_NOTES * TW_SPOOL_NOTE, at,
                                 &got);
         for (i = 0; rc == 0 && i + TW_SPOOL_NOTE <= got; i += TW_SPOOL_NOTE) {
-            if (tw__note_get(&note, chunk + i, lane->crc) && note_fits(seg, &note))
+            if (tw__note_get(&note, chunk + i, lane->crc) && tw__note_fits(seg, &note))
                 rc = tw__notes_apply(seg, &note);
         }
         if (got < CHUNK_NOTES * TW_SPOOL_NOTE)
