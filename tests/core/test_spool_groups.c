@@ -351,6 +351,83 @@ static void test_two_firsts_at_one_bell_are_both_woken(void **state)
     close_gated(sp);
 }
 
+/* A disk that refuses a write, and how many were told so before what it had taken was cut off. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    int refuses;
+    int told, told_early, cuts;
+} refusal = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0};
+
+static ssize_t refusing_pwrite(void *ctx, int fd, const void *bytes, size_t size,
+                               uint64_t at)
+{
+    ssize_t rc = tw__spool_system.pwrite(ctx, fd, bytes, size, at);
+
+    return refusal.refuses ? -EIO : rc;
+}
+
+/* Nothing tells that somebody is not told: who is, comes soon. */
+static int watched_truncate(void *ctx, int fd, uint64_t size)
+{
+    struct timespec late;
+
+    pthread_mutex_lock(&refusal.lock);
+    clock_gettime(CLOCK_REALTIME, &late);
+    late.tv_nsec += SECOND_NS / 5;
+    late.tv_sec += late.tv_nsec / SECOND_NS;
+    late.tv_nsec %= SECOND_NS;
+    while (refusal.refuses && refusal.told == 0 &&
+           pthread_cond_timedwait(&refusal.news, &refusal.lock, &late) == 0)
+        continue;
+    refusal.cuts += refusal.refuses;
+    refusal.told_early += refusal.told;
+    refusal.refuses = 0;
+    pthread_mutex_unlock(&refusal.lock);
+    return tw__spool_system.truncate(ctx, fd, size);
+}
+
+static void *refused_run(void *arg)
+{
+    hand_run(arg);
+    pthread_mutex_lock(&refusal.lock);
+    refusal.told++;
+    pthread_cond_broadcast(&refusal.news);
+    pthread_mutex_unlock(&refusal.lock);
+    return NULL;
+}
+
+/* Were they told before, and the process killed then, the next one would find their records. */
+static void test_nobody_is_refused_whose_record_is_still_there(void **state)
+{
+    tw_spool *sp = open_gated(1);
+    hand hands[3];
+    int i;
+
+    (void)state;
+    sp->sys.pwrite = refusing_pwrite;
+    sp->sys.truncate = watched_truncate;
+    gate_set(1);
+    hand_start(&hands[0], sp);
+    gate_await(1);
+    for (i = 1; i < 3; i++) {
+        hands[i].sp = sp;
+        assert_int_equal(pthread_create(&hands[i].thread, NULL, refused_run, &hands[i]),
+                         0);
+    }
+    await_waiting(sp, 2);
+    refusal.refuses = 1;
+    gate_set(0);
+    hand_join(&hands[0]);
+    for (i = 1; i < 3; i++) {
+        assert_int_equal(pthread_join(hands[i].thread, NULL), 0);
+        assert_int_equal(hands[i].rc, TW_E_QUEUE_FULL);
+    }
+    assert_int_equal(refusal.cuts, 1);
+    assert_int_equal(refusal.told_early, 0);
+    close_gated(sp);
+}
+
 static uint64_t segments_after_preparing(tw_spool *sp)
 {
     tw_spool_stats stats;
@@ -613,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_a_lone_thread_is_not_delayed),
         cmocka_unit_test(test_the_first_of_the_next_round_takes_over),
         cmocka_unit_test(test_two_firsts_at_one_bell_are_both_woken),
+        cmocka_unit_test(test_nobody_is_refused_whose_record_is_still_there),
         cmocka_unit_test(test_small_syncs_move_to_written_blocks),
         cmocka_unit_test(test_large_syncs_stay_where_they_are),
         cmocka_unit_test(test_nothing_is_made_ahead_without_room),

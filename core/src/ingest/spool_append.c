@@ -221,9 +221,9 @@ static void lead_failed(tw_spool *sp, tw_spool_group *waiters, tw_segment *seg,
     sp->next_seq = sp->staged_first = first;
     (void)tw__segment_detach(sp); /* nothing is staged until it is clear where */
     pthread_mutex_unlock(&sp->lock);
+    take_back(sp, seg, distrust); /* before anybody is told: a process may die at once */
     waiters_tell(waiters, why);
     waiters_tell(behind, why);
-    take_back(sp, seg, distrust);
     pthread_mutex_lock(&sp->lock);
 }
 
