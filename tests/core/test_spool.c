@@ -891,6 +891,66 @@ static void test_reading_goes_on_once_there_is_memory(void **state)
     assert_true(n > 5);
 }
 
+static int no_descriptors;
+
+static int short_open(void *ctx, int dir, const char *name, int flags)
+{
+    return no_descriptors > 0 && --no_descriptors == 0
+               ? -EMFILE
+               : sim_sys(ctx).open(ctx, dir, name, flags);
+}
+
+/* Nor is what a process has no descriptor for left to the next one. */
+static void test_reading_goes_on_once_there_are_descriptors(void **state)
+{
+    int n;
+
+    (void)state;
+    for (n = 1; n <= 6; n++) { /* two for each segment */
+        sim_disk *disk = sim_new();
+        tw_spool_sys sys = sim_sys(disk);
+        tw_spool_settings settings = {
+            "x", "project-number-1", 1, 1 << 20, 1024, &sys, NULL, NULL};
+        ledger *led = test_calloc(1, sizeof *led);
+        tw_spool_item item;
+        tw_spool_stats stats;
+        uint64_t revived;
+        int rc;
+
+        sys.open = short_open;
+        assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+        while (led->count < 20)
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+        ledger_sent(led, 0, 1, 1111);
+        assert_int_equal(tw__spool_set_aside(led->sp, &led->entries[0].id, 1, NULL),
+                         TW_OK);
+        tw__spool_free(led->sp);
+        assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+        led->count = 0;
+        no_descriptors = n;
+        do {
+            rc = tw__spool_next(&item, led->sp, NULL);
+            led->count += rc == TW_OK;
+        } while (rc == TW_OK);
+        assert_int_equal(rc, TW_E_QUEUE_FULL);
+        assert_int_equal(no_descriptors, 0);
+        while ((rc = tw__spool_next(&item, led->sp, NULL)) == TW_OK)
+            led->count++;
+        assert_int_equal(rc, TW_DONE);
+        assert_int_equal(led->count, 19);
+        assert_int_equal(tw__spool_revive(&revived, led->sp, NULL), TW_OK);
+        assert_int_equal(revived, 1);
+        no_descriptors = 1;
+        assert_int_equal(tw__spool_next(&item, led->sp, NULL), TW_E_QUEUE_FULL);
+        assert_int_equal(tw__spool_next(&item, led->sp, NULL), TW_OK);
+        tw__spool_stats(led->sp, &stats);
+        assert_int_equal(stats.unreadable, 0);
+        tw__spool_free(led->sp);
+        test_free(led);
+        sim_free(disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -926,6 +986,7 @@ int main(void)
                                         world_end),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_reading_goes_on_once_there_is_memory),
+        cmocka_unit_test(test_reading_goes_on_once_there_are_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -396,7 +396,7 @@ int tw__spool_next(tw_spool_item *out, tw_spool *sp, tw_error **err)
     tw__files_lock(sp);
     rc = tw__reader_next(out, sp);
     tw__files_unlock(sp);
-    return rc == TW_E_NOMEM ? tw__error_nomem(err) : rc;
+    return rc >= 0 ? rc : tw__spool_fail(err, sp, rc, "records could not be read back");
 }
 
 int tw__spool_adopt(tw_spool *sp, tw_error **err)

@@ -119,8 +119,8 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
 /* Whether `bytes` of text, as one record, are within the limit. @thread any */
 int tw__spool_has_room(tw_spool *sp, size_t bytes);
 
-/* The next record left by a dead process, or taken back by revive: TW_OK or TW_DONE. @thread
- * one at a time */
+/* The next record left by a dead process, or taken back by revive: TW_OK or TW_DONE; an error where
+ * memory or descriptors are short, which leaves it the next. @thread one at a time */
 int tw__spool_next(tw_spool_item *out, tw_spool *sp, tw_error **err);
 /* The first record of the own lane with an id from `from` on: TW_OK, TW_DONE where all that
  * is stored lies before. Ids left out were lost to damage. Its text is borrowed until the

@@ -320,7 +320,7 @@ int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note 
 int tw__notes_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg);
 
 /* ---- spool_reader.c. @locks needs files ------------------------------------------------ */
-/* TW_OK, TW_DONE, or TW_E_NOMEM. */
+/* TW_OK, TW_DONE, or a negated errno of what passes: no memory, no descriptor. */
 int tw__reader_next(tw_spool_item *out, tw_spool *sp);
 void tw__reader_drop(tw_spool *sp);
 

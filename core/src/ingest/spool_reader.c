@@ -149,7 +149,13 @@ static int segment_leave(tw_spool *sp)
     return 1;
 }
 
-/* 0, -ENOMEM, or 1 where it cannot be read or a later program wrote it. */
+/* Not the disk's: the process has no memory, or no descriptor, for it now. */
+static int passes(int rc)
+{
+    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
+/* 0, what passes, or 1 where it cannot be read or a later program wrote it. */
 static int segment_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     survey found = {segment_limit(lane, seg), 0, 0, 0, 0};
@@ -161,7 +167,7 @@ static int segment_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     rc = tw__notes_load(sp, lane, seg);
     if (rc == 0)
         rc = page_read(sp, lane, seg);
-    if (rc == -ENOMEM)
+    if (passes(rc))
         return rc;
     if (rc < 0)
         return segment_leave(sp);
@@ -193,7 +199,7 @@ static int segment_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     return 0;
 }
 
-/* Makes what was set aside in the segment, and taken back, the page. 0, -ENOMEM, or 1 where
+/* Makes what was set aside in the segment, and taken back, the page. 0, what passes, or 1 where
  * it cannot be read. */
 static int revived_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
@@ -205,7 +211,7 @@ static int revived_load(tw_spool *sp, tw_lane *lane, tw_segment *seg)
         sp->page_left = tw__alloc_zero((size_t)(limit - seg->first) / 8 + 1, 1);
         rc = sp->page_left == NULL ? -ENOMEM : 0;
     }
-    if (rc == -ENOMEM)
+    if (passes(rc))
         return rc;
     for (i = 0; rc == 0 && i < seg->revived.count; i++) {
         uint64_t seq = seg->revived.items[i].first;
@@ -262,8 +268,11 @@ static int revived_next(tw_spool *sp)
         for (i = 0; i < sp->lanes[l]->count; i++) {
             tw_segment *seg = sp->lanes[l]->segments[i];
 
-            if (seg->revived.count != 0)
-                return revived_load(sp, sp->lanes[l], seg) < 0 ? -ENOMEM : 0;
+            if (seg->revived.count != 0) {
+                int rc = revived_load(sp, sp->lanes[l], seg);
+
+                return rc < 0 ? rc : 0;
+            }
         }
     }
     sp->any_revived = 0;
@@ -278,7 +287,7 @@ static void segment_passed(tw_spool *sp, const tw_segment *seg)
     pthread_mutex_unlock(&sp->lock);
 }
 
-/* Goes on to the next segment: 0, 1 when there is none, or -ENOMEM. */
+/* Goes on to the next segment: 0, 1 when there is none, or what passes. */
 static int segment_next(tw_spool *sp)
 {
     tw_lane *lane;
@@ -322,6 +331,6 @@ int tw__reader_next(tw_spool_item *out, tw_spool *sp)
         if (rc < 0)
             tw__reader_drop(sp); /* what there was no memory for is no page */
         if (rc != 0)
-            return rc < 0 ? TW_E_NOMEM : TW_DONE;
+            return rc < 0 ? rc : TW_DONE;
     }
 }
