@@ -777,6 +777,34 @@ static void what_dead_processes_left_is_dropped_first(void **state)
     assert_int_equal(now.waiting, 0);
 }
 
+/* Uncertain events keep their files: to drop all others of these would make no room. */
+static void nothing_is_dropped_in_vain(void **state)
+{
+    world *w = *state;
+    int accepted;
+    uint64_t id;
+
+    w->set.spool_bytes = 1 << 20;
+    start(w);
+    assert_int_equal(fill_large(w, 80), 80);
+    for (id = 1; id <= 80; id += 5)
+        assert_int_equal(tw__spool_set_aside(w->ing->spool, &id, 1, NULL), TW_OK);
+    world_end(w);
+    w->set.on_full = TW_FULL_DROP_OLDEST;
+    spool_start(w);
+    assert_int_equal(sent(w), 64);
+    reply(w, 0, TW_E_NETWORK, TW_STORED_NO, -1, "");
+    accepted = fill_large(w, 60);
+    assert_in_range(accepted, 1, 59);
+    assert_int_equal(stats(w).dropped, 0);
+    advance(w, 60000);
+    answer_all_ok(w);
+    advance(w, 60000);
+    answer_all_ok(w);
+    expect(w, 64 + (uint64_t)accepted, 0, 0);
+    balanced(w);
+}
+
 static void closing_does_not_wait_for_what_must_wait(void **state)
 {
     world *w = *state;
@@ -967,6 +995,7 @@ int main(void)
         disk_test(room_that_is_gone_meanwhile_is_made_again),
         disk_test(room_that_is_gone_meanwhile_is_waited_for),
         disk_test(what_dead_processes_left_is_dropped_first),
+        disk_test(nothing_is_dropped_in_vain),
         disk_test(closing_does_not_wait_for_what_must_wait),
         disk_test(after_the_end_nothing_is_accepted),
         disk_test(what_is_in_doubt_is_copied_soon),

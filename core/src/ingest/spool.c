@@ -307,6 +307,32 @@ int tw__spool_ack(tw_spool *sp, const uint64_t *ids, size_t count, tw_error **er
     return note_ids(sp, ids, count, TW_NOTE_ACK, 0, err);
 }
 
+/* Acknowledgements do not remove it: it takes records, some of them are set aside, or nobody could
+ * read it. */
+static int stays(const tw_lane *lane, const tw_segment *seg)
+{
+    return seg->asides != 0 || (seg->loaded ? !seg->sealed : seg->first < lane->cursor);
+}
+
+int tw__spool_could_have_room(tw_spool *sp, size_t bytes)
+{
+    uint64_t kept = (uint64_t)bytes + TW_SPOOL_FRAME;
+    size_t l;
+    size_t i;
+
+    tw__files_lock(sp);
+    pthread_mutex_lock(&sp->lock);
+    for (l = 0; l < sp->lane_count; l++) {
+        const tw_lane *lane = sp->lanes[l];
+
+        for (i = 0; i < lane->count; i++)
+            kept += stays(lane, lane->segments[i]) ? lane->segments[i]->bytes : 0;
+    }
+    pthread_mutex_unlock(&sp->lock);
+    tw__files_unlock(sp);
+    return kept <= sp->max_bytes;
+}
+
 /* ---- what was set aside ---------------------------------------------------------------- */
 
 /* Takes the segment's back. 0, or a negated errno. @locks needs files */

@@ -119,6 +119,9 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
 /* Whether `bytes` of text, as one record, are within the limit. @thread any */
 int tw__spool_has_room(tw_spool *sp, size_t bytes);
 
+/* Whether they would be, were all acknowledged that is not set aside. @thread any */
+int tw__spool_could_have_room(tw_spool *sp, size_t bytes);
+
 /* The next record left by a dead process, or taken back by revive: TW_OK or TW_DONE; an error where
  * memory or descriptors are short, which leaves it the next. @thread one at a time */
 int tw__spool_next(tw_spool_item *out, tw_spool *sp, tw_error **err);

@@ -213,7 +213,8 @@ static int full(tw_ingest *ing, tw_event *ev, tw_spool *sp, size_t size, tw_erro
     if (ing->settings.on_full == TW_FULL_DROP_OLDEST) {
         int room = 0;
 
-        while (!room && drop_some(ing, sp) != 0)
+        /* Where it is what is set aside that takes the room, all others would go for nothing. */
+        while (!room && tw__spool_could_have_room(sp, size) && drop_some(ing, sp) != 0)
             room = tw__spool_has_room(sp, size);
         if (room)
             return TW_OK;
