@@ -46,4 +46,23 @@ static int disk_teardown(void **state)
     return 0;
 }
 
+/* Numbers of the events in the request on the wire must go up by one from `from`. */
+static int in_order(const world *w, int from)
+{
+    const char *at = w->gate.call->body;
+    const char *last = at + w->gate.call->size - 24;
+
+    for (; at < last; at++) {
+        int number;
+
+        if (memcmp(at, "\"user_id\":\"user-", 16) != 0)
+            continue;
+        number = (int)strtol(at + 16, NULL, 10);
+        if (number != from)
+            fail_msg("%d came instead of %d", number, from);
+        from++;
+    }
+    return from;
+}
+
 #endif
