@@ -85,7 +85,7 @@ struct tw_ingest {
 
     pthread_mutex_t lock;
     /* ---- under the lock ------------------------------------------------------------ */
-    tw_batch_limits limits; /* of a request to /2/httpapi */
+    tw_batch_limits limits;       /* of a request to /2/httpapi */
     tw_batch_limits batch_limits; /* to /batch */
     tw_batch *open;               /* takes the events that are accepted now */
     size_t usual_size;            /* what open ones came to lately, ... */

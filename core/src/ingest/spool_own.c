@@ -30,11 +30,33 @@ static uint64_t segment_written(tw_spool *sp, const tw_segment *seg, int *sealed
     return bytes;
 }
 
+/* Opens what of the segment has not been read: 0, 1 where somebody removed it, or a negated errno.
+ * Of one that is still open the next sync writes another copy: it is worth waiting for. */
+static int part_open(own_part *out, tw_spool *sp, tw_segment *seg, uint64_t written)
+{
+    char name[TW_SPOOL_NAME];
+
+    tw__spool_name(name, sp, sp->own->id, seg->first, TW_FILE_SEGMENT);
+    out->fd = tw__spool_open_file(sp, name, O_RDONLY);
+    if (out->fd == -ENOENT) {
+        pthread_mutex_lock(&sp->lock);
+        seg->data_unsynced |= seg->fd >= 0;
+        sp->stats.unreadable += seg->fd < 0;
+        pthread_mutex_unlock(&sp->lock);
+        if (seg->fd >= 0)
+            return -ENOENT;
+    }
+    out->at = sp->own_at;
+    out->size = (size_t)(written - sp->own_at);
+    if (out->fd >= 0 || out->fd == -ENOENT)
+        sp->own_at = written;
+    return out->fd >= 0 ? 0 : out->fd == -ENOENT ? 1 : out->fd;
+}
+
 /* Finds what has been written since the last look, at record `from` or behind it. 0; 1 where
  * there is nothing; or a negated errno. @locks needs files */
 static int part_find(own_part *out, tw_spool *sp, uint64_t from)
 {
-    char name[TW_SPOOL_NAME];
     tw_segment *seg;
     uint64_t written;
     int sealed;
@@ -48,19 +70,15 @@ static int part_find(own_part *out, tw_spool *sp, uint64_t from)
             sp->own_segment = seg->first;
             sp->own_at = TW_SPOOL_HEADER;
         }
-        if (sp->own_at < written)
-            break;
+        if (sp->own_at < written) {
+            int rc = part_open(out, sp, seg, written);
+
+            if (rc <= 0)
+                return rc;
+        }
         if (!sealed || seg->end <= from)
             return 1;
     }
-    tw__spool_name(name, sp, sp->own->id, seg->first, TW_FILE_SEGMENT);
-    out->fd = tw__spool_open_file(sp, name, O_RDONLY);
-    if (out->fd < 0)
-        return out->fd;
-    out->at = sp->own_at;
-    out->size = (size_t)(written - sp->own_at);
-    sp->own_at = written;
-    return 0;
 }
 
 /* As part_find, into the page. A part that the disk cannot read is passed over. */

@@ -289,6 +289,16 @@ int tw__spool_data_sync(tw_spool *sp, int fd)
     return rc;
 }
 
+int tw__spool_records_sync(tw_spool *sp, int fd)
+{
+    tw_spool_stat st;
+    int rc = tw__spool_data_sync(sp, fd);
+
+    if (rc == 0 && sp->sys.stat(sp->sys.ctx, fd, &st) == 0 && st.links == 0)
+        rc = -ENOENT;
+    return rc;
+}
+
 int tw__spool_dir_sync(tw_spool *sp)
 {
     int rc;

@@ -525,6 +525,8 @@ static void refill_own(tw_ingest *ing, tw_spool *sp, int force)
         if (last) /* what comes behind it is in memory */
             return;
     }
+    if (rc < 0)
+        disk_failed(ing);
     pthread_mutex_lock(&ing->lock);
     if (rc < 0)
         ing->reread_due_ms = tw__ms_add(tw__monotonic_ms(), REREAD_MS);
