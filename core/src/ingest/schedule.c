@@ -89,12 +89,15 @@ static tw_batch *cut(tw_ingest *ing, tw_batch *batch, size_t keep, int searching
     return batch;
 }
 
-/* What a search has cut off and not judged is judged together again. @locks needs lock */
+/* What a search has cut off and not judged is judged together again, as far as one request takes
+ * it: there may be the leftovers of several. @locks needs lock */
 static void join_unknown(tw_ingest *ing, tw_batch *batch)
 {
+    size_t most = tw__limits_of(ing, batch)->events;
     tw_batch *next = ing->retry.head;
 
     while (next != NULL && next->unknown && !next->guilty &&
+           tw__batch_count(batch) + tw__batch_count(next) <= most &&
            tw__batch_append(batch, next) == TW_OK) {
         tw__ingest_recycle(ing, tw__batch_shift(&ing->retry));
         next = ing->retry.head;
