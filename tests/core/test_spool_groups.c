@@ -466,8 +466,11 @@ static void test_large_syncs_stay_where_they_are(void **state)
     close_gated(sp);
 }
 
+static int refusals;
+
 static int no_room(void *ctx, int fd, uint64_t size)
 {
+    refusals++;
     (void)ctx;
     (void)fd;
     (void)size;
@@ -480,9 +483,13 @@ static void test_nothing_is_made_ahead_without_room(void **state)
     tw_spool *sp = open_gated(1);
 
     (void)state;
+    refusals = 0;
     sp->sys.allocate = no_room;
     assert_int_equal(segments_after_preparing(sp), 1);
     assert_int_equal(sp->spare, TW_SPARE_NONE);
+    assert_int_equal(segments_after_preparing(sp), 1);
+    assert_int_equal(refusals, 2); /* the first segment, and one try */
+    sp->spare_due_ms = 0;          /* later, or when a file was removed */
     sp->sys.allocate = tw__spool_system.allocate;
     assert_int_equal(segments_after_preparing(sp), 2);
     close_gated(sp);

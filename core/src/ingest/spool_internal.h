@@ -176,6 +176,7 @@ struct tw_spool {
     tw_spare spare;
     int spare_fd;      /* of a file that can become the next segment, or -1 */
     int spare_written; /* it is full of zeros */
+    int64_t spare_due_ms; /* after a failure: not before (monotonic) */
     tw_spool_stats stats;
     /* ---- under `files` ---- */
     pthread_mutex_t files; /* see tw__files_lock */

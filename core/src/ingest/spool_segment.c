@@ -15,7 +15,8 @@ enum {
     UNSYNCED_MOST = 8, /* sealed segments that wait for a sync keep their descriptor */
     SMALL_SYNC = 128 << 10,
     PART = 4, /* of the current segment in use: then the next one is made ready, ... */
-    PART_UNWRITTEN = 128
+    PART_UNWRITTEN = 128,
+    SPARE_AGAIN_MS = 10000 /* after a failure, unless room was made */
 };
 
 /* ---- the list of a lane ---------------------------------------------------------------- */
@@ -127,6 +128,7 @@ static void segment_remove(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     if (seg->has_file) {
         sp->stats.bytes -= seg->bytes;
         sp->stats.segments--;
+        sp->spare_due_ms = 0;
     }
     sp->stats.aside_bytes -= seg->aside_bytes;
     pthread_mutex_unlock(&sp->lock);
@@ -202,7 +204,8 @@ static int spare_begin(tw_spool *sp, int *written)
     pthread_mutex_lock(&sp->lock);
     seg = sp->current;
     *written = tw__segment_small_syncs(sp);
-    if (sp->spare == TW_SPARE_NONE && seg != NULL)
+    if (sp->spare == TW_SPARE_NONE && seg != NULL &&
+        tw__monotonic_ms() >= sp->spare_due_ms)
         due = sp->planned >
               sp->segment_bytes / (*written && !seg->written ? PART_UNWRITTEN : PART);
     if (due)
@@ -255,10 +258,14 @@ void tw__spool_prepare(tw_spool *sp)
     rc = fd < 0 ? fd : spare_allocate(sp, fd);
     if (rc == 0 && written)
         rc = zeros_write(sp, fd);
-    if (rc == 0)
+    if (rc == 0) {
         spare_end(sp, TW_SPARE_READY, fd, written);
-    else
-        spare_throw(sp, fd);
+        return;
+    }
+    pthread_mutex_lock(&sp->lock);
+    sp->spare_due_ms = tw__ms_add(tw__monotonic_ms(), SPARE_AGAIN_MS);
+    pthread_mutex_unlock(&sp->lock);
+    spare_throw(sp, fd);
 }
 
 /* -1 where none is ready. Ends with spare_end or spare_throw. */
