@@ -668,6 +668,58 @@ static void no_event_gets_before_one_that_is_being_merged(void **state)
     sim_free(disk);
 }
 
+/* An identify event with a list of so many texts of 1,000 bytes. */
+static void set_long(world *w, const char *property, int texts)
+{
+    static char text[1000];
+    tw_event *ev = NULL;
+    tw_json_writer *wr;
+
+    memset(text, 'x', sizeof text);
+    assert_int_equal(tw__ingest_begin(&ev, w->ing, NULL), TW_OK);
+    wr = tw_event_writer(ev);
+    tw_json_put_object(wr);
+    put_text(wr, "event_type", "$identify");
+    put_text(wr, "user_id", "user-1");
+    put_object(wr, "user_properties");
+    put_object(wr, "$set");
+    tw_json_put_key(wr, property, strlen(property), -1, 0);
+    tw_json_put_array(wr);
+    while (texts-- > 0)
+        tw_json_put_string(wr, text, sizeof text, -1, 0);
+    tw_json_put_array_end(wr);
+    tw_json_put_object_end(wr);
+    tw_json_put_object_end(wr);
+    tw_json_put_object_end(wr);
+    assert_int_equal(tw_event_commit(ev, NULL), TW_OK);
+}
+
+/* What no file has room for as one is accepted as two. */
+static void what_is_too_large_together_is_not_merged(void **state)
+{
+    world *w = *state;
+    tw_spool_sys sys;
+    sim_disk *disk = sim_new();
+
+    w->set.outcomes = 0;
+    open_on(w, disk, 1, &sys); /* files of 16,384 bytes */
+    set_long(w, "a", 3);
+    set_long(w, "b", 14);
+    assert_int_equal(merged(w), 0);
+    advance(w, 5000);
+    assert_int_equal(sent(w), 2);
+    answer_ok(w);
+    expect(w, 2, 0, 0);
+    set_long(w, "a", 3);
+    set_long(w, "b", 5);
+    advance(w, 5000);
+    assert_int_equal(sent(w), 1);
+    assert_int_equal(merged(w), 1);
+    answer_ok(w);
+    world_end(w);
+    sim_free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -683,6 +735,7 @@ int main(void)
         test(an_end_that_was_not_synced_is_noticed),
         test(where_the_disk_fails_both_are_sent),
         test(no_event_gets_before_one_that_is_being_merged),
+        test(what_is_too_large_together_is_not_merged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

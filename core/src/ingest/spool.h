@@ -118,6 +118,8 @@ int tw__spool_append(uint64_t *first_id, tw_spool *sp, const tw_spool_text *text
 
 /* Whether `bytes` of text, as one record, are within the limit. @thread any */
 int tw__spool_has_room(tw_spool *sp, size_t bytes);
+/* Whether a segment can hold them: else append says TW_E_TOO_LARGE. @thread any */
+int tw__spool_fits(const tw_spool *sp, size_t bytes);
 
 /* Whether they would be, were all acknowledged that is not set aside. @thread any */
 int tw__spool_could_have_room(tw_spool *sp, size_t bytes);

@@ -315,6 +315,11 @@ int tw__spool_has_room(tw_spool *sp, size_t bytes)
     return !over;
 }
 
+int tw__spool_fits(const tw_spool *sp, size_t bytes)
+{
+    return (uint64_t)bytes + TW_SPOOL_FRAME + TW_SPOOL_HEADER <= sp->segment_bytes;
+}
+
 /* The next segment would make syncs cheaper. @locks needs lock */
 static int better_ready(const tw_spool *sp)
 {

@@ -253,6 +253,7 @@ static void disk_failed(tw_ingest *ing)
 static int append(tw_ingest *ing, tw_event *ev, tw_spool *sp, const tw_record_text *text,
                   tw_error **err)
 {
+    size_t most = text->head_size + text->tail_size + TW_MERGED_BYTES;
     tw_record_text whole = *text;
     tw_spool_text piece = piece_of(text);
     tw_merge merge;
@@ -262,7 +263,7 @@ static int append(tw_ingest *ing, tw_event *ev, tw_spool *sp, const tw_record_te
 
     if (ing->coalesce == NULL)
         return tw__spool_append(&id, sp, &piece, 1, err);
-    room = tw__spool_has_room(sp, text->head_size + text->tail_size + TW_MERGED_BYTES);
+    room = tw__spool_fits(sp, most) && tw__spool_has_room(sp, most);
     pthread_mutex_lock(&ing->lock);
     (void)tw__coalesce_enter(&merge, ing, ev, &whole, room ? TW_ENTER : TW_ENTER_AS_IS);
     pthread_mutex_unlock(&ing->lock);
