@@ -322,6 +322,38 @@ static void what_is_parked_is_dropped_first(void **state)
     balanced(w);
 }
 
+/* Somebody removes the file, which is still open: it is read all the same. */
+static void what_is_parked_is_read_without_a_name(void **state)
+{
+    world *w = *state;
+    struct dirent *entry;
+    int removed = 0;
+    DIR *list;
+    int i;
+
+    w->set.durable = 1;
+    start(w);
+    for (i = 0; i < 10; i++)
+        track_of(w, "user-quick", NULL, 10);
+    advance(w, 5000);
+    serve_all_but(w, "user-quick", "throttled_users");
+    assert_int_equal(w->ing->mem_events, 0);
+    list = opendir(folder);
+    assert_non_null(list);
+    while ((entry = readdir(list)) != NULL) {
+        if (strstr(entry->d_name, ".seg") != NULL)
+            removed += unlinkat(dirfd(list), entry->d_name, 0) == 0;
+    }
+    closedir(list);
+    assert_int_equal(removed, 1);
+    advance(w, 30000);
+    assert_non_null(w->gate.call);
+    assert_int_equal(of_user(w, "user-quick"), 10);
+    answer_ok(w);
+    expect(w, 10, 0, 0);
+    assert_int_equal(stats(w).lost, 0);
+}
+
 /* However long his lane is shut: what became too old ends, what did not goes on waiting. */
 static void what_is_parked_ends_at_max_age(void **state)
 {
@@ -456,7 +488,8 @@ static void the_oldest_is_told_beside_lost_ones(void **state)
     answer_all_ok(w);
     assert_int_equal(w->ing->parked, 6);
     assert_int_equal(stats(w).oldest_ms, 30000);
-    folder_remove();
+    for (i = 2; i < 7; i++)
+        record_spoil(i);
     advance(w, 3600000);
     assert_int_equal(stats(w).lost, 6);
     assert_int_equal(stats(w).oldest_ms, 0);
@@ -516,7 +549,8 @@ static void a_record_that_the_disk_lost_is_counted(void **state)
     job = flush(w);
     serve_all_but(w, "user-quick", "throttled_users");
     assert_null(w->gate.call);
-    folder_remove();
+    for (i = 0; i < 5; i++)
+        record_spoil(i);
     advance(w, 30000);
     assert_null(w->gate.call);
     assert_int_equal(stats(w).lost, 5);
@@ -815,6 +849,7 @@ int main(void)
         disk_test(what_is_parked_waits_for_the_next_process),
         disk_test(a_flush_waits_for_what_is_parked),
         disk_test(what_is_parked_is_dropped_first),
+        disk_test(what_is_parked_is_read_without_a_name),
         disk_test(what_is_parked_ends_at_max_age),
         disk_test(what_another_left_parked_ends_at_max_age),
         disk_test(the_oldest_of_what_is_parked_is_told),

@@ -124,6 +124,7 @@ static int page_load(tw_spool *sp, const tw_lane *lane, const tw_segment *seg)
 {
     char name[TW_SPOOL_NAME];
     uint64_t written;
+    int named;
     int rc;
     int fd;
 
@@ -135,14 +136,16 @@ static int page_load(tw_spool *sp, const tw_lane *lane, const tw_segment *seg)
         return 1;
     tw__spool_parked_end(sp);
     tw__spool_name(name, sp, lane->id, seg->first, TW_FILE_SEGMENT);
-    fd = tw__spool_open_file(sp, name, O_RDONLY);
+    fd = named = tw__spool_open_file(sp, name, O_RDONLY);
+    if (fd == -ENOENT && seg->fd >= 0)
+        fd = seg->fd; /* somebody removed it: what is still open has it */
     if (fd < 0)
         return fd;
     sp->park_page = tw__alloc((size_t)written + 1);
     rc = sp->park_page == NULL ? -ENOMEM
                                : tw__spool_read_all(sp, fd, sp->park_page,
                                                     (size_t)written, 0, &sp->park_size);
-    tw__spool_close(sp, &fd);
+    tw__spool_close(sp, &named); /* not the one that is in use */
     if (rc < 0) {
         tw__spool_parked_end(sp);
         return rc;
