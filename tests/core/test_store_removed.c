@@ -140,6 +140,50 @@ static void what_cannot_be_read_back_is_lost_and_counted(void **state)
     assert_int_equal(stats(w).waiting, 0);
 }
 
+static tw_spool *neighbour(const world *w)
+{
+    tw_spool_settings settings = {.path = folder, .max_bytes = w->set.spool_bytes};
+    tw_spool *sp = NULL;
+
+    memcpy(settings.project, w->set.project, sizeof settings.project);
+    assert_int_equal(tw__spool_open(&sp, &settings, NULL), TW_OK);
+    return sp;
+}
+
+/* Another process that begins after the next look still finds the lane in use. */
+static void a_lock_is_made_anew(void **state)
+{
+    world *w = *state;
+    tw_spool_stats stats;
+    tw_spool *other;
+    int durable;
+
+    for (durable = 0; durable < 2; durable++) {
+        w->set.durable = durable;
+        start(w);
+        track(w, 4);
+        assert_int_equal(clean_up(".lock"), 1);
+        if (durable) { /* looks for dead processes now and then */
+            advance(w, 5000);
+            answer_all_ok(w);
+            advance(w, 30000);
+        } else {
+            sync_all(w);
+        }
+        other = neighbour(w);
+        tw__spool_stats(other, &stats);
+        assert_int_equal(stats.lanes, 0);
+        tw__spool_free(other);
+        advance(w, 5000);
+        answer_all_ok(w);
+        expect(w, 4, 0, 0);
+        world_end(w);
+        assert_int_equal(clean_up(".lock"), 0);
+        w->next = 0;
+    }
+    start(w);
+}
+
 #define disk_test(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)
 
 int main(void)
@@ -149,6 +193,7 @@ int main(void)
         disk_test(an_open_durable_file_is_written_anew),
         disk_test(what_is_read_back_was_written_anew),
         disk_test(what_cannot_be_read_back_is_lost_and_counted),
+        disk_test(a_lock_is_made_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

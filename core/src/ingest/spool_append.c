@@ -493,6 +493,7 @@ int tw__spool_sync(tw_spool *sp, tw_error **err)
     if (sp->pid != tw__pid())
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
     tw__files_lock(sp);
+    tw__lanes_keep(sp);
     worst = tw__segments_sync(sp, &failed);
     for (l = 0; l < sp->lane_count; l++) {
         for (i = 0; i < sp->lanes[l]->count; i++) {

@@ -331,6 +331,8 @@ void tw__reader_drop(tw_spool *sp);
 /* ---- spool_lane.c. @locks needs files -------------------------------------------------- */
 int tw__lane_start(tw_spool *sp, tw_error **err);
 int tw__lanes_adopt(tw_spool *sp, tw_error **err);
+/* Makes lock files again that somebody removed. */
+void tw__lanes_keep(tw_spool *sp);
 void tw__lane_finish(tw_spool *sp, tw_lane *lane); /* removes it when nothing is left */
 void tw__lane_free(tw_spool *sp, tw_lane *lane);
 

@@ -142,6 +142,35 @@ static int lane_lock(tw_spool *sp, int fd, const char *name)
     return rc;
 }
 
+/* Somebody may have removed the lock's file: made again before a process looks, it goes on telling
+ * them that the lane has an owner. Where one has taken it meanwhile both have it. */
+static void lane_keep(tw_spool *sp, tw_lane *lane)
+{
+    char name[TW_SPOOL_NAME];
+    tw_spool_stat st;
+    int fd;
+
+    if (lane->lock_fd < 0 || sp->sys.stat(sp->sys.ctx, lane->lock_fd, &st) < 0 ||
+        st.links != 0)
+        return;
+    tw__spool_name(name, sp, lane->id, 0, TW_FILE_LOCK);
+    fd = tw__spool_open_file(sp, name, O_RDWR | O_CREAT);
+    if (fd >= 0 && lane_lock(sp, fd, name) == 0) {
+        tw__spool_close(sp, &lane->lock_fd);
+        lane->lock_fd = fd;
+        return;
+    }
+    tw__spool_close(sp, &fd);
+}
+
+void tw__lanes_keep(tw_spool *sp)
+{
+    size_t i;
+
+    for (i = 0; i < sp->lane_count; i++)
+        lane_keep(sp, sp->lanes[i]);
+}
+
 /* In the order of time, in which dead lanes are read, too. */
 static uint64_t new_id(void)
 {
@@ -335,6 +364,7 @@ int tw__lanes_adopt(tw_spool *sp, tw_error **err)
     size_t i;
     int rc;
 
+    tw__lanes_keep(sp);
     rc = names_read(&list, sp);
     for (i = 0; i < list.count && rc >= 0; i++) {
         if (i == 0 || list.items[i].lane != list.items[i - 1].lane)
