@@ -951,6 +951,54 @@ static void test_reading_goes_on_once_there_are_descriptors(void **state)
     }
 }
 
+/* Where memory ends in the middle of an adoption the next one finds all there is, also beside a
+ * record that keeps its lane. */
+static void test_adoption_is_tried_again(void **state)
+{
+    int left = 1;
+    long n;
+
+    (void)state;
+    for (n = 0; left; n++) {
+        sim_disk *disk = sim_new();
+        tw_spool_sys sys = sim_sys(disk);
+        tw_spool_settings settings = {
+            "x", "project-number-1", 1, 1 << 20, 1024, &sys, NULL, NULL};
+        ledger *led = test_calloc(1, sizeof *led);
+        size_t count = 0;
+        tw_spool_item item;
+        tw_spool_stats stats;
+        tw_spool *sp;
+        long held;
+
+        assert_int_equal(tw__spool_open(&sp, &settings, NULL), TW_OK);
+        assert_int_equal(tw__spool_open(&led->sp, &settings, NULL), TW_OK);
+        while (led->count < 60)
+            assert_int_equal(ledger_append(led, 1), TW_OK);
+        assert_int_equal(tw__spool_set_aside(led->sp, &led->entries[0].id, 1, NULL),
+                         TW_OK);
+        tw__spool_free(led->sp);
+        oom_begin(n);
+        (void)tw__spool_adopt(sp, NULL);
+        left = oom_end(&held);
+        while (tw__spool_next(&item, sp, NULL) == TW_OK)
+            count++;
+        assert_int_equal(tw__spool_adopt(sp, NULL), TW_OK);
+        while (tw__spool_next(&item, sp, NULL) == TW_OK)
+            count++;
+        tw__spool_stats(sp, &stats);
+        assert_int_equal(count, 59);
+        assert_int_equal(stats.waiting, 60);
+        assert_int_equal(stats.unread, 0);
+        assert_int_equal(stats.lanes, 1);
+        assert_int_equal(stats.lost + stats.unreadable, 0);
+        tw__spool_free(sp);
+        test_free(led);
+        sim_free(disk);
+    }
+    assert_true(n > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -987,6 +1035,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_reading_goes_on_once_there_is_memory),
         cmocka_unit_test(test_reading_goes_on_once_there_are_descriptors),
+        cmocka_unit_test(test_adoption_is_tried_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -349,12 +349,29 @@ static int lanes_fill(tw_spool *sp, size_t from)
     }
     pthread_mutex_lock(&sp->lock);
     sp->stats.foreign = list.foreign;
-    sp->stats.lanes += sp->lane_count - from;
     pthread_mutex_unlock(&sp->lock);
     tw__free(list.items);
     for (i = from; i < sp->lane_count && rc == 0; i++)
         rc = lane_tidy(sp, sp->lanes[i]);
     return rc;
+}
+
+/* The lanes from there on stay those of dead processes, with all that they have. */
+static void lanes_let_go(tw_spool *sp, size_t from)
+{
+    while (sp->lane_count > from) {
+        tw_lane *lane = sp->lanes[--sp->lane_count];
+        size_t i;
+
+        pthread_mutex_lock(&sp->lock);
+        for (i = 0; i < lane->count; i++) {
+            sp->stats.bytes -= lane->segments[i]->bytes;
+            sp->stats.unread -= lane->segments[i]->bytes;
+            sp->stats.segments -= lane->segments[i]->has_file != 0;
+        }
+        pthread_mutex_unlock(&sp->lock);
+        tw__lane_free(sp, lane);
+    }
 }
 
 int tw__lanes_adopt(tw_spool *sp, tw_error **err)
@@ -377,5 +394,10 @@ int tw__lanes_adopt(tw_spool *sp, tw_error **err)
     /* Only now that the locks are held does the folder tell what the lanes have. */
     if (rc >= 0 && sp->lane_count != from)
         rc = lanes_fill(sp, from);
+    if (rc < 0)
+        lanes_let_go(sp, from);
+    pthread_mutex_lock(&sp->lock);
+    sp->stats.lanes += sp->lane_count - from;
+    pthread_mutex_unlock(&sp->lock);
     return rc < 0 ? tw__spool_fail(err, sp, rc, "the folder could not be read") : TW_OK;
 }
