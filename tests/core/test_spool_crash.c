@@ -687,6 +687,55 @@ static void test_unread_is_not_lost(void **state)
     ledger_end(led);
 }
 
+static int folder_refuses(void *ctx, int dir)
+{
+    (void)ctx;
+    (void)dir;
+    return -EIO;
+}
+
+/* A process in fast mode died before it synced the folder: of what is marked then no power cut takes
+ * the mark alone. Where the next process cannot sync the folder at first, it does later. */
+static void test_marks_outlive_names_that_were_not_synced(void **state)
+{
+    int fails;
+
+    (void)state;
+    for (fails = 0; fails < 2; fails++) {
+        size_t wrong = 0;
+        tw_spool_sys sys;
+        uint64_t seed;
+        size_t moment;
+        ledger *led;
+
+        ledger_start(&led, SIM_HONEST);
+        sys = sim_sys(led->disk);
+        sys.dir_sync = folder_refuses;
+        led->sp = open_on(led->disk, &sys, 0);
+        assert_int_equal(ledger_append(led, 3), TW_OK);
+        tw__spool_free(led->sp);
+        if (!fails)
+            sys = sim_sys(led->disk);
+        led->sp = open_on(led->disk, &sys, 1);
+        assert_int_equal(ledger_read(led, led->sp, 0, NULL), 3);
+        led->sp->sys.dir_sync = sim_sys(led->disk).dir_sync;
+        ledger_sent(led, 0, 3, 1111);
+        moment = led->disk->op_count;
+        for (seed = 0; seed < 64; seed++) {
+            sim_disk *disk = sim_crashed(led->disk, moment, SIM_RANDOM, seed);
+            tw_spool_sys after = sim_sys(disk);
+            tw_spool *sp = open_on(disk, &after, 1);
+
+            (void)ledger_read(led, sp, moment, &wrong);
+            tw__spool_free(sp);
+            sim_free(disk);
+        }
+        assert_int_equal(wrong, 0);
+        tw__spool_free(led->sp);
+        ledger_end(led);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -703,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_power_cuts_after_a_failed_call),
         cmocka_unit_test(test_a_backlog_keeps_few_files_open),
         cmocka_unit_test(test_unread_is_not_lost),
+        cmocka_unit_test(test_marks_outlive_names_that_were_not_synced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,7 +280,8 @@ static int notes_without_records(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     return 0;
 }
 
-static int file_adopt(tw_spool *sp, tw_lane *lane, const struct name_entry *entry)
+static int file_adopt(tw_spool *sp, tw_lane *lane, const struct name_entry *entry,
+                      int unnamed)
 {
     tw_segment *seg = tw__segment_find(lane, entry->first);
     char name[TW_SPOOL_NAME];
@@ -295,6 +296,7 @@ static int file_adopt(tw_spool *sp, tw_lane *lane, const struct name_entry *entr
         seg = tw__segment_add(lane, entry->first);
     if (seg == NULL)
         return -ENOMEM;
+    seg->unnamed = unnamed;
     if (entry->kind == TW_FILE_SEGMENT) {
         seg->has_file = 1;
         if (sp->sys.stat_at(sp->sys.ctx, sp->dir, name, &st) == 0)
@@ -334,8 +336,11 @@ static int lanes_fill(tw_spool *sp, size_t from)
     name_list list;
     size_t i;
     size_t k;
+    int unnamed;
     int rc;
 
+    /* In fast mode a process leaves names that a power cut may take, of notes as well. */
+    unnamed = tw__spool_dir_sync(sp) < 0;
     rc = names_read(&list, sp);
     /* Both are sorted by lane only by chance: look each entry's lane up from the last hit. */
     for (i = 0, k = from; i < list.count && rc == 0; i++) {
@@ -345,7 +350,7 @@ static int lanes_fill(tw_spool *sp, size_t from)
              tried < sp->lane_count && sp->lanes[k]->id != list.items[i].lane; tried++)
             k = k + 1 < sp->lane_count ? k + 1 : from;
         if (sp->lanes[k]->id == list.items[i].lane)
-            rc = file_adopt(sp, sp->lanes[k], &list.items[i]);
+            rc = file_adopt(sp, sp->lanes[k], &list.items[i], unnamed);
     }
     pthread_mutex_lock(&sp->lock);
     sp->stats.foreign = list.foreign;
