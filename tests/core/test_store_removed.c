@@ -63,6 +63,34 @@ static void an_open_file_is_written_anew(void **state)
     survive(w, 6);
 }
 
+/* Moved away, or removed while a copy of its name is kept elsewhere: it is not ours any more. */
+static void a_file_with_another_name_is_written_anew(void **state)
+{
+    world *w = *state;
+    struct dirent *entry;
+    tw_spool_stats spool;
+    int moved = 0;
+    DIR *list;
+
+    start(w);
+    track(w, 4);
+    list = opendir(folder);
+    assert_non_null(list);
+    while ((entry = readdir(list)) != NULL) {
+        if (strstr(entry->d_name, ".seg") == NULL)
+            continue;
+        assert_int_equal(renameat(dirfd(list), entry->d_name, dirfd(list), "kept"), 0);
+        moved++;
+    }
+    closedir(list);
+    assert_int_equal(moved, 1);
+    track(w, 1);
+    sync_all(w);
+    tw__store_stats(w->ing, &spool);
+    assert_int_equal(spool.rewritten, 1);
+    survive(w, 5);
+}
+
 /* The event is refused with the reason, and no earlier one is lost. */
 static void an_open_durable_file_is_written_anew(void **state)
 {
@@ -190,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         disk_test(an_open_file_is_written_anew),
+        disk_test(a_file_with_another_name_is_written_anew),
         disk_test(an_open_durable_file_is_written_anew),
         disk_test(what_is_read_back_was_written_anew),
         disk_test(what_cannot_be_read_back_is_lost_and_counted),

@@ -289,12 +289,14 @@ int tw__spool_data_sync(tw_spool *sp, int fd)
     return rc;
 }
 
-int tw__spool_records_sync(tw_spool *sp, int fd)
+int tw__spool_records_sync(tw_spool *sp, const tw_segment *seg)
 {
+    char name[TW_SPOOL_NAME];
     tw_spool_stat st;
-    int rc = tw__spool_data_sync(sp, fd);
+    int rc = tw__spool_data_sync(sp, seg->fd);
 
-    if (rc == 0 && sp->sys.stat(sp->sys.ctx, fd, &st) == 0 && st.links == 0)
+    tw__spool_name(name, sp, sp->own->id, seg->first, TW_FILE_SEGMENT);
+    if (rc == 0 && sp->sys.stat_at(sp->sys.ctx, sp->dir, name, &st) == -ENOENT)
         rc = -ENOENT;
     return rc;
 }
