@@ -354,6 +354,46 @@ static void test_notes_made_up_for_tell_of_all(void **state)
     ledger_end(led);
 }
 
+/* Wherever notes that were made up for are cut off: what was set aside and then thrown away is not
+ * given out. */
+static void test_what_was_purged_on_a_full_disk_stays_away(void **state)
+{
+    tw_spool_sys sys;
+    tw_spool_item item;
+    uint64_t seed;
+    size_t written;
+    ledger *led;
+
+    (void)state;
+    ledger_start(&led, SIM_HONEST);
+    sys = sim_sys(led->disk);
+    led->sp = open_on(led->disk, &sys, 1);
+    assert_int_equal(ledger_append(led, 3), TW_OK);
+    assert_int_equal(tw__spool_set_aside(led->sp, &led->entries[0].id, 1, NULL), TW_OK);
+    assert_int_equal(ledger_sync(led), TW_OK);
+    led->disk->fail_why = ENOSPC;
+    led->disk->fail_count = 1000;
+    led->disk->calls = 0;
+    led->disk->fail_at = 1;
+    ledger_ack(led, 0, 1);
+    led->disk->fail_at = 0;
+    ledger_ack(led, 1, 1);
+    written = led->disk->op_count;
+    for (seed = 1; seed <= 64; seed++) {
+        sim_disk *left = sim_crashed(led->disk, written, SIM_TORN_BYTE, seed);
+        tw_spool_sys other = sim_sys(left);
+        tw_spool *sp = open_on(left, &other, 1);
+
+        assert_non_null(sp);
+        while (tw__spool_next(&item, sp, NULL) == TW_OK)
+            assert_int_not_equal(ledger_number(led, item.text, item.size), 0);
+        tw__spool_free(sp);
+        sim_free(left);
+    }
+    tw__spool_free(led->sp);
+    ledger_end(led);
+}
+
 /* Fast mode: a sync that failed, whatever became of the repair, is made good by the next that
  * does not. */
 static void test_failed_syncs_in_fast_mode(void **state)
@@ -745,6 +785,7 @@ int main(void)
         cmocka_unit_test(test_new_notes_of_an_old_segment_keep_their_name),
         cmocka_unit_test(test_what_is_taken_back_on_a_full_disk_stays_so),
         cmocka_unit_test(test_notes_made_up_for_tell_of_all),
+        cmocka_unit_test(test_what_was_purged_on_a_full_disk_stays_away),
         cmocka_unit_test(test_failed_syncs_in_fast_mode),
         cmocka_unit_test(test_mutants_are_caught),
         cmocka_unit_test(test_fast_mode_window),

@@ -307,20 +307,12 @@ static int put_gaps(tw_buf *out, const tw_lane *lane, const tw_segment *seg,
     return rc;
 }
 
-/* All that is known of the segment. */
-static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
+static int put_acked(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
 {
     tw_note note = {TW_NOTE_ACK, seg->first, 0, 0};
     uint64_t past = seg->first + seg->acked_room * 8;
-    size_t i;
-    int rc = put_gaps(out, lane, seg, &seg->sent, TW_NOTE_UNSENT);
+    int rc = 0;
 
-    if (rc == 0)
-        rc = put_gaps(out, lane, seg, &seg->aside, TW_NOTE_REVIVED);
-    for (i = 0; i < seg->sent.count && rc == 0; i++)
-        rc = put_note(out, lane, &seg->sent.items[i]);
-    for (i = 0; i < seg->aside.count && rc == 0; i++)
-        rc = put_note(out, lane, &seg->aside.items[i]);
     while (rc == 0 && note.first < past) {
         note.count = 0;
         while (note.first < past && !tw__notes_is_acked(seg, note.first))
@@ -332,11 +324,27 @@ static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
             rc = put_note(out, lane, &note);
         note.first += note.count;
     }
-    if (rc == 0 && seg->end != 0) {
-        tw_note end = {TW_NOTE_END, seg->end, 0, 0};
+    return rc;
+}
 
+/* All that is known of the segment. What is over comes first: of a record that was purged the rest
+ * says that it is not set aside any more. */
+static int put_all(tw_buf *out, const tw_lane *lane, const tw_segment *seg)
+{
+    tw_note end = {TW_NOTE_END, seg->end, 0, 0};
+    size_t i;
+    int rc = put_acked(out, lane, seg);
+
+    if (rc == 0)
+        rc = put_gaps(out, lane, seg, &seg->sent, TW_NOTE_UNSENT);
+    if (rc == 0)
+        rc = put_gaps(out, lane, seg, &seg->aside, TW_NOTE_REVIVED);
+    for (i = 0; i < seg->sent.count && rc == 0; i++)
+        rc = put_note(out, lane, &seg->sent.items[i]);
+    for (i = 0; i < seg->aside.count && rc == 0; i++)
+        rc = put_note(out, lane, &seg->aside.items[i]);
+    if (rc == 0 && seg->end != 0)
         rc = put_note(out, lane, &end);
-    }
     return rc;
 }
 
