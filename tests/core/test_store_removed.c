@@ -91,6 +91,26 @@ static void a_file_with_another_name_is_written_anew(void **state)
     survive(w, 5);
 }
 
+/* What was sent is not sent again by the next process. */
+static void open_notes_are_written_anew(void **state)
+{
+    world *w = *state;
+
+    start(w);
+    track(w, 4);
+    advance(w, 5000);
+    answer_all_ok(w);
+    assert_int_equal(clean_up(".ack"), 1);
+    track(w, 2);
+    advance(w, 5000);
+    answer_all_ok(w);
+    assert_int_equal(stats(w).stored, 6);
+    track(w, 3);
+    world_end(w);
+    spool_start(w);
+    assert_int_equal(stats(w).recovered, 3);
+}
+
 /* The event is refused with the reason, and no earlier one is lost. */
 static void an_open_durable_file_is_written_anew(void **state)
 {
@@ -219,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         disk_test(an_open_file_is_written_anew),
         disk_test(a_file_with_another_name_is_written_anew),
+        disk_test(open_notes_are_written_anew),
         disk_test(an_open_durable_file_is_written_anew),
         disk_test(what_is_read_back_was_written_anew),
         disk_test(what_cannot_be_read_back_is_lost_and_counted),

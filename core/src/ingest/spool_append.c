@@ -263,7 +263,7 @@ static void lead(tw_spool *sp)
     rc = tw__spool_write_all(sp, seg->fd, sp->writing.data, sp->writing.size, seg->bytes);
     if (rc == 0 && sp->durable) {
         took = -now_ns();
-        rc = tw__spool_records_sync(sp, seg);
+        rc = tw__spool_file_sync(sp, sp->own, seg, TW_FILE_SEGMENT);
         distrust = rc < 0;
         took += now_ns();
     }

@@ -212,9 +212,10 @@ int tw__spool_read_all(tw_spool *sp, int fd, void *bytes, size_t size, uint64_t 
 int tw__spool_write_all(tw_spool *sp, int fd, const void *bytes, size_t size,
                         uint64_t at);
 int tw__spool_data_sync(tw_spool *sp, int fd);
-/* The same for the own lane's records: -ENOENT where somebody removed the file or gave it another
+/* The same for the records or the notes: -ENOENT where somebody removed the file or gave it another
  * name, for no process will find what is in it. */
-int tw__spool_records_sync(tw_spool *sp, const tw_segment *seg);
+int tw__spool_file_sync(tw_spool *sp, const tw_lane *lane, const tw_segment *seg,
+                        tw_spool_file kind);
 int tw__spool_dir_sync(tw_spool *sp);
 int tw__spool_truncate(tw_spool *sp, int fd, uint64_t size);
 int tw__spool_allocate(tw_spool *sp, int fd, uint64_t size);

@@ -379,8 +379,8 @@ int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note 
     return rc;
 }
 
-/* A sync failed: what the file holds, or which one has the name, is unknown, so that a new one
- * takes its place. */
+/* A sync failed: what the file holds, or which one has the name, is unknown, or none has it any more,
+ * so that a new one takes its place. */
 static int notes_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     char spare[TW_SPOOL_NAME];
@@ -427,7 +427,7 @@ int tw__notes_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg)
     if (rc == 0 && seg->unsynced) {
         rc = notes_open(sp, lane, seg);
         if (rc == 0)
-            rc = seg->unnamed ? -EIO : tw__spool_data_sync(sp, seg->notes_fd);
+            rc = seg->unnamed ? -EIO : tw__spool_file_sync(sp, lane, seg, TW_FILE_NOTES);
         if (rc < 0)
             rc = notes_rewrite(sp, lane, seg);
         seg->unsynced = rc != 0;

@@ -402,7 +402,7 @@ static void segment_end(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 /* 0 when its records are on the disk. @locks needs files */
 static int records_sync(tw_spool *sp, tw_lane *lane, tw_segment *seg, int *failed)
 {
-    int rc = seg->suspect ? -EIO : tw__spool_records_sync(sp, seg);
+    int rc = seg->suspect ? -EIO : tw__spool_file_sync(sp, lane, seg, TW_FILE_SEGMENT);
     int left = rc < 0;
 
     if (rc < 0 && seg->sealed)

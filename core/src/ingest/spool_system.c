@@ -289,13 +289,14 @@ int tw__spool_data_sync(tw_spool *sp, int fd)
     return rc;
 }
 
-int tw__spool_records_sync(tw_spool *sp, const tw_segment *seg)
+int tw__spool_file_sync(tw_spool *sp, const tw_lane *lane, const tw_segment *seg,
+                        tw_spool_file kind)
 {
     char name[TW_SPOOL_NAME];
     tw_spool_stat st;
-    int rc = tw__spool_data_sync(sp, seg->fd);
+    int rc = tw__spool_data_sync(sp, kind == TW_FILE_NOTES ? seg->notes_fd : seg->fd);
 
-    tw__spool_name(name, sp, sp->own->id, seg->first, TW_FILE_SEGMENT);
+    tw__spool_name(name, sp, lane->id, seg->first, kind);
     if (rc == 0 && sp->sys.stat_at(sp->sys.ctx, sp->dir, name, &st) == -ENOENT)
         rc = -ENOENT;
     return rc;
