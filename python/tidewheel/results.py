@@ -59,7 +59,7 @@ class Stats(NamedTuple):
         nulled: NaN and infinities made null because of on_nan="null".
         stringified: Integers made text because of big_ints="string".
         recovered: Accepted by processes that ended, found in the spool so far.
-        lost: Could not be read back from the spool, for its files were damaged.
+        lost: Could not be read back from the spool, for its files were damaged or removed.
         spool_bytes: Size of the files with events that this client holds.
         spool_unread_bytes: Of these the files of processes that ended, not read yet.
         spool_uncertain_bytes: Of these the full files that nothing but uncertain events keeps,
@@ -67,7 +67,8 @@ class Stats(NamedTuple):
             tidewheel.spool.purge once the process has ended.
         spool_lanes: Processes that ended whose events were taken over.
         spool_torn: Files whose last bytes were no event, as after a power cut.
-        spool_unreadable: Files left as they are: the disk failed, or a later version wrote them.
+        spool_unreadable: Files left as they are: the disk failed, or a later version wrote them;
+            and such as somebody removed.
         spool_quarantined: Damaged files that were set aside as *.bad, for a person to look at.
         spool_foreign: Names in the folder that are not tidewheel's, or of another project.
         merged: With coalesce_identify=True: not sent, for a later event of the user carries the

@@ -259,13 +259,13 @@ function Client:revenue(revenue) end
 ---@field nulled integer NaN and infinities made null because of on_nan = "null"
 ---@field stringified integer integers made text because of big_ints = "string"
 ---@field recovered integer accepted by processes that ended, found in the spool so far
----@field lost integer could not be read back from the spool, for its files were damaged
+---@field lost integer could not be read back from the spool, for its files were damaged or removed
 ---@field spool_bytes integer size of the files with events that this client holds
 ---@field spool_unread_bytes integer of these the files of processes that ended, not read yet
 ---@field spool_uncertain_bytes integer of these the full files that nothing but uncertain events keeps, however few: up to 8 MiB for one. resend_uncertain() frees them, and so does tidewheel.spool.purge once the process has ended
 ---@field spool_lanes integer processes that ended whose events were taken over
 ---@field spool_torn integer files whose last bytes were no event, as after a power cut
----@field spool_unreadable integer files left as they are: the disk failed, or a later version wrote them
+---@field spool_unreadable integer files left as they are: the disk failed, or a later version wrote them; and such as somebody removed
 ---@field spool_quarantined integer damaged files that were set aside as *.bad, for a person to look at
 ---@field spool_foreign integer names in the folder that are not tidewheel's, or of another project
 ---@field merged integer with coalesce_identify: not sent, for a later event of the user carries the same operations
