@@ -93,7 +93,7 @@ typedef struct tw_spool_stats {
     uint64_t waiting;     /* records not acknowledged in the segments read so far */
     uint64_t lost;        /* records that damage made unreadable */
     uint64_t torn;        /* segments without an end whose last bytes were no record */
-    uint64_t unreadable;  /* segments left alone: the disk failed, or a later format; or gone */
+    uint64_t unreadable;  /* segments left alone: disk failed, later format; or gone */
     uint64_t quarantined; /* files set aside as *.bad */
     uint64_t foreign;     /* names in the folder that are not ours, at the last look */
     uint64_t rewritten;   /* segments copied because the disk failed a sync */
