@@ -734,8 +734,8 @@ static int folder_refuses(void *ctx, int dir)
     return -EIO;
 }
 
-/* A process in fast mode died before it synced the folder: of what is marked then no power cut takes
- * the mark alone. Where the next process cannot sync the folder at first, it does later. */
+/* A process in fast mode died before it synced the folder: of what is marked then no power cut
+ * takes the mark alone. Where the next process cannot sync the folder at first, it does later. */
 static void test_marks_outlive_names_that_were_not_synced(void **state)
 {
     int fails;

@@ -174,8 +174,8 @@ struct tw_spool {
     int64_t sync_ns;      /* moving average of what a sync takes, ... */
     int64_t sync_bytes;   /* and of what it is for */
     tw_spare spare;
-    int spare_fd;      /* of a file that can become the next segment, or -1 */
-    int spare_written; /* it is full of zeros */
+    int spare_fd;         /* of a file that can become the next segment, or -1 */
+    int spare_written;    /* it is full of zeros */
     int64_t spare_due_ms; /* after a failure: not before (monotonic) */
     tw_spool_stats stats;
     /* ---- under `files` ---- */

@@ -379,8 +379,8 @@ int tw__notes_write(tw_spool *sp, tw_lane *lane, tw_segment *seg, const tw_note 
     return rc;
 }
 
-/* A sync failed: what the file holds, or which one has the name, is unknown, or none has it any more,
- * so that a new one takes its place. */
+/* A sync failed: what the file holds, or which one has the name, is unknown, or it has none any
+ * more, so that a new one takes its place. */
 static int notes_rewrite(tw_spool *sp, tw_lane *lane, tw_segment *seg)
 {
     char spare[TW_SPOOL_NAME];
