@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import tomllib
 import zlib
 from typing import Any
 
@@ -62,3 +63,13 @@ def test_tests_that_are_named_exist() -> None:
             begin = begins[pathlib.Path(path).suffix] if name else ""
             assert re.search(begin, (kit.ROOT / path).read_text()), (row["id"], test)
         assert sum(key in row for key in ("test", "left_out", "plan", "rude", "door_ms")) <= 1
+
+
+def test_each_mutant_has_its_place() -> None:
+    """The full ladder builds them; code that moves on without them is noticed here."""
+    with (kit.HERE / "mutants.toml").open("rb") as file:
+        mutants = tomllib.load(file)["mutant"]
+    assert len(mutants) >= 14
+    for mutant in mutants:
+        text = (kit.ROOT / mutant["file"]).read_text()
+        assert text.count(mutant["find"].removeprefix("\n")) == 1, mutant["name"]
