@@ -375,7 +375,8 @@ static int segment_show(tw_spool *sp, tw_segment *seg)
     return rc;
 }
 
-int tw__spool_show_aside(tw_spool *sp, tw_error **err)
+/* In all segments: taken back, and counted, or only shown where nothing is to count. */
+static int asides_read(uint64_t *count, tw_spool *sp, tw_error **err)
 {
     size_t l;
     size_t i;
@@ -385,29 +386,25 @@ int tw__spool_show_aside(tw_spool *sp, tw_error **err)
         return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
     tw__files_lock(sp);
     for (l = 0; l < sp->lane_count && rc == 0; l++) {
-        for (i = 0; i < sp->lanes[l]->count && rc == 0; i++)
-            rc = segment_show(sp, sp->lanes[l]->segments[i]);
+        tw_lane *lane = sp->lanes[l];
+
+        for (i = 0; i < lane->count && rc == 0; i++)
+            rc = count != NULL ? segment_revive(count, sp, lane, lane->segments[i])
+                               : segment_show(sp, lane->segments[i]);
     }
     tw__files_unlock(sp);
     return rc == 0 ? TW_OK : tw__error_nomem(err);
 }
 
+int tw__spool_show_aside(tw_spool *sp, tw_error **err)
+{
+    return asides_read(NULL, sp, err);
+}
+
 int tw__spool_revive(uint64_t *count, tw_spool *sp, tw_error **err)
 {
-    size_t l;
-    size_t i;
-    int rc = 0;
-
     *count = 0;
-    if (sp->pid != tw__pid())
-        return tw__error(err, TW_E_FORKED, "the spool belonged to the parent process");
-    tw__files_lock(sp);
-    for (l = 0; l < sp->lane_count && rc == 0; l++) {
-        for (i = 0; i < sp->lanes[l]->count && rc == 0; i++)
-            rc = segment_revive(count, sp, sp->lanes[l], sp->lanes[l]->segments[i]);
-    }
-    tw__files_unlock(sp);
-    return rc == 0 ? TW_OK : tw__error_nomem(err);
+    return asides_read(count, sp, err);
 }
 
 /* ---- reading --------------------------------------------------------------------------- */

@@ -528,8 +528,8 @@ static int purge_project(uint64_t *events, const char *path,
     if (rc != TW_OK)
         return rc;
     rc = purge_read(events, sp, before, err);
-    if (rc ==
-        TW_OK) /* not taken back: whatever is left must not be sent, should we be killed */
+    /* Not taken back: whatever is left must not be sent, should we be killed. */
+    if (rc == TW_OK)
         rc = tw__spool_show_aside(sp, err);
     if (rc == TW_OK)
         rc = purge_read(events, sp, before, err);

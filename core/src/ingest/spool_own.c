@@ -35,22 +35,23 @@ static uint64_t segment_written(tw_spool *sp, const tw_segment *seg, int *sealed
 static int part_open(own_part *out, tw_spool *sp, tw_segment *seg, uint64_t written)
 {
     char name[TW_SPOOL_NAME];
+    int gone;
 
     tw__spool_name(name, sp, sp->own->id, seg->first, TW_FILE_SEGMENT);
     out->fd = tw__spool_open_file(sp, name, O_RDONLY);
-    if (out->fd == -ENOENT) {
+    gone = out->fd == -ENOENT;
+    if (gone) {
         pthread_mutex_lock(&sp->lock);
         seg->data_unsynced |= seg->fd >= 0;
         sp->stats.unreadable += seg->fd < 0;
         pthread_mutex_unlock(&sp->lock);
-        if (seg->fd >= 0)
-            return -ENOENT;
     }
+    if (out->fd < 0 && (!gone || seg->fd >= 0))
+        return out->fd;
     out->at = sp->own_at;
     out->size = (size_t)(written - sp->own_at);
-    if (out->fd >= 0 || out->fd == -ENOENT)
-        sp->own_at = written;
-    return out->fd >= 0 ? 0 : out->fd == -ENOENT ? 1 : out->fd;
+    sp->own_at = written;
+    return gone;
 }
 
 /* Finds what has been written since the last look, at record `from` or behind it. 0; 1 where
